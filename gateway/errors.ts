@@ -3,6 +3,204 @@
  * details given when the error is raised.
  */
 export const errorTable = {
+  PW_BROKER_UNREACHABLE: {
+    summary: 'There is no connection to the broker {broker}: {why}.',
+    advice: 'Check its address, the network and its certificate. Alerts are kept and sent when it is back.',
+  },
+  PW_CHANNEL_COUNT: {
+    summary: 'The sound of {part} has another number of channels than its geometry: {detail}',
+    advice: 'Choose the geometry that fits the array, or the recording that fits the geometry.',
+  },
+  PW_CONFIG_INVALID: {
+    summary: 'The file {file} has {count} to correct:{list}.',
+    advice: 'Correct the lines named; docs/configuration.md lists every key. Then run polewatch config check.',
+  },
+  PW_CONFIG_MISSING: {
+    summary: 'There is no file {file}.',
+    advice: 'Copy firmware-config/polewatch.example.yaml there and adapt it, or name another file with --config.',
+  },
+  PW_CONFIG_UNREADABLE: {
+    summary: 'The file {file} cannot be read: {why}.',
+    advice: 'Check that it is a text file and that the user of this process may read it.',
+  },
+  PW_DEVICE_ABSENT: {
+    summary: 'The device of {part} is not there: {detail}',
+    advice: 'Check power and cable; polewatch goes on looking and says when the device is back.',
+  },
+  PW_DEVICE_FAULT: {
+    summary: 'The device of {part} does not work ({fault}): {detail}',
+    advice: 'Check the device and its cable, then its settings in the configuration.',
+  },
+  PW_DEVICE_FILE: {
+    summary: 'A device file cannot be used: {why}.',
+    advice: 'Use the name of a file in firmware-config/devices, without its ending.',
+  },
+  PW_EXCHANGE_FAILED: {
+    summary: 'The exchange {file} cannot be written: {why}.',
+    advice: 'It lives in memory: check the space left in the runtime folder, and that the folder is there.',
+  },
+  PW_FOLDER: {
+    summary: 'The folder {folder} cannot be made: {why}.',
+    advice: 'Make it, or let the configuration name another one under paths.',
+  },
+  PW_HOTLIST_ABSENT: {
+    summary: 'There is no hotlist {list}.',
+    advice: 'Import it with polewatch hotlist import, or correct the name.',
+  },
+  PW_HOTLIST_BUILD_FAILED: {
+    summary: 'The new generation of the hotlist {list} could not be built: {why}. The one in use has not changed.',
+    advice: 'Check the free room and the rights of the folder of hotlists and of /var/tmp, and import again.',
+  },
+  PW_HOTLIST_BUSY: {
+    summary: 'Another import of the hotlist {list} is under way.',
+    advice: 'Wait until it has ended, then import again.',
+  },
+  PW_HOTLIST_DAMAGED: {
+    summary: 'The hotlist {list} cannot be read.',
+    advice: 'Import it again, or go back to the generation before it.',
+  },
+  PW_HOTLIST_EMPTY: {
+    summary: 'No line of the file for the hotlist {list} was accepted: {why}. The list in use has not changed.',
+    advice:
+      'Check the column mapping and the delimiter; name defaults for a purpose and an expiry that the file lacks.',
+  },
+  PW_HOTLIST_MAPPING: {
+    summary: 'The columns of the hotlist file cannot be told: {why}.',
+    advice: 'Choose another preset or describe the columns in the configuration; docs/configuration.md shows how.',
+  },
+  PW_HOTLIST_NAME: {
+    summary: 'A hotlist cannot have that name.',
+    advice: 'Use lower-case letters, digits and hyphens, at most 63, and begin with a letter or digit.',
+  },
+  PW_HOTLIST_NO_PREVIOUS: {
+    summary: 'The hotlist {list} has no earlier generation to go back to.',
+    advice: 'Import the list again.',
+  },
+  PW_HOTLIST_SHRANK: {
+    summary:
+      'The hotlist {list} would shrink from {before} to {accepted} entries, {refused} lines refused. The one in use has not changed.',
+    advice: 'See whether the file is whole. If it is meant so, import it again and allow it to shrink.',
+  },
+  PW_HOTLIST_SOURCE: {
+    summary: 'The hotlist file cannot be read: {why}.',
+    advice: 'Check the path and that the user of this process may read it.',
+  },
+  PW_HUB_RECORD: {
+    summary: 'The record {file} cannot be written: {why}.',
+    advice: 'Make room or choose another file. Nothing was acknowledged that is not in it.',
+  },
+  PW_HUB_STATE_UNREADABLE: {
+    summary: "The file {file} with the hub's place cannot be read: {why}.",
+    advice: 'Restore it from a backup, or move it away: the hub then begins anew and the gateways send again what they hold.',
+  },
+  PW_JOURNAL_ALERT_TOO_LARGE: {
+    summary: 'An alert of {bytes} bytes is larger than the limit of {limit}.',
+    advice: 'Send pictures and sound as evidence, not inside the alert.',
+  },
+  PW_JOURNAL_DAMAGED: {
+    summary: 'The file {file} was damaged ({why}). It was set aside as {movedTo} and a new one begun.',
+    advice:
+      'Keep the file set aside for analysis; alerts in it that the hub had not acknowledged are not sent. Check the disk.',
+  },
+  PW_JOURNAL_DISK_FAILED: {
+    summary: 'The disk failed under {file}: {why}.',
+    advice: 'Look for errors of the disk in the kernel log and replace the card if there are any.',
+  },
+  PW_JOURNAL_DISK_FULL: {
+    summary: 'The disk is full: {file} takes no more.',
+    advice: 'Free space on the disk that holds the state folder, or lower the byte limit of the journal.',
+  },
+  PW_JOURNAL_IN_USE: {
+    summary: 'Another process is writing {file}.',
+    advice: 'Stop the other process first: every file has one writer.',
+  },
+  PW_JOURNAL_OVERLOADED: {
+    summary: 'More than {waiting} alerts wait for the disk.',
+    advice: 'The disk is too slow or something raises alerts without end; look at the health report of the gateway.',
+  },
+  PW_JOURNAL_READ_ONLY: {
+    summary: 'The file {file} cannot be written.',
+    advice: 'Check that the disk is not mounted read-only and that the user of this process owns the state folder.',
+  },
+  PW_JOURNAL_SHED: {
+    summary: 'An alert of priority {priority} found no room: the journal is full of more important ones.',
+    advice: 'Restore the connection with the hub, or raise the byte limit of the journal.',
+  },
+  PW_JOURNAL_TOO_MANY_STREAMS: {
+    summary: 'A journal holds no more than {limit} streams.',
+    advice: 'Site or gateway have been renamed too often; begin a new journal.',
+  },
+  PW_JOURNAL_UNREADABLE: {
+    summary: 'The file {file} cannot be read: {why}.',
+    advice: 'Check that it is a file of polewatch, complete and of this version.',
+  },
+  PW_KEY_FILE: {
+    summary: 'The key {file} cannot be read or made: {why}.',
+    advice: 'Check that the folder belongs to the user that runs this role.',
+  },
+  PW_KEY_INVALID: {
+    summary: 'A signing key cannot be used: {why}.',
+    advice:
+      'Keys are Ed25519: PKCS#8 PEM for the private half, SPKI PEM for the public one. Restore the file or enrol the gateway again.',
+  },
+  PW_LINE_NOISE: {
+    summary: 'The line of {part} brings bytes that are no reads: {detail}',
+    advice: 'Check speed, parity and layout against the reader with its manual, then the shield of the cable.',
+  },
+  PW_MESSAGE_INVALID: {
+    summary: 'A message breaks its schema: {why}.',
+    advice:
+      'Compare it with docs/generated/schemas; where another gateway sent it, check that both run a current version.',
+  },
+  PW_MESSAGE_TOO_LARGE: {
+    summary: 'A message of {size} bytes is larger than the limit of {limit}.',
+    advice: 'Find out who sent it: no message of polewatch is that large.',
+  },
+  PW_MESSAGE_TYPE_UNKNOWN: {
+    summary: 'A message has the type {type}, which this version does not know.',
+    advice: 'Update this end; until then the message is counted but not read.',
+  },
+  PW_RECORDING_MISSING: {
+    summary: 'The recording of {part} cannot be read: {detail}',
+    advice: 'Check the path; it counts from the folder of the file that names it.',
+  },
+  PW_RECORDING_NOT_AUDIO: {
+    summary: 'The recording of {part} holds no sound that can be read: {detail}',
+    advice: 'Use a WAV or FLAC file.',
+  },
+  PW_RECORDING_SET: {
+    summary: 'The recording set {file} cannot be used: {why}.',
+    advice: 'Compare it with scripts/demonstration/live-fire/recording.json.',
+  },
+  PW_RECORDING_TRUNCATED: {
+    summary: 'The recording of {part} ends before its header says: {detail}',
+    advice: 'What there is was used. Copy the file again if the rest matters.',
+  },
+  PW_SAMPLE_RATE: {
+    summary: 'Sound of {rate} Hz in {channels} channels cannot be listened to.',
+    advice: 'Use 8,000 to 96,000 Hz and 1 to 16 channels.',
+  },
+  PW_SAMPLE_RATE_DIFFERS: {
+    summary: 'The sound of {part} has another sample rate than it should: {detail}',
+    advice: 'Use files of one rate for one array.',
+  },
+  PW_SENSING_SILENT: {
+    summary: 'The sensing process says nothing.',
+    advice: 'Look at its log; it is started again by itself under `polewatch run` and systemd.',
+  },
+  PW_STREAM_INVALID: {
+    summary: 'The stream or number {stream} cannot be used.',
+    advice:
+      'Site and gateway names hold lower-case letters, digits and hyphens, at most 63, and a gateway cannot be called arrivals.',
+  },
+  PW_STREAM_SILENT: {
+    summary: 'The device of {part} is there but gives nothing: {detail}',
+    advice: 'It is opened again by itself. If that lasts, unplug it for ten seconds.',
+  },
+  PW_TOPIC_INVALID: {
+    summary: 'A topic cannot have {value} for its {part}.',
+    advice: 'Names in topics hold lower-case letters, digits and hyphens; a cell is a geohash of five characters.',
+  },
   PW_USAGE: {
     summary: 'The command line cannot be understood: {why}.',
     advice: 'Run the command with --help; it lists the arguments and shows an example.',

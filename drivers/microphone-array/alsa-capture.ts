@@ -1,0 +1,120 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { CaptureFormat, CapturePacket } from './capture.js'
+import { loadCapture } from './node-av.js'
+import type { SampleFormat } from './samples.js'
+
+export interface CaptureRequest {
+  /** An ALSA `hw:` device, by number (`hw:1,0`) or better by name (`hw:CARD=ArrayUAC10,DEV=0`). */
+  readonly device: string
+  readonly channels: number
+  /** Hertz; null takes what the device prefers near 48,000. */
+  readonly sampleRate: number | null
+}
+
+/** An open capture device. Nothing that it does blocks. */
+export interface CaptureSource {
+  readonly format: CaptureFormat
+  /** The next packet, or null when none is there yet. @throws CaptureError when the device is gone */
+  read(): CapturePacket | null
+  close(): Promise<void>
+}
+
+/** Why a device cannot be opened or read; `fault` as in a state report. */
+export class CaptureError extends Error {
+  readonly fault: 'device-absent' | 'device-refused' | 'stream-ended'
+
+  constructor(fault: CaptureError['fault'], message: string) {
+    super(message)
+    this.name = 'CaptureError'
+    this.fault = fault
+  }
+}
+
+/**
+ * Opens an ALSA device through FFmpeg's input, which stamps each packet with the system time at which its first sample was
+ * taken. Not blocking, because a device that has stopped would otherwise keep a thread of the pool for ever.
+ *
+ * FFmpeg asks ALSA for 16-bit samples and node-av has no way to ask for another format; a device without them is refused.
+ *
+ * @throws CaptureError
+ */
+export async function openAlsaCapture(request: CaptureRequest): Promise<CaptureSource> {
+  if (!cardPresent(request.device)) {
+    throw new CaptureError('device-absent', `There is no sound device ${request.device}.`)
+  }
+  provideAlsaConfiguration()
+  const { library, constants } = await loadCapture()
+  const { AVFMT_FLAG_NONBLOCK, AVERROR_EAGAIN, AV_NOPTS_VALUE } = constants
+  const context = new library.FormatContext()
+  context.allocContext()
+  context.setFlags(AVFMT_FLAG_NONBLOCK)
+  const options = library.Dictionary.fromObject({
+    ch_layout: `${request.channels}C`,
+    ...(request.sampleRate !== null && { sample_rate: String(request.sampleRate) }),
+  })
+  const failure = await context.openInput(request.device, library.InputFormat.findInputFormat('alsa'), options)
+  options.free()
+  if (failure < 0) {
+    context.freeContext()
+    throw new CaptureError(
+      'device-refused',
+      `The sound device ${request.device} is busy or does not offer ${request.channels} channels of 16 bits` +
+        `${request.sampleRate === null ? '' : ` at ${request.sampleRate} Hz`}.`,
+    )
+  }
+  const parameters = context.streams[0]!.codecpar
+  const formats = new Map<number, SampleFormat>([
+    [constants.AV_CODEC_ID_PCM_S16LE, 's16'],
+    [constants.AV_CODEC_ID_PCM_S24LE, 's24'],
+    [constants.AV_CODEC_ID_PCM_S32LE, 's32'],
+    [constants.AV_CODEC_ID_PCM_F32LE, 'f32'],
+    [constants.AV_CODEC_ID_PCM_U8, 'u8'],
+  ])
+  const sampleFormat = formats.get(parameters.codecId)
+  if (sampleFormat === undefined) {
+    await context.closeInput()
+    throw new CaptureError('device-refused', `The sound device ${request.device} gives samples of an unknown format.`)
+  }
+  const packet = new library.Packet()
+  packet.alloc()
+  let closed = false
+  return {
+    format: { sampleRate: parameters.sampleRate, channelCount: parameters.channels, sampleFormat },
+    read() {
+      packet.unref()
+      const result = closed ? -1 : context.readFrameSync(packet)
+      if (result === AVERROR_EAGAIN) return null
+      if (result < 0)
+        throw new CaptureError('stream-ended', `The sound device ${request.device} has stopped delivering.`)
+      const captureTime = packet.pts === AV_NOPTS_VALUE ? null : Number(packet.pts) / 1e6
+      return packet.data === null ? null : { planes: [packet.data], captureTime }
+    },
+    async close() {
+      if (closed) return
+      closed = true
+      packet.free()
+      await context.closeInput()
+    },
+  }
+}
+
+/** Whether the kernel knows the card of an ALSA `hw:` name; true where the name cannot be understood. */
+export function cardPresent(device: string, cards = '/sys/class/sound'): boolean {
+  const card = /^(?:plug)?hw:(?:CARD=)?([^,]+)/.exec(device)?.[1]
+  if (card === undefined) return true
+  if (/^\d+$/.test(card)) return existsSync(`${cards}/card${card}`)
+  if (!existsSync(cards)) return false
+  return readdirSync(cards).some(entry => {
+    const id = `${cards}/${entry}/id`
+    return /^card\d+$/.test(entry) && existsSync(id) && readFileSync(id, 'utf8').trim() === card
+  })
+}
+
+/** The static ALSA library opens nothing without a configuration file; bare systems have none. */
+function provideAlsaConfiguration(): void {
+  if (process.env.ALSA_CONFIG_PATH !== undefined) return
+  const own = fileURLToPath(new URL('../../../firmware-config/devices/alsa.conf', import.meta.url))
+  const found = ['/usr/share/alsa/alsa.conf', '/etc/alsa/alsa.conf', own].find(path => existsSync(path))
+  if (found !== undefined) process.env.ALSA_CONFIG_PATH = found
+}

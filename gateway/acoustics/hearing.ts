@@ -1,0 +1,221 @@
+import type { Arrival, GatewayPlace, LocatedShot, Weather } from './arrival.js'
+import { type GeodeticPosition, TangentPlane } from './geodesy.js'
+import type { Claim, GunfireRevision, SupportedShot } from './incident.js'
+import { IncidentBook } from './incidents.js'
+
+/** What one gateway tells its neighbours: where it is, what it heard, and up to when it would have heard more. */
+export interface NeighbourReport {
+  readonly gateway: string
+  readonly epoch: string
+  readonly position: GeodeticPosition
+  /** One standard deviation a horizontal axis, metres. */
+  readonly positionError: number
+  /** Everything heard before this instant is in this report or an earlier one, seconds since 1970 UTC. */
+  readonly heardUntil: number
+  readonly arrivals: readonly Arrival[]
+}
+
+/** Solves for shots; given by `locate.ts`, passed in so that association can be tested apart. */
+export type Locator = (input: {
+  readonly arrivals: readonly Arrival[]
+  readonly places: ReadonlyMap<string, GatewayPlace>
+  readonly heardUntil: ReadonlyMap<string, number>
+  readonly weather: Weather
+}) => LocatedShot[]
+
+export interface HearingOptions {
+  readonly gateway: string
+  readonly epoch: string
+  readonly position: GeodeticPosition
+  readonly positionError: number
+  readonly weather: Weather
+  readonly locate: Locator
+  /** A gateway that has nothing to say reports itself this often, so that its silence means that it heard nothing, seconds;
+   * 0 where every step is reported, as in a replay. */
+  readonly heartbeat: number
+  /** Salience from which a gateway that has no neighbours reports a sound by itself. */
+  readonly loneSalience: number
+}
+
+/** Arrivals are kept this long, and shots older than `frozenAfter` are no longer changed, seconds. */
+const poolSeconds = 20
+const frozenAfter = 14
+/** The same arrivals are solved for at most this often, seconds. */
+const solveSpacing = 0.25
+/** A gateway that has not been heard of for so long is taken for dead, seconds: two and a half heartbeats of ten. */
+const aliveFor = 25
+/** A neighbour that lives would have told of an impulse by so long after it, seconds. */
+const tellingDelay = 1.2
+/** The pool never holds more arrivals of one gateway than this; the least salient go first. */
+const poolLimit = 60
+/** Clock differences are unknown across so much; reports from further in the future are refused, seconds. */
+const futureLimit = 5
+
+/**
+ * The hearing of one gateway: collects its own arrivals and its neighbours', solves for shots, and says what to publish.
+ * Time is passed in; nothing here reads a clock. Times are seconds since 1970 UTC.
+ */
+export class Hearing {
+  readonly #options: HearingOptions
+  readonly #plane: TangentPlane
+  readonly #book: IncidentBook
+  readonly #arrivals = new Map<string, Arrival>()
+  readonly #places = new Map<string, GatewayPlace>()
+  readonly #heardUntil = new Map<string, number>()
+  readonly #lastSeen = new Map<string, number>()
+  #unsent: Arrival[] = []
+  #changed = false
+  #solvedAt = Number.NEGATIVE_INFINITY
+  #reportedAt = Number.NEGATIVE_INFINITY
+  #weather: Weather
+
+  constructor(options: HearingOptions) {
+    this.#options = options
+    this.#plane = new TangentPlane(options.position)
+    this.#book = new IncidentBook(options.gateway, this.#plane)
+    this.#weather = options.weather
+    this.#places.set(options.gateway, {
+      gateway: options.gateway,
+      position: { east: 0, north: 0, up: 0 },
+      positionError: options.positionError,
+    })
+  }
+
+  setWeather(weather: Weather): void {
+    this.#weather = weather
+  }
+
+  /** Takes this gateway's own arrivals and up to when its microphones have been listened to. */
+  hear(arrivals: readonly Arrival[], heardUntil: number, now: number): void {
+    const { gateway } = this.#options
+    this.#heardUntil.set(gateway, Math.max(this.#heardUntil.get(gateway) ?? 0, heardUntil))
+    this.#lastSeen.set(gateway, now)
+    this.#unsent.push(...arrivals)
+    this.#add(arrivals)
+  }
+
+  /** Takes a neighbour's report. Arrivals that claim to be from another gateway, or from the future, are ignored. */
+  receive(report: NeighbourReport, now: number): void {
+    if (report.gateway === this.#options.gateway) return
+    this.#places.set(report.gateway, {
+      gateway: report.gateway,
+      position: this.#plane.toLocal(report.position),
+      positionError: report.positionError,
+    })
+    this.#lastSeen.set(report.gateway, now)
+    const until = Math.min(report.heardUntil, now + futureLimit)
+    this.#heardUntil.set(report.gateway, Math.max(this.#heardUntil.get(report.gateway) ?? 0, until))
+    this.#add(report.arrivals.filter(({ gateway, time }) => gateway === report.gateway && time < now + futureLimit))
+  }
+
+  receiveClaim(claim: Claim, now: number): void {
+    this.#lastSeen.set(claim.reporter, now)
+    this.#book.receiveClaim(claim, now)
+  }
+
+  /** Moves time on: the report for the neighbours if one is due, and the revisions for the hub with their claims. */
+  advance(now: number): { report: NeighbourReport | null; due: { revision: GunfireRevision; claim: Claim }[] } {
+    this.#forget(now)
+    if ((this.#changed && now >= this.#solvedAt + solveSpacing) || now >= this.#solvedAt + 4 * solveSpacing)
+      this.#solve(now)
+    const due = this.#book.advance({
+      now,
+      alive: gateway => this.#alive(gateway, now),
+      settled: shot => this.#settled(shot, now),
+    })
+    return { report: this.#report(now), due }
+  }
+
+  #add(arrivals: readonly Arrival[]): void {
+    for (const arrival of arrivals) {
+      if (this.#arrivals.has(arrival.id)) continue
+      this.#arrivals.set(arrival.id, arrival)
+      this.#changed = true
+    }
+    for (const gateway of new Set(arrivals.map(arrival => arrival.gateway))) {
+      const own = [...this.#arrivals.values()].filter(arrival => arrival.gateway === gateway)
+      if (own.length <= poolLimit) continue
+      own.sort((a, b) => a.salience - b.salience)
+      for (const { id } of own.slice(0, own.length - poolLimit)) this.#arrivals.delete(id)
+    }
+  }
+
+  #forget(now: number): void {
+    for (const [id, arrival] of this.#arrivals) if (arrival.time < now - poolSeconds) this.#arrivals.delete(id)
+    for (const [gateway, seen] of this.#lastSeen) {
+      if (gateway === this.#options.gateway || now - seen < 6 * aliveFor) continue
+      this.#lastSeen.delete(gateway)
+      this.#places.delete(gateway)
+      this.#heardUntil.delete(gateway)
+    }
+  }
+
+  #solve(now: number): void {
+    this.#changed = false
+    this.#solvedAt = now
+    const pool = [...this.#arrivals.values()]
+    const gateways = new Set(pool.map(arrival => arrival.gateway))
+    const lone = ![...this.#lastSeen.keys()].some(gateway => gateway !== this.#options.gateway)
+    const shots = lone ? this.#heardAlone(pool) : gateways.size < 3 ? [] : this.#located(pool, now)
+    this.#book.update(shots, now - frozenAfter, now)
+  }
+
+  #located(pool: readonly Arrival[], now: number): SupportedShot[] {
+    const heardUntil = new Map([...this.#places.keys()].map(gateway => [gateway, this.#toldUntil(gateway, now)]))
+    const located = this.#options.locate({ arrivals: pool, places: this.#places, heardUntil, weather: this.#weather })
+    return located.map(shot => ({
+      located: shot,
+      time: shot.time,
+      arrivals: shot.arrivals.flatMap(({ id }) => this.#arrivals.get(id) ?? []).sort((a, b) => a.time - b.time),
+    }))
+  }
+
+  /**
+   * Without neighbours there is no position: a bearing where the array gives one, else "heard"; and only what sounds like a
+   * gun by itself, since nobody else bears it out.
+   */
+  #heardAlone(pool: readonly Arrival[]): SupportedShot[] {
+    return pool
+      .filter(({ salience, gunProbability }) => salience >= this.#options.loneSalience && (gunProbability ?? 0) >= 0.9)
+      .map(arrival => ({ located: null, arrivals: [arrival], time: arrival.time }))
+  }
+
+  #alive(gateway: string, now: number): boolean {
+    return now - (this.#lastSeen.get(gateway) ?? Number.NEGATIVE_INFINITY) < aliveFor
+  }
+
+  /** Up to when a gateway has told all that it heard: what it said, or a moment ago if it lives and said nothing. */
+  #toldUntil(gateway: string, now: number): number {
+    const said = this.#heardUntil.get(gateway) ?? Number.NEGATIVE_INFINITY
+    return this.#options.heartbeat > 0 && this.#alive(gateway, now) ? Math.max(said, now - tellingDelay) : said
+  }
+
+  #settled(shot: SupportedShot, now: number): boolean {
+    const { located } = shot
+    if (located === null) return true
+    const slowest = 320
+    for (const [gateway, place] of this.#places) {
+      if (!this.#alive(gateway, now)) continue
+      const distance = Math.hypot(
+        place.position.east - located.position.east,
+        place.position.north - located.position.north,
+      )
+      const heardBy = located.time + distance / slowest
+      // A far gateway is not waited for, nor one that stopped telling: the hub waits for neither.
+      const waiting = this.#toldUntil(gateway, now) < heardBy && now < heardBy + 2
+      if (distance < 1200 && waiting) return false
+    }
+    return true
+  }
+
+  #report(now: number): NeighbourReport | null {
+    const heardUntil = this.#heardUntil.get(this.#options.gateway)
+    if (heardUntil === undefined) return null
+    if (this.#unsent.length === 0 && now < this.#reportedAt + this.#options.heartbeat) return null
+    const { gateway, epoch, position, positionError } = this.#options
+    const arrivals = this.#unsent
+    this.#unsent = []
+    this.#reportedAt = now
+    return { gateway, epoch, position, positionError, heardUntil, arrivals }
+  }
+}

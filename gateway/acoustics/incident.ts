@@ -1,0 +1,81 @@
+import type { Arrival, Bearing, LocatedShot } from './arrival.js'
+import type { UncertaintyEllipse } from './ellipse.js'
+import type { GeodeticPosition } from './geodesy.js'
+
+export type IncidentState = 'provisional' | 'updated' | 'final' | 'withdrawn'
+export type IncidentQuality = 'located' | 'bearing' | 'heard'
+
+/** One discharge as the hub is told of it. */
+export interface ReportedShot {
+  readonly time: number
+  readonly timeError: number
+  readonly probability: number
+  readonly position: GeodeticPosition | null
+  /** Whether the height in `position` was solved for. */
+  readonly heightSolved: boolean
+  readonly uncertainty: UncertaintyEllipse | null
+  readonly bearing: Bearing | null
+  readonly arrivals: readonly {
+    readonly id: string
+    readonly gateway: string
+    readonly time: number
+    readonly error: number
+    readonly residual: number
+    readonly soundLevel: number
+  }[]
+}
+
+/** One revision of an incident, ready to be told to the hub. */
+export interface GunfireRevision {
+  readonly incident: string
+  readonly revision: number
+  readonly state: IncidentState
+  readonly mergedInto: string | null
+  readonly quality: IncidentQuality
+  readonly shots: readonly ReportedShot[]
+}
+
+/** What a reporter tells its neighbours beside each revision, so that nobody else reports the same arrivals. */
+export interface Claim {
+  readonly incident: string
+  readonly reporter: string
+  readonly revision: number
+  readonly state: IncidentState
+  readonly quality: IncidentQuality
+  readonly time: number
+  readonly earliest: { readonly id: string; readonly time: number }
+  readonly arrivals: readonly string[]
+}
+
+/** A shot with the arrivals it was made of, kept while its incident is open. */
+export interface SupportedShot {
+  readonly located: LocatedShot | null
+  readonly arrivals: readonly Arrival[]
+  /** Of the earliest arrival for a shot without a position. */
+  readonly time: number
+}
+
+/** The identifier that an incident gets for life: its earliest arrival's, in a form that fits a topic. */
+export function incidentIdentifier(earliest: Arrival): string {
+  return earliest.id.replaceAll('/', '-')
+}
+
+/** The earliest of all arrivals in the shots; shots are never empty. */
+export function earliestArrival(shots: readonly SupportedShot[]): Arrival | undefined {
+  let earliest: Arrival | undefined
+  for (const shot of shots) {
+    for (const arrival of shot.arrivals) if (earliest === undefined || arrival.time < earliest.time) earliest = arrival
+  }
+  return earliest
+}
+
+/** Gateways in the order of their earliest arrival: who reports first, and who steps in when nobody claims. */
+export function reportingOrder(shots: readonly SupportedShot[]): string[] {
+  const first = new Map<string, number>()
+  for (const shot of shots) {
+    for (const arrival of shot.arrivals) {
+      first.set(arrival.gateway, Math.min(first.get(arrival.gateway) ?? Number.POSITIVE_INFINITY, arrival.time))
+    }
+  }
+  return [...first].sort((a, b) => a[1] - b[1] || (a[0] < b[0] ? -1 : 1)).map(([gateway]) => gateway)
+}

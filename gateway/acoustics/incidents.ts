@@ -1,0 +1,275 @@
+import { ellipse95 } from './ellipse.js'
+import type { TangentPlane } from './geodesy.js'
+import {
+  type Claim,
+  earliestArrival,
+  type GunfireRevision,
+  type IncidentQuality,
+  type IncidentState,
+  incidentIdentifier,
+  type ReportedShot,
+  reportingOrder,
+  type SupportedShot,
+} from './incident.js'
+
+/** Seconds and metres that decide which shots are one burst. */
+const burstGap = 4
+const burstReach = 150
+/** How long each further gateway waits for a claim before it reports by itself, seconds. */
+const claimDelay = 2
+/** A reporter that has not been heard of for so long is replaced, seconds. */
+const reporterPatience = 15
+/** Revisions of one incident are at least this far apart, except the first and the last, seconds. */
+const revisionSpacing = 1
+/** An incident is final when no shot has been added for so long after its last one, seconds. */
+const finalAfter = 8
+/** Ended incidents are remembered so that late arrivals do not raise them again, seconds. */
+const memory = 60
+
+interface Incident {
+  /** Fixed at the first publication. */
+  id: string | null
+  revision: number
+  state: IncidentState | null
+  shots: readonly SupportedShot[]
+  readonly arrivals: Set<string>
+  readonly createdAt: number
+  publishedAt: number
+  publishedContent: string
+  closedAt: number | null
+}
+
+/** What the book needs to know of the world at each step. */
+export interface IncidentContext {
+  readonly now: number
+  /** Whether a gateway has been heard of lately. */
+  alive(gateway: string): boolean
+  /** Whether every gateway that could still add to the shot has said what it heard. */
+  settled(shot: SupportedShot): boolean
+}
+
+/**
+ * Turns changing sets of shots into incidents with permanent ids and rising revisions, and decides whether this gateway is
+ * the one to report them: the gateway with the earliest arrival claims and reports, the next steps in when no claim
+ * comes, and of two incidents that share an arrival the better located one lives on, of equals the smaller id.
+ */
+export class IncidentBook {
+  readonly #gateway: string
+  readonly #plane: TangentPlane
+  #incidents: Incident[] = []
+  #claims = new Map<string, { claim: Claim; seen: number }>()
+
+  constructor(gateway: string, plane: TangentPlane) {
+    this.#gateway = gateway
+    this.#plane = plane
+  }
+
+  /** Takes the newest solution. Shots before `frozenBefore` stay as they were; later ones are replaced by `shots`. */
+  update(shots: readonly SupportedShot[], frozenBefore: number, now: number): void {
+    const assigned = new Map<Incident, SupportedShot[]>()
+    for (const incident of this.#incidents) {
+      if (incident.closedAt === null)
+        assigned.set(
+          incident,
+          incident.shots.filter(shot => shot.time < frozenBefore),
+        )
+    }
+    for (const shot of shots) {
+      if (shot.time < frozenBefore) continue
+      const incident = this.#incidentOf(shot, assigned) ?? this.#open(now)
+      if (incident.closedAt !== null) continue
+      assigned.set(incident, [...(assigned.get(incident) ?? []), shot])
+      for (const arrival of shot.arrivals) incident.arrivals.add(arrival.id)
+    }
+    for (const [incident, members] of assigned) incident.shots = members.sort((a, b) => a.time - b.time)
+  }
+
+  /** Takes another gateway's claim; claims may come late, doubled or out of order. */
+  receiveClaim(claim: Claim, now: number): void {
+    if (claim.reporter === this.#gateway) return
+    const key = `${claim.incident} ${claim.reporter}`
+    const known = this.#claims.get(key)
+    if (known === undefined || claim.revision >= known.claim.revision) this.#claims.set(key, { claim, seen: now })
+  }
+
+  /** The revisions due now, each with the claim to send beside it. */
+  advance(context: IncidentContext): { revision: GunfireRevision; claim: Claim }[] {
+    const due: { revision: GunfireRevision; claim: Claim }[] = []
+    for (const incident of this.#incidents) {
+      if (incident.closedAt !== null) continue
+      const revision = this.#next(incident, context)
+      if (revision !== null) due.push(revision)
+    }
+    this.#incidents = this.#incidents.filter(
+      incident => incident.closedAt === null || context.now - incident.closedAt < memory,
+    )
+    for (const [key, { seen }] of this.#claims) if (context.now - seen > memory) this.#claims.delete(key)
+    return due
+  }
+
+  #next(incident: Incident, context: IncidentContext): { revision: GunfireRevision; claim: Claim } | null {
+    const { now } = context
+    const last = incident.shots.at(-1)
+    const foreign = this.#foreignClaim(incident)
+    if (foreign !== null) {
+      const { claim, seen } = foreign
+      if (incident.id !== null && isBefore(claim, { incident: incident.id, quality: qualityOf(incident.shots) }))
+        return this.#publish(incident, 'withdrawn', now, claim.incident)
+      if (incident.id === claim.incident && claim.reporter < this.#gateway) incident.closedAt = now
+      if (incident.id === null) {
+        if (claim.state === 'final' || now - incident.createdAt > memory) incident.closedAt = now
+        const reporterGone = now - seen > reporterPatience && !context.alive(claim.reporter)
+        if (incident.closedAt !== null || !reporterGone) return null
+        incident.id = claim.incident
+        incident.revision = claim.revision
+        incident.state = claim.state
+      }
+      if (incident.closedAt !== null) return null
+    }
+    if (last === undefined) {
+      if (incident.id !== null) return this.#publish(incident, 'withdrawn', now, null)
+      incident.closedAt = now
+      return null
+    }
+    const rank = reportingOrder(incident.shots).indexOf(this.#gateway)
+    if (incident.id === null) {
+      if (now > last.time + memory) incident.closedAt = now
+      if (rank < 0 || now < incident.createdAt + rank * claimDelay) return null
+      if (!incident.shots.every(shot => context.settled(shot))) return null
+      return this.#publish(incident, 'provisional', now, null)
+    }
+    if (now >= last.time + finalAfter) return this.#publish(incident, 'final', now, null)
+    const changed = content(incident.shots) !== incident.publishedContent
+    if (!changed || now < incident.publishedAt + revisionSpacing) return null
+    return this.#publish(incident, 'updated', now, null)
+  }
+
+  #publish(
+    incident: Incident,
+    state: IncidentState,
+    now: number,
+    mergedInto: string | null,
+  ): { revision: GunfireRevision; claim: Claim } | null {
+    const earliest = earliestArrival(incident.shots)
+    if (incident.id === null) {
+      if (earliest === undefined) return null
+      incident.id = incidentIdentifier(earliest)
+    }
+    incident.revision++
+    incident.state = state
+    incident.publishedAt = now
+    incident.publishedContent = content(incident.shots)
+    if (state === 'final' || state === 'withdrawn') incident.closedAt = now
+    const shots = state === 'withdrawn' ? [] : incident.shots.map(shot => this.#report(shot))
+    const quality = qualityOf(incident.shots)
+    const { id, revision } = incident
+    return {
+      revision: { incident: id, revision, state, mergedInto, quality, shots },
+      claim: {
+        incident: id,
+        reporter: this.#gateway,
+        revision,
+        state,
+        quality,
+        time: now,
+        earliest: { id: earliest?.id ?? id, time: earliest?.time ?? now },
+        arrivals: [...incident.arrivals],
+      },
+    }
+  }
+
+  #report({ located, arrivals, time }: SupportedShot): ReportedShot {
+    const residuals = new Map(located?.arrivals.map(({ id, residual }) => [id, residual]))
+    const first = arrivals[0]
+    return {
+      time: located?.time ?? time,
+      timeError: located?.timeError ?? first?.timeError ?? Number.POSITIVE_INFINITY,
+      probability: located?.probability ?? first?.gunProbability ?? 0.5,
+      position: located === null ? null : this.#plane.toGeodetic(located.position),
+      heightSolved: located?.threeDimensional ?? false,
+      uncertainty: located === null ? null : ellipse95(located.covariance),
+      bearing: located === null ? (first?.bearing ?? null) : null,
+      arrivals: arrivals.map(arrival => ({
+        id: arrival.id,
+        gateway: arrival.gateway,
+        time: arrival.time,
+        error: arrival.timeError,
+        residual: residuals.get(arrival.id) ?? 0,
+        soundLevel: arrival.soundLevel,
+      })),
+    }
+  }
+
+  /** The incident that a shot belongs to: one that shares an arrival, else an open one near it in time and place. */
+  #incidentOf(shot: SupportedShot, assigned: ReadonlyMap<Incident, readonly SupportedShot[]>): Incident | undefined {
+    const shared = this.#incidents.find(incident => shot.arrivals.some(arrival => incident.arrivals.has(arrival.id)))
+    if (shared !== undefined) return shared
+    return this.#incidents.find(incident =>
+      (incident.closedAt === null ? [...incident.shots, ...(assigned.get(incident) ?? [])] : []).some(
+        other => Math.abs(other.time - shot.time) <= burstGap && distance(other, shot) <= burstReach,
+      ),
+    )
+  }
+
+  #open(now: number): Incident {
+    const incident: Incident = {
+      id: null,
+      revision: 0,
+      state: null,
+      shots: [],
+      arrivals: new Set(),
+      createdAt: now,
+      publishedAt: Number.NEGATIVE_INFINITY,
+      publishedContent: '',
+      closedAt: null,
+    }
+    this.#incidents.push(incident)
+    return incident
+  }
+
+  /** The claim of another gateway on the same arrivals that decides: the smallest incident id, then the newest order. */
+  #foreignClaim(incident: Incident): { claim: Claim; seen: number } | null {
+    let best: { claim: Claim; seen: number } | null = null
+    for (const entry of this.#claims.values()) {
+      if (entry.claim.state === 'withdrawn') continue
+      if (!entry.claim.arrivals.some(id => incident.arrivals.has(id))) continue
+      const newer = entry.claim.incident === best?.claim.incident && entry.claim.revision > best.claim.revision
+      if (best === null || newer || isBefore(entry.claim, best.claim)) best = entry
+    }
+    return best
+  }
+}
+
+const qualities: readonly IncidentQuality[] = ['located', 'bearing', 'heard']
+
+function qualityOf(shots: readonly SupportedShot[]): IncidentQuality {
+  if (shots.some(({ located }) => located !== null)) return 'located'
+  return shots.some(({ arrivals }) => arrivals[0]?.bearing != null) ? 'bearing' : 'heard'
+}
+
+type Rival = Pick<Claim, 'incident' | 'quality'>
+
+/** Which of two incidents that share an arrival lives on: the better located, then the smaller id. */
+function isBefore(one: Rival, other: Rival): boolean {
+  if (one.incident === other.incident) return false
+  const better = qualities.indexOf(one.quality) - qualities.indexOf(other.quality)
+  return better < 0 || (better === 0 && one.incident < other.incident)
+}
+
+function distance(a: SupportedShot, b: SupportedShot): number {
+  if (a.located === null || b.located === null) return 0
+  return Math.hypot(
+    a.located.position.east - b.located.position.east,
+    a.located.position.north - b.located.position.north,
+  )
+}
+
+/** What must differ for a new revision: the shots, the arrivals that support them, or a place moved by more than a metre. */
+function content(shots: readonly SupportedShot[]): string {
+  return shots
+    .map(({ located, arrivals }) => {
+      const place = located === null ? '' : `${Math.round(located.position.east)},${Math.round(located.position.north)}`
+      return `${place}:${arrivals.map(({ id }) => id).join(',')}`
+    })
+    .join(';')
+}

@@ -1,0 +1,253 @@
+import type { Arrival, Bearing } from './arrival.js'
+import { BandPassFilter, bandPass } from './filter.js'
+import { risingCrossing, type Step, StepDetector, silentPower } from './onset.js'
+
+/** The band in which muzzle blasts stand out over a few hundred metres and that every sample rate from 8 kHz carries, hertz. */
+const lowCorner = 300
+const highCorner = 3000
+/** Power is followed in frames of this length, whatever the sample rate, seconds. */
+const frameSeconds = 0.001
+/** The onset is looked for from so long before the step to so long after, seconds. */
+const searchBefore = 0.02
+const searchAfter = 0.05
+/** Background is measured over this long before the search, seconds. */
+const backgroundSeconds = 0.03
+/** Share of the way from background to peak, in decibel, at which the sound has set in. */
+const onsetShare = 0.65
+/** One standard deviation of a perfect onset: the muzzle blast's own length and the filter's delay, seconds. */
+const leastPickingError = 0.0003
+
+/** The sound around an onset: the array's channels as they came in, for a direction finder. */
+export interface Snippet {
+  readonly channels: readonly Float32Array[]
+  readonly sampleRate: number
+  /** Where in the snippet the onset is, samples. */
+  readonly onset: number
+}
+
+export interface ListenerOptions {
+  readonly gateway: string
+  /** Changes whenever the numbering of arrivals starts anew. */
+  readonly epoch: string
+  /** Hertz, 8,000 to 96,000. */
+  readonly sampleRate: number
+  /** 1 to 16. */
+  readonly channels: number
+  /** Peak level of full scale, decibel re 20 µPa; 120 where the array is not calibrated. */
+  readonly fullScaleLevel?: number
+  /** Number of the first arrival. */
+  readonly firstNumber?: number
+  /** Finds the direction of a snippet, which it may keep. */
+  readonly bearing?: (snippet: Snippet) => Bearing | null
+}
+
+/** When the sample with this index, counted from the start of the stream and possibly fractional, was captured. */
+export type SampleClock = (sampleIndex: number) => { readonly utc: number; readonly error: number }
+
+/**
+ * Finds the onsets of impulses in the sound of one array, as it streams in. Memory is bounded; the same samples give the
+ * same arrivals whatever the size of the blocks; an arrival is given at most 0.2 s of sound after its onset.
+ */
+export class ArrayListener {
+  readonly #options: ListenerOptions
+  readonly #filters: BandPassFilter[]
+  readonly #filtered: Float32Array[]
+  readonly #raw: Float32Array[]
+  readonly #ringLength: number
+  readonly #framePower: Float64Array
+  readonly #steps: StepDetector
+  readonly #search: Float64Array
+  readonly #smoothing: number
+  #number: number
+  /** The next sample expected, and the first since the stream last broke. */
+  #position = Number.NaN
+  #start = 0
+  #frame = 0
+  #frameStart = 0
+  #frameEnd = 0
+  #clock: SampleClock | null = null
+
+  /** @throws RangeError when the sample rate or the number of channels is out of range. */
+  constructor(options: ListenerOptions) {
+    const { sampleRate, channels } = options
+    if (!(sampleRate >= 8000 && sampleRate <= 96000)) throw new RangeError(`sample rate ${sampleRate} Hz`)
+    if (!Number.isInteger(channels) || channels < 1 || channels > 16) throw new RangeError(`${channels} channels`)
+    this.#options = options
+    this.#number = options.firstNumber ?? 1
+    const sections = bandPass(lowCorner, highCorner, sampleRate)
+    this.#filters = Array.from({ length: channels }, () => new BandPassFilter(sections))
+    this.#ringLength = 2 ** Math.ceil(Math.log2(0.25 * sampleRate))
+    this.#filtered = Array.from({ length: channels }, () => new Float32Array(this.#ringLength))
+    this.#raw = Array.from({ length: channels }, () => new Float32Array(this.#ringLength))
+    this.#framePower = new Float64Array(channels)
+    this.#steps = new StepDetector(channels, frameSeconds)
+    this.#search = new Float64Array(Math.ceil((searchBefore + searchAfter) * sampleRate) + 1)
+    this.#smoothing = Math.max(1, Math.round(frameSeconds * sampleRate))
+  }
+
+  /**
+   * Takes the next samples, one array a channel, all of one length, full scale 1; they are not kept. `firstSample` counts
+   * from the start of the stream: what was lost is a gap, what was seen before is skipped. Arrivals come in order of onset.
+   */
+  push(channels: readonly Float32Array[], firstSample: number, timeOf: SampleClock): Arrival[] {
+    if (channels.length !== this.#options.channels) throw new RangeError(`${channels.length} channels`)
+    const arrivals: Arrival[] = []
+    const length = channels[0]?.length ?? 0
+    let from = 0
+    if (Number.isNaN(this.#position) || firstSample > this.#position) {
+      arrivals.push(...this.flush())
+      this.#restart(firstSample)
+    } else {
+      from = this.#position - firstSample
+    }
+    this.#clock = timeOf
+    while (from < length) {
+      const count = Math.min(length - from, this.#frameEnd - this.#position)
+      this.#take(channels, from, count)
+      from += count
+      if (this.#position === this.#frameEnd) {
+        const step = this.#endFrame()
+        if (step) arrivals.push(this.#arrival(step, timeOf))
+      }
+    }
+    return arrivals
+  }
+
+  /** Gives the arrivals that still waited for more sound. The stream may go on, but only as after a gap. */
+  flush(): Arrival[] {
+    const clock = this.#clock
+    if (!clock || Number.isNaN(this.#position)) return []
+    const arrivals = this.#steps.drain().map(step => this.#arrival(step, clock))
+    this.#position = Number.NaN
+    return arrivals
+  }
+
+  #restart(sample: number): void {
+    this.#position = sample
+    this.#start = sample
+    for (const filter of this.#filters) filter.reset()
+    const { sampleRate } = this.#options
+    // Frames lie where they lie in the whole stream, so the first whole one after a gap may start later.
+    this.#frame = Math.floor(sample / sampleRate / frameSeconds)
+    this.#framePower.fill(0)
+    this.#setFrame(this.#frame)
+    if (this.#frameEnd <= sample) this.#setFrame(this.#frame + 1)
+    this.#steps.reset(this.#frame)
+  }
+
+  #setFrame(frame: number): void {
+    this.#frame = frame
+    this.#frameStart = Math.ceil(frame * frameSeconds * this.#options.sampleRate - 1e-6)
+    this.#frameEnd = Math.ceil((frame + 1) * frameSeconds * this.#options.sampleRate - 1e-6)
+  }
+
+  #take(channels: readonly Float32Array[], from: number, count: number): void {
+    const mask = this.#ringLength - 1
+    const at = this.#position & mask
+    const head = Math.min(count, this.#ringLength - at)
+    for (let channel = 0; channel < channels.length; channel++) {
+      const input = channels[channel]!
+      const filter = this.#filters[channel]!
+      const filtered = this.#filtered[channel]!
+      const raw = this.#raw[channel]!
+      let power = filter.process(input, from, head, filtered, at)
+      for (let i = 0; i < head; i++) raw[at + i] = input[from + i]!
+      if (head < count) {
+        power += filter.process(input, from + head, count - head, filtered, 0)
+        for (let i = head; i < count; i++) raw[i - head] = input[from + i]!
+      }
+      this.#framePower[channel]! += power
+    }
+    this.#position += count
+  }
+
+  #endFrame(): Step | null {
+    const length = this.#frameEnd - Math.max(this.#frameStart, this.#start)
+    for (let channel = 0; channel < this.#framePower.length; channel++) {
+      const power = this.#framePower[channel]! / length
+      if (!Number.isFinite(power)) this.#filters[channel]!.reset()
+      this.#framePower[channel] = Number.isFinite(power) ? power : 0
+    }
+    const step = this.#steps.push(this.#framePower)
+    this.#framePower.fill(0)
+    this.#setFrame(this.#frame + 1)
+    return step
+  }
+
+  #arrival(step: Step, timeOf: SampleClock): Arrival {
+    const { sampleRate, gateway, epoch } = this.#options
+    const stepSample = step.frame * frameSeconds * sampleRate
+    const from = Math.max(
+      this.#start,
+      this.#position - this.#ringLength,
+      Math.floor(stepSample - searchBefore * sampleRate),
+    )
+    const to = Math.min(this.#position, Math.ceil(stepSample + searchAfter * sampleRate))
+    const onsets: number[] = []
+    const rises: number[] = []
+    let peak = 0
+    for (let channel = 0; channel < this.#filtered.length; channel++) {
+      const found = this.#onset(channel, from, to)
+      if (!found) continue
+      onsets.push(found.onset)
+      rises.push(found.rise)
+      peak = Math.max(peak, found.peak)
+    }
+    const onset = onsets.length > 0 ? median(onsets) : stepSample
+    const instant = timeOf(onset)
+    const picking = Math.hypot(leastPickingError, (onsets.length > 0 ? median(rises) : 0.01 * sampleRate) / sampleRate)
+    return {
+      id: `${gateway}/${epoch}/${this.#number++}`,
+      gateway,
+      time: instant.utc,
+      timeError: Math.hypot(instant.error, picking),
+      salience: step.salience,
+      soundLevel: 20 * Math.log10(Math.max(peak, 1e-6)) + (this.#options.fullScaleLevel ?? 120),
+      bearing: this.#options.bearing?.(this.#snippet(from, to, onset)) ?? null,
+      gunProbability: null,
+    }
+  }
+
+  /** Onset and length of the rise of one channel, samples, and its peak, full scale 1; null where it heard no step. */
+  #onset(channel: number, from: number, to: number): { onset: number; rise: number; peak: number } | null {
+    const { sampleRate } = this.#options
+    const ring = this.#filtered[channel]!
+    const mask = this.#ringLength - 1
+    const oldest = Math.max(this.#start, this.#position - this.#ringLength)
+    const backgroundFrom = Math.max(oldest, from - Math.round(backgroundSeconds * sampleRate))
+    let background = 0
+    for (let i = backgroundFrom; i < from; i++) background += ring[i & mask]! ** 2
+    background /= Math.max(1, from - backgroundFrom)
+    const lead = Math.floor(this.#smoothing / 2)
+    const search = this.#search
+    const length = Math.min(search.length, to - from - lead)
+    let sum = 0
+    let peak = 0
+    for (let i = Math.max(oldest, from + lead - this.#smoothing); i < from + lead; i++) sum += ring[i & mask]! ** 2
+    for (let i = 0; i < length; i++) {
+      const entering = ring[(from + i + lead) & mask]!
+      sum += entering ** 2
+      const leaving = from + i + lead - this.#smoothing
+      if (leaving >= oldest) sum -= ring[leaving & mask]! ** 2
+      search[i] = Math.max(0, sum) / this.#smoothing
+      peak = Math.max(peak, Math.abs(entering))
+    }
+    if (!(peak * peak > silentPower)) return null
+    const onset = risingCrossing(search, length, background, onsetShare)
+    const early = risingCrossing(search, length, background, onsetShare - 0.15)
+    const late = risingCrossing(search, length, background, onsetShare + 0.15)
+    if (onset === null) return null
+    return { onset: from + onset, rise: Math.max(0, (late ?? onset) - (early ?? onset)) / 2, peak }
+  }
+
+  #snippet(from: number, to: number, onset: number): Snippet {
+    const mask = this.#ringLength - 1
+    const channels = this.#raw.map(ring => Float32Array.from({ length: to - from }, (_, i) => ring[(from + i) & mask]!))
+    return { channels, sampleRate: this.#options.sampleRate, onset: onset - from }
+  }
+}
+
+function median(values: number[]): number {
+  const sorted = values.sort((a, b) => a - b)
+  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2
+}

@@ -1,0 +1,54 @@
+import type { Command } from 'commander'
+import { stringify } from 'yaml'
+import { devicesFolder } from '../../drivers/device-files.js'
+import { defaultConfigurationFile, deviceNames, InvalidConfiguration, loadConfiguration } from '../config/load.js'
+import type { Configuration } from '../config/schema.js'
+import { exitStatus, print, printJson } from './terminal.js'
+
+export function define(command: Command): void {
+  command
+    .command('check')
+    .description('Says everything that is wrong with a configuration, at once.')
+    .argument('[FILE]', 'the configuration', defaultConfigurationFile)
+    .option('--json', 'one JSON line a fault, then one with the outcome')
+    .addHelpText('after', '\nExample:\n  polewatch config check firmware-config/polewatch.example.yaml')
+    .action((file: string, { json }: { json?: boolean }) => {
+      try {
+        const configuration = load(file)
+        if (json) printJson({ file, valid: true })
+        else print(`${file} is right: ${summary(configuration)}.`)
+      } catch (error) {
+        if (!(json && error instanceof InvalidConfiguration)) throw error
+        for (const problem of error.problems) printJson(problem)
+        printJson({ file, valid: false })
+        process.exitCode = exitStatus.fault
+      }
+    })
+  command
+    .command('print')
+    .description('Prints a configuration with every default filled in.')
+    .argument('[FILE]', 'the configuration', defaultConfigurationFile)
+    .option('--json', 'as one line of JSON instead of YAML')
+    .action((file: string, { json }: { json?: boolean }) => {
+      const configuration = load(file)
+      if (json) printJson(configuration)
+      else process.stdout.write(stringify(configuration))
+    })
+}
+
+function load(file: string): Configuration {
+  return loadConfiguration(file, deviceNames(devicesFolder))
+}
+
+function summary({ site, gateway, microphoneArrays, plateReaders, hotlist }: Configuration): string {
+  const parts = [
+    counted(microphoneArrays.length, 'microphone array'),
+    counted(plateReaders.length, 'plate reader'),
+    counted(hotlist.lists.length, 'hotlist'),
+  ]
+  return `gateway ${gateway.id} of ${site} with ${parts.join(', ')}`
+}
+
+function counted(number: number, what: string): string {
+  return `${number === 0 ? 'no' : number} ${what}${number === 1 ? '' : 's'}`
+}

@@ -1,0 +1,109 @@
+import { DeviceFileError, loadArrayGeometry, loadPlateReaderLayout } from '../../drivers/device-files.js'
+import { AlsaArray } from '../../drivers/microphone-array/alsa.js'
+import type { ArrayGeometry } from '../../drivers/microphone-array/geometry.js'
+import type { MicrophoneArray } from '../../drivers/microphone-array/microphone-array.js'
+import { RecordedArray } from '../../drivers/microphone-array/recording.js'
+import { SimulatedArray } from '../../drivers/microphone-array/simulator.js'
+import type { PlateReader } from '../../drivers/plate-reader/plate-reader.js'
+import { SerialPlateReader } from '../../drivers/plate-reader/serial.js'
+import { SimulatedPlateReader } from '../../drivers/plate-reader/simulator.js'
+import { systemClock } from '../../drivers/system-clock.js'
+import type { MicrophoneArraySettings, PlateReaderSettings } from '../config/schema.js'
+import { PolewatchError } from '../errors.js'
+
+/** @throws PolewatchError PW_DEVICE_FILE */
+export async function geometryOf(name: string): Promise<ArrayGeometry> {
+  return deviceFile(loadArrayGeometry(name))
+}
+
+/**
+ * The driver that the configuration asks for.
+ *
+ * @param startAt system time at which recordings begin, seconds since 1970 UTC; null for the moment they are first read
+ * @throws PolewatchError PW_DEVICE_FILE
+ */
+export async function microphoneArray(
+  settings: MicrophoneArraySettings,
+  startAt: number | null,
+): Promise<MicrophoneArray> {
+  const geometry = await geometryOf(settings.geometry)
+  const channels = geometry.microphones.length
+  const { name } = settings
+  switch (settings.driver) {
+    case 'alsa':
+      return new AlsaArray({
+        name,
+        device: settings.device,
+        channels: settings.channels ?? channels,
+        ...(settings.sampleRate === null ? {} : { sampleRate: settings.sampleRate }),
+        clock: systemClock,
+      })
+    case 'recording': {
+      const begin = startAt ?? settings.startTime
+      return new RecordedArray({
+        name,
+        files: [settings.file],
+        startTime: settings.startTime ?? systemClock.system(),
+        pace: settings.pace,
+        ...(begin === null ? {} : { startAt: begin }),
+        channels,
+        clock: systemClock,
+      })
+    }
+    case 'simulator':
+      return new SimulatedArray({
+        name,
+        channels,
+        sampleRate: settings.sampleRate,
+        clock: systemClock,
+        seed: settings.seed,
+        impulses: shotsEvery(settings.shotInterval),
+      })
+  }
+}
+
+/** @throws PolewatchError PW_DEVICE_FILE */
+export async function plateReader(settings: PlateReaderSettings): Promise<PlateReader> {
+  const { name } = settings
+  if (settings.driver === 'simulator') {
+    const { plates, interval } = settings
+    const reads = Array.from({ length: Math.ceil(simulatedSeconds / interval) }, (_, index) => ({
+      at: (index + 1) * interval,
+      text: plates[index % plates.length] ?? '',
+    }))
+    return new SimulatedPlateReader({ name, reads, clock: systemClock })
+  }
+  const { baudRate, dataBits, parity, stopBits } = settings
+  return new SerialPlateReader({
+    name,
+    path: settings.port,
+    layout: await deviceFile(loadPlateReaderLayout(settings.layout)),
+    line: {
+      ...(baudRate === null ? {} : { baudRate }),
+      ...(dataBits === null ? {} : { dataBits }),
+      ...(parity === null ? {} : { parity }),
+      ...(stopBits === null ? {} : { stopBits }),
+    },
+    clock: systemClock,
+  })
+}
+
+/** A simulated device goes on for a day; whoever tries an installation for longer starts it again. */
+const simulatedSeconds = 86_400
+
+function shotsEvery(interval: number | null): { at: number; level: number }[] {
+  if (interval === null) return []
+  return Array.from({ length: Math.floor(simulatedSeconds / interval) }, (_, index) => ({
+    at: (index + 1) * interval,
+    level: 0.5,
+  }))
+}
+
+async function deviceFile<Content>(loading: Promise<Content>): Promise<Content> {
+  try {
+    return await loading
+  } catch (error) {
+    if (!(error instanceof DeviceFileError)) throw error
+    throw new PolewatchError('PW_DEVICE_FILE', { why: error.message }, error)
+  }
+}

@@ -1,0 +1,71 @@
+import type { AudioBlock } from '../../drivers/microphone-array/microphone-array.js'
+import type { Arrival } from '../acoustics/arrival.js'
+import { ArrayListener } from '../acoustics/listener.js'
+import { PolewatchError } from '../errors.js'
+import type { ClockStatus } from '../timebase/instant.js'
+import { SampleClock } from '../timebase/sample-clock.js'
+
+/** An arrival is given at most this long after its onset, so that much of the newest sound is still undecided, seconds. */
+const decisionDelay = 0.25
+
+/** One array's way from blocks of sound to arrivals with UTC. */
+export class Ear {
+  readonly #gateway: string
+  readonly #epoch: string
+  readonly #fullScaleLevel: number | null
+  readonly #status: ClockStatus
+  #clock: SampleClock | null = null
+  #listener: ArrayListener | null = null
+  #arrivalsSoFar = 0
+  #sampleRate = 0
+
+  constructor(options: {
+    readonly gateway: string
+    /** Changes whenever the gateway starts anew; one ear's alone. */
+    readonly epoch: string
+    /** Decibel re 20 µPa at full scale; null where the array is not calibrated. */
+    readonly fullScaleLevel: number | null
+    readonly clock: ClockStatus
+  }) {
+    this.#gateway = options.gateway
+    this.#epoch = options.epoch
+    this.#fullScaleLevel = options.fullScaleLevel
+    this.#status = options.clock
+  }
+
+  /** @throws PolewatchError PW_SAMPLE_RATE when the array's rate cannot be listened to */
+  take(block: AudioBlock): { arrivals: Arrival[]; heardUntil: number } {
+    const length = block.channels[0]?.length ?? 0
+    if (this.#clock === null || this.#listener === null || block.sampleRate !== this.#sampleRate) this.#begin(block)
+    const clock = this.#clock
+    const listener = this.#listener
+    if (clock === null || listener === null) return { arrivals: [], heardUntil: Number.NEGATIVE_INFINITY }
+    clock.observe(block.firstSample, { system: block.systemTime, readingError: block.systemTimeError })
+    const arrivals = listener.push(block.channels, block.firstSample, sample => clock.timeOf(sample))
+    this.#arrivalsSoFar += arrivals.length
+    return { arrivals, heardUntil: clock.timeOf(block.firstSample + length).utc - decisionDelay }
+  }
+
+  /** The arrivals that still waited for sound that will not come. */
+  finish(): Arrival[] {
+    return this.#listener?.flush() ?? []
+  }
+
+  #begin({ sampleRate, channels }: AudioBlock): void {
+    this.#sampleRate = sampleRate
+    this.#clock = new SampleClock(sampleRate)
+    this.#clock.setClockStatus(this.#status)
+    try {
+      this.#listener = new ArrayListener({
+        gateway: this.#gateway,
+        epoch: this.#epoch,
+        sampleRate,
+        channels: channels.length,
+        firstNumber: this.#arrivalsSoFar + 1,
+        ...(this.#fullScaleLevel === null ? {} : { fullScaleLevel: this.#fullScaleLevel }),
+      })
+    } catch (error) {
+      throw new PolewatchError('PW_SAMPLE_RATE', { rate: sampleRate, channels: channels.length }, error)
+    }
+  }
+}

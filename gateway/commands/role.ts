@@ -1,0 +1,257 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { type Logger, pino } from 'pino'
+import type { Configuration } from '../config/schema.js'
+import { PolewatchError } from '../errors.js'
+import { ringBell } from '../journal/bell.js'
+import { DeliveryReader } from '../journal/delivery.js'
+import { Exchange } from '../journal/exchange.js'
+import { Journal } from '../journal/journal.js'
+import { createSigningKey, privateKeyPem, publicKeyPem, type SigningKey, signingKeyFromPem } from '../messages/keys.js'
+import { sealEvent } from '../messages/seal.js'
+import type { GatewayRole } from '../messages/stream.js'
+import { type EventDraft, type MessageData, messageTypes } from '../messages/table.js'
+import { formatTime, parseTime } from '../messages/time.js'
+
+/** The files of a site's gateway, by who writes them. */
+export function rolePaths(paths: Configuration['paths'], role: GatewayRole) {
+  return {
+    journal: join(paths.state, `${role}.journal.db`),
+    exchange: join(paths.runtime, `${role}.exchange.db`),
+    bell: join(paths.runtime, `${role}.bell`),
+    delivery: join(paths.state, 'uplink.delivery.db'),
+    privateKey: join(paths.state, 'keys', `${role}.key`),
+    publicKey: join(paths.state, 'keys', `${role}.pub`),
+  }
+}
+
+export type PartHealth = MessageData<'health'>['parts'][number]
+
+const topicPrefix = 'polewatch/v1/{site}/{gateway}/'
+/** What the hub has acknowledged is deleted this often, seconds: rarely, for the flash's sake. */
+const purgeEvery = 600
+
+/** What every role has: its journal, its exchange, its key and its log. */
+export class Role {
+  readonly name: GatewayRole
+  readonly configuration: Configuration
+  readonly log: Logger
+  readonly key: SigningKey
+  readonly journal: Journal
+  readonly exchange: Exchange
+  readonly #delivery: DeliveryReader
+  readonly #parts = new Map<string, PartHealth>()
+  readonly #purger: NodeJS.Timeout
+  /** Numbers of what is sent once and never journalled; they begin anew with the process. */
+  readonly #liveEpoch: string
+  #liveSequence = 0
+
+  /** @throws PolewatchError when a file of the role is in use or cannot be made */
+  constructor(name: GatewayRole, configuration: Configuration) {
+    this.name = name
+    this.configuration = configuration
+    this.log = pino(
+      { name: `polewatch-${name}`, level: configuration.log.level },
+      pino.destination({ dest: 2, sync: true }),
+    )
+    const paths = rolePaths(configuration.paths, name)
+    for (const folder of new Set([dirname(paths.journal), dirname(paths.exchange)])) makeFolder(folder)
+    this.key = signingKey(paths.privateKey, paths.publicKey)
+    this.#delivery = new DeliveryReader(paths.delivery)
+    const acknowledged = (source: string, epoch: string): number => this.#delivery.acknowledged(source, epoch)
+    this.journal = Journal.open({
+      path: paths.journal,
+      site: configuration.site,
+      gateway: configuration.gateway.id,
+      role: name,
+      byteLimit: configuration.journal.byteLimit,
+      clock: systemTime,
+      acknowledged,
+      onBell: () => ringBell(paths.bell),
+      onShed: () => this.#reportShed(),
+      onCondition: ({ fault, setAside }) => {
+        if (fault !== null) this.log.error({ code: fault.code }, fault.message)
+        if (setAside !== null) this.log.error({ code: setAside.code }, setAside.message)
+      },
+    })
+    this.exchange = Exchange.open({ path: paths.exchange, clock: systemTime, onBell: () => ringBell(paths.bell) })
+    this.#liveEpoch = this.exchange.generation
+    const damage = this.journal.condition.setAside
+    if (damage !== null) this.raise('journal', 'faulty', 'journal-damaged', damage.message, damage.code)
+    this.#purger = setInterval(() => {
+      this.journal
+        .purge(acknowledged)
+        .catch((error: unknown) => this.log.warn({ error: messageOf(error) }, 'purge failed'))
+    }, purgeEvery * 1000).unref()
+  }
+
+  /**
+   * Commits an alert; resolves when it is on the disk. A rejection is logged here with its code and passed on.
+   */
+  async append(draft: EventDraft): Promise<void> {
+    const { topic, priority } = messageTypes[draft.name]
+    if (priority === 'live') throw new TypeError(`${draft.name} is not an alert`)
+    try {
+      await this.journal.append({
+        priority,
+        topic: topic.slice(topicPrefix.length),
+        kind: draft.name,
+        exercise: draft.exercise,
+        encode: position => sealEvent(draft, position, this.key),
+        audit: { action: `alert-${draft.name}`, subject: draft.subject ?? draft.name },
+      })
+    } catch (error) {
+      this.log.error({ code: error instanceof PolewatchError ? error.code : null }, messageOf(error))
+      throw error
+    }
+  }
+
+  /** Lets the other roles have a message that need not survive. */
+  post(draft: EventDraft): void {
+    const { bytes } = this.seal(draft)
+    this.exchange.post(draft.name, bytes)
+  }
+
+  /** Signs a message that is sent once and never journalled. */
+  seal(draft: EventDraft): { id: string; bytes: Uint8Array } {
+    const { site, gateway } = this.configuration
+    const source = `/${site}/${gateway.id}/${this.name}/live`
+    return sealEvent(draft, { source, epoch: this.#liveEpoch, sequence: ++this.#liveSequence }, this.key)
+  }
+
+  /** What the parts of this role say of themselves, for the health message. */
+  get parts(): PartHealth[] {
+    return [...this.#parts.values()]
+  }
+
+  /** A part works: whatever fault it had is over. */
+  ready(part: string, detail = 'It works.'): void {
+    const known = this.#parts.get(part)
+    if (known?.state === 'ready') return
+    this.#set({ part, state: 'ready', fault: null, detail })
+    if (known?.fault == null) return
+    this.log.info({ part, fault: known.fault }, 'cleared')
+    this.#tellFault(known.part, known.fault, 'cleared', detail, null, parseTime(known.since))
+  }
+
+  /** A part does not work; each fault is told once until it is another or over. */
+  raise(part: string, state: 'absent' | 'faulty', fault: string, detail: string, code: string | null): void {
+    const known = this.#parts.get(part)
+    if (known?.fault === fault) return
+    if (known?.fault != null) this.ready(part, 'Another fault has taken its place.')
+    const { since } = this.#set({ part, state, fault, detail })
+    this.log.warn({ part, fault, code }, detail)
+    this.#tellFault(part, fault, 'raised', detail, code, parseTime(since))
+  }
+
+  /** Sets a part's counters, told with its state at the next health message. */
+  count(part: string, counters: Readonly<Record<string, number>>): void {
+    const known = this.#parts.get(part)
+    if (known !== undefined) this.#parts.set(part, { ...known, counters })
+  }
+
+  close(): void {
+    clearInterval(this.#purger)
+    this.journal.close()
+    this.exchange.close()
+    this.#delivery.close()
+  }
+
+  #set(part: Pick<PartHealth, 'part' | 'state' | 'fault' | 'detail'>): PartHealth {
+    const known = this.#parts.get(part.part)
+    const full = { counters: known?.counters ?? {}, ...part, role: this.name, since: formatTime(systemTime()) }
+    this.#parts.set(part.part, full)
+    return full
+  }
+
+  #tellFault(
+    part: string,
+    fault: string,
+    state: 'raised' | 'cleared',
+    detail: string,
+    code: string | null,
+    since: number,
+  ): void {
+    const draft: EventDraft<'fault'> = {
+      name: 'fault',
+      time: systemTime(),
+      exercise: this.configuration.exercise,
+      subject: part,
+      data: { fault, code, part, state, detail, since: formatTime(since) },
+    }
+    // Logged by `append`; a fault that cannot be told must not end the role.
+    this.append(draft).catch(() => {})
+  }
+
+  #reportShed(): void {
+    const { exercise } = this.configuration
+    this.journal
+      .append({
+        priority: 'rest',
+        topic: 'alert/shed',
+        kind: 'shed',
+        exercise,
+        reportsShed: true,
+        audit: { action: 'alert-shed', subject: 'shed' },
+        encode: (position, ranges) =>
+          sealEvent(
+            {
+              name: 'shed',
+              time: systemTime(),
+              exercise,
+              data: {
+                ranges: ranges.map(({ source, epoch, firstSequence, lastSequence }) => ({
+                  stream: source,
+                  epoch,
+                  first: String(firstSequence).padStart(20, '0'),
+                  last: String(lastSequence).padStart(20, '0'),
+                })),
+                count: ranges.reduce((sum, range) => sum + range.lastSequence - range.firstSequence + 1, 0),
+                reason: 'journal-full',
+              },
+            },
+            position,
+            this.key,
+          ),
+      })
+      .catch((error: unknown) => this.log.error(messageOf(error)))
+  }
+}
+
+/** The system's wall clock, seconds since 1970 UTC. */
+export function systemTime(): number {
+  return Date.now() / 1000
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o750 })
+  } catch (error) {
+    throw new PolewatchError('PW_FOLDER', { folder, why: messageOf(error) }, error)
+  }
+}
+
+/** The role's key, made at the first start; the private half is readable by its role alone and complete or absent. */
+function signingKey(privateFile: string, publicFile: string): SigningKey {
+  try {
+    if (existsSync(privateFile)) {
+      const key = signingKeyFromPem(readFileSync(privateFile))
+      if (!existsSync(publicFile)) writeFileSync(publicFile, publicKeyPem(key.publicKey), { mode: 0o644 })
+      return key
+    }
+    makeFolder(dirname(privateFile))
+    const key = createSigningKey()
+    writeFileSync(`${privateFile}.new`, privateKeyPem(key), { mode: 0o600, flush: true })
+    chmodSync(`${privateFile}.new`, 0o600)
+    renameSync(`${privateFile}.new`, privateFile)
+    writeFileSync(publicFile, publicKeyPem(key.publicKey), { mode: 0o644 })
+    return key
+  } catch (error) {
+    if (error instanceof PolewatchError) throw error
+    throw new PolewatchError('PW_KEY_FILE', { file: privateFile, why: messageOf(error) }, error)
+  }
+}

@@ -1,0 +1,129 @@
+import { appendFileSync, readFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { PolewatchError } from '../errors.js'
+import { connectHub, type HubOutput } from '../hub/index.js'
+import { type SigningKey, signingKeyFromPem } from '../messages/keys.js'
+import type { TrueShot } from './recording-set.js'
+import { readRecordingSet } from './recording-set.js'
+import { messageOf, systemTime } from './role.js'
+import { colour, print, printJson, stopSignal } from './terminal.js'
+import { linesOf } from './watch-lines.js'
+
+interface WatchOptions {
+  readonly broker: string[]
+  readonly site: string
+  readonly acknowledge?: boolean
+  readonly key?: string
+  readonly state?: string
+  readonly record?: string
+  readonly truth?: string
+  readonly ca?: string
+  readonly certificate?: string
+  readonly certificateKey?: string
+  readonly json?: boolean
+}
+
+export function define(command: Command): void {
+  command
+    .description(
+      'The smallest hub: subscribes, verifies signatures, orders, drops duplicates, names gaps, and prints every alert.',
+    )
+    .requiredOption('--broker <URL...>', 'the broker; several are tried in order')
+    .requiredOption('--site <SITE>', 'the site whose gateways to watch')
+    .option('--acknowledge', 'tell the gateways what has arrived, so that they may forget it; needs --key')
+    .option('--key <FILE>', "the hub's private key (PEM, Ed25519), whose public half the gateways' configurations name")
+    .option('--state <FILE>', "keep the hub's place in this file over restarts")
+    .option('--record <FILE>', 'append every verified event to this file as NDJSON, before it is acknowledged')
+    .option('--truth <SET>', 'a recording set with truth; distances to its shots are shown')
+    .option('--ca <FILE>', "the authorities that may sign the broker's certificate (PEM)")
+    .option('--certificate <FILE>', 'the certificate to show the broker (PEM)')
+    .option('--certificate-key <FILE>', "the certificate's private key (PEM)")
+    .option('--json', 'events and what happens to streams as NDJSON')
+    .addHelpText(
+      'after',
+      '\nExample:\n  polewatch watch --broker mqtt://127.0.0.1 --site demo --acknowledge --key hub.key',
+    )
+    .action(async (options: WatchOptions) => watch(options, stopSignal()))
+}
+
+async function watch(options: WatchOptions, signal: AbortSignal): Promise<void> {
+  const { broker, site, acknowledge, key, state, record, truth, json, ca, certificate, certificateKey } = options
+  if (acknowledge === true && key === undefined)
+    throw new PolewatchError('PW_USAGE', { why: '--acknowledge needs --key' })
+  const signingKey = key === undefined ? undefined : readSigningKey(key)
+  const known = truth === undefined ? [] : readRecordingSet(truth).truth
+  const hub = await connectHub({
+    url: broker,
+    site,
+    acknowledge: acknowledge === true,
+    ...(signingKey === undefined ? {} : { signingKey }),
+    ...(state === undefined ? {} : { stateFile: state }),
+    tls: { ca: optional(ca), cert: optional(certificate), key: optional(certificateKey) },
+    onChange: ({ state: change, broker: url, detail, reason }) => {
+      if (change === 'offline' && reason !== 'protocol-version')
+        process.stderr.write(`Not connected to ${url}: ${detail ?? 'no reason given'}. It is tried again.\n`)
+    },
+    onFault: error =>
+      process.stderr.write(
+        `The hub's state cannot be written: ${messageOf(error)}. Nothing is acknowledged until it can.\n`,
+      ),
+  })
+  signal.addEventListener('abort', () => void hub.close(), { once: true })
+  for await (const output of hub) {
+    if (record !== undefined && output.kind === 'event') keep(record, output.envelope.original)
+    if (json) printJson(machineLine(output))
+    else for (const line of personLines(output, known)) print(line)
+  }
+}
+
+function personLines(output: HubOutput, truth: readonly TrueShot[]): string[] {
+  switch (output.kind) {
+    case 'event':
+    case 'live':
+      return output.message === null
+        ? [`A message of a type that this version does not know: ${output.envelope.type}`]
+        : linesOf(output.message, systemTime(), truth)
+    case 'gap':
+      return [colour('yellow', `Gap in ${output.source}: ${output.first} to ${output.last} have not come.`)]
+    case 'gap-closed':
+      return [`Gap closed in ${output.source}: ${output.first} to ${output.last}.`]
+    case 'shed':
+      return [colour('red', `${output.source} will never send ${output.first} to ${output.last}: it had no room.`)]
+    case 'begun':
+      return [`${output.source} begins in mid-stream, at ${output.first}: this hub remembers nothing from before.`]
+    case 'epoch-changed':
+      return [colour('yellow', `${output.source} has begun a new journal.`)]
+    case 'key-refused':
+      return [colour('red', `The keys of ${output.gateway} were refused: ${output.why}.`)]
+    case 'refused':
+      return [colour('red', `A message on ${output.topic} was refused: ${output.why}.`)]
+    case 'key-pinned':
+      return []
+  }
+}
+
+function machineLine(output: HubOutput): unknown {
+  return output.kind === 'event' || output.kind === 'live' ? output.envelope.original : { polewatch: output }
+}
+
+/** Synced, since what is recorded is acknowledged next and then gone at the gateway. */
+function keep(file: string, event: unknown): void {
+  try {
+    appendFileSync(file, `${JSON.stringify(event)}\n`, { flush: true })
+  } catch (error) {
+    throw new PolewatchError('PW_HUB_RECORD', { file, why: messageOf(error) }, error)
+  }
+}
+
+function readSigningKey(file: string): SigningKey {
+  return signingKeyFromPem(optional(file) ?? '')
+}
+
+function optional(file: string | undefined): string | undefined {
+  if (file === undefined) return undefined
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new PolewatchError('PW_KEY_FILE', { file, why: messageOf(error) }, error)
+  }
+}

@@ -1,0 +1,239 @@
+import { randomBytes } from 'node:crypto'
+import type { SigningKey } from '../messages/keys.js'
+import { formatSequence } from '../messages/stream.js'
+import { topicFilter } from '../messages/topics.js'
+import type { IncomingMessage, TlsMaterial } from '../uplink/connection.js'
+import type { KeyPins } from '../uplink/key-pins.js'
+import { LiveStream } from '../uplink/live-stream.js'
+import { MqttSession, type SessionChange } from '../uplink/session.js'
+import { type HubEvent, type HubLive, type HubOutput, HubReceiver, type StreamAcknowledgement } from './receiver.js'
+import { loadHubState, saveHubState } from './state-file.js'
+
+export interface HubOptions {
+  /** mqtt, mqtts, ws or wss; several are tried in order. */
+  readonly url: string | readonly string[]
+  readonly site: string
+  /** The hub's own name, as in its acknowledgements: default `hub`. */
+  readonly hub?: string
+  /** Default: `polewatch-hub-` and something random. */
+  readonly clientId?: string
+  readonly username?: string
+  readonly password?: string
+  readonly tls?: TlsMaterial
+  /** Signs acknowledgements; gateways accept them only if their configuration names this key's public half. */
+  readonly signingKey?: SigningKey
+  /** Whether to acknowledge; needs a signing key. Default: true where there is one. */
+  readonly acknowledge?: boolean
+  /** Keeps the hub's place over restarts; without it every start begins in mid-stream and says so. */
+  readonly stateFile?: string
+  /** Gateways' keys known beforehand; capabilities pin the rest at first sight. */
+  readonly keys?: KeyPins
+  /** Seconds that an event waits for an earlier one before the gap is named: default 2. */
+  readonly hold?: number
+  /** Outputs that wait for the application, at most; what comes beyond is left to be sent again: default 10,000. */
+  readonly queueLimit?: number
+  readonly onChange?: (change: SessionChange) => void
+  /** The state file cannot be written: nothing is acknowledged until it can. */
+  readonly onFault?: (error: unknown) => void
+}
+
+const acknowledgeEvery = 0.2
+const acknowledgeCount = 50
+
+/**
+ * Connects a hub and yields what arrives, verified and in order. Asking for the next output settles the one before: only
+ * then is it acknowledged, so an application that dies gets its last event once more (`envelope.source` and `envelope.id`
+ * tell). Resolves before the connection is up. @throws PW_HUB_STATE_UNREADABLE, PW_USAGE
+ */
+export async function connectHub(options: HubOptions): Promise<HubClient> {
+  const state = options.stateFile === undefined ? undefined : await loadHubState(options.stateFile)
+  return new HubClient(options, new HubReceiver(options, state))
+}
+
+export class HubClient implements AsyncIterable<HubOutput> {
+  readonly receiver: HubReceiver
+  readonly session: MqttSession
+  readonly #options: HubOptions
+  readonly #stream: LiveStream | null
+  readonly #queue: HubOutput[] = []
+  /** What each gateway's uplink last said by itself: acknowledging it is how a hub says that it is there. */
+  readonly #lastLive = new Map<string, StreamAcknowledgement>()
+  readonly #greeted = new Set<string>()
+  readonly #toGreet = new Set<string>()
+  readonly #timer: NodeJS.Timeout
+  #settled = 0
+  #flushing = false
+  #lastFlush = 0
+  #changed = false
+  #wake: (() => void) | null = null
+  #closed = false
+  /** Messages left to be sent again because the application was too slow. */
+  overflowed = 0
+
+  constructor(options: HubOptions, receiver: HubReceiver) {
+    this.#options = options
+    this.receiver = receiver
+    const { signingKey, acknowledge = signingKey !== undefined, hub = 'hub', site } = options
+    this.#stream = acknowledge && signingKey !== undefined ? new LiveStream(site, hub, 'hub', signingKey) : null
+    this.session = new MqttSession({
+      brokers: typeof options.url === 'string' ? [options.url] : options.url,
+      clientId: options.clientId ?? `polewatch-hub-${randomBytes(6).toString('hex')}`,
+      username: options.username,
+      password: options.password,
+      tls: options.tls,
+      sessionExpiry: 0,
+      maximumPacketSize: 2 << 20,
+      onChange: change => {
+        if (change.state === 'connecting') this.#greeted.clear()
+        options.onChange?.(change)
+      },
+    })
+    for (const filter of filters(site)) {
+      this.session.subscribe(filter, 1, message => this.#feed(message))
+    }
+    this.#timer = setInterval(() => this.#tick(), 50)
+    this.session.start()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<HubOutput, void, undefined> {
+    while (!this.#closed) {
+      const output = this.#queue.shift()
+      if (output === undefined) {
+        await new Promise<void>(resolve => {
+          this.#wake = resolve
+        })
+        continue
+      }
+      yield output
+      if (output.kind === 'event') this.#settle(output)
+    }
+  }
+
+  /** Writes the state, sends what is to be acknowledged and disconnects. The iteration ends. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    clearInterval(this.#timer)
+    await this.#flush()
+    this.#closed = true
+    this.#wake?.()
+    await this.session.stop()
+  }
+
+  #feed({ topic, payload, redelivered }: IncomingMessage): void {
+    if (this.#closed) return
+    if (this.#queue.length >= (this.#options.queueLimit ?? 10_000)) {
+      this.overflowed += 1
+      return
+    }
+    this.#take(this.receiver.feed(topic, payload, monotonic(), redelivered))
+  }
+
+  #tick(): void {
+    this.#take(this.receiver.tick(monotonic()))
+    if (monotonic() - this.#lastFlush >= acknowledgeEvery) void this.#flush()
+  }
+
+  #take(outputs: readonly HubOutput[]): void {
+    for (const output of outputs) {
+      this.#queue.push(output)
+      if (output.kind === 'live') this.#met(output)
+      if (output.kind === 'begun') this.#greet(placeOf(output.source))
+    }
+    if (outputs.length === 0) return
+    this.#wake?.()
+    this.#wake = null
+  }
+
+  #met({ site, gateway, envelope, message }: HubLive): void {
+    if (envelope.stream.role !== 'uplink') return
+    const place = `${site}/${gateway}`
+    const { source, epoch } = envelope
+    this.#lastLive.set(place, { site, gateway, source, epoch, sequence: Number(envelope.sequence) })
+    const isBirth = message?.name === 'status' && message.data.state === 'online'
+    if (isBirth || !this.#greeted.has(place)) this.#greet(place)
+  }
+
+  // Tells a gateway that a hub is there and what it has, so that it sends again at once what nobody may have heard.
+  #greet(place: string): void {
+    const [site = '', gateway = ''] = place.split('/')
+    this.#greeted.add(place)
+    this.#toGreet.add(place)
+    this.receiver.repeatAcknowledgements(site, gateway)
+  }
+
+  #settle(event: HubEvent): void {
+    this.receiver.settle(event)
+    this.#changed = true
+    this.#settled += 1
+    if (this.#settled >= acknowledgeCount) void this.#flush()
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#flushing) return
+    const due = this.#due()
+    if (!this.#changed && due.length === 0) return
+    this.#flushing = true
+    this.#lastFlush = monotonic()
+    this.#settled = 0
+    try {
+      const { stateFile } = this.#options
+      // The state must hold whatever is acknowledged: it is taken in the same turn and written first.
+      if (stateFile !== undefined && this.#changed) await saveHubState(stateFile, this.#takeState())
+      this.#changed = stateFile !== undefined && this.#changed
+      await Promise.all(due.map(each => this.#acknowledge(each)))
+    } catch (error) {
+      this.#changed = true
+      this.#options.onFault?.(error)
+    } finally {
+      this.#flushing = false
+    }
+    if (this.#settled >= acknowledgeCount) void this.#flush()
+  }
+
+  #takeState(): string {
+    this.#changed = false
+    return JSON.stringify(this.receiver)
+  }
+
+  #due(): StreamAcknowledgement[] {
+    if (this.#stream === null || !this.session.online) return []
+    const greetings = [...this.#toGreet].flatMap(place => this.#lastLive.get(place) ?? [])
+    this.#toGreet.clear()
+    return [...greetings, ...this.receiver.acknowledgements()]
+  }
+
+  // One that is lost is made again when the gateway sends again.
+  async #acknowledge({ site, gateway, source, epoch, sequence }: StreamAcknowledgement): Promise<void> {
+    if (this.#stream === null) return
+    const { hub = 'hub' } = this.#options
+    const request = this.#stream.request(
+      {
+        name: 'acknowledgement',
+        time: Date.now() / 1000,
+        exercise: false,
+        data: { stream: source, epoch, sequence: formatSequence(sequence), hub },
+      },
+      { site, gateway },
+    )
+    await this.session.publish(request).catch(() => undefined)
+  }
+}
+
+// Keys first: what is retained comes as soon as it is subscribed to.
+function filters(site: string): string[] {
+  return [
+    topicFilter('capabilities', { site }),
+    topicFilter('status', { site }),
+    `polewatch/v1/${site}/+/alert/#`,
+    topicFilter('report', { site }),
+    topicFilter('health', { site }),
+  ]
+}
+
+function placeOf(source: string): string {
+  return source.split('/').slice(1, 3).join('/')
+}
+
+function monotonic(): number {
+  return performance.now() / 1000
+}

@@ -1,0 +1,29 @@
+export type { Envelope } from '../messages/envelope.js'
+export {
+  createSigningKey,
+  keyId,
+  privateKeyPem,
+  publicKeyFromJwk,
+  publicKeyFromPem,
+  publicKeyPem,
+  type SigningKey,
+  signingKeyFromPem,
+} from '../messages/keys.js'
+export type { MessageData, MessageEvent, MessageName } from '../messages/table.js'
+export { formatTime, parseTime } from '../messages/time.js'
+export type { TlsMaterial } from '../uplink/connection.js'
+export { KeyPins, type PinnedKey, type PinOutcome } from '../uplink/key-pins.js'
+export type { SessionChange } from '../uplink/session.js'
+export { connectHub, type HubClient, type HubOptions } from './client.js'
+export {
+  type HubCounters,
+  type HubEvent,
+  type HubLive,
+  type HubOutput,
+  HubReceiver,
+  type HubReceiverOptions,
+  type HubState,
+  type RefusalReason,
+  readHubState,
+  type StreamAcknowledgement,
+} from './receiver.js'

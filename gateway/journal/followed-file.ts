@@ -1,0 +1,89 @@
+import { statSync } from 'node:fs'
+import Database from 'better-sqlite3'
+import { type Connection, type Format, isStorageFault, readingError, requireFormat } from './storage.js'
+
+/**
+ * Another role's database, opened read-only as soon as it is there, and again when its owner puts a new one in its place.
+ * No transaction outlives a call, so a reader never keeps the owner's write-ahead log from starting over.
+ */
+export class FollowedFile<Prepared> {
+  readonly #path: string
+  readonly #format: Format
+  readonly #prepare: (connection: Connection) => Prepared
+  /** Tells one connection's versions from the next one's. */
+  #connections = 0
+  #open:
+    | { connection: Connection; inode: number; prepared: Prepared; version: Database.Statement<[], number> }
+    | undefined
+
+  constructor(path: string, format: Format, prepare: (connection: Connection) => Prepared) {
+    this.#path = path
+    this.#format = format
+    this.#prepare = prepare
+  }
+
+  /**
+   * Runs `read` in one read transaction, or gives `absent` while there is no file. Throws PW_JOURNAL_UNREADABLE when the file
+   * is damaged or of another kind, and whatever else prevents reading.
+   */
+  read<Result>(read: (prepared: Prepared) => Result, absent: Result): Result {
+    // A second round when the file was replaced during the first, as its log may have been the new one's.
+    for (let round = 0; round < 3; round += 1) {
+      const inode = this.#inode()
+      if (inode === undefined) break
+      try {
+        const open = this.#connect(inode)
+        const result = open.connection.transaction(() => read(open.prepared))()
+        if (this.#inode() === inode) return result
+      } catch (error) {
+        this.close()
+        if (this.#inode() === inode) throw isStorageFault(error) ? readingError(error, this.#path) : error
+      }
+    }
+    this.close()
+    return absent
+  }
+
+  /**
+   * A text that changes when the owner has committed since the last call or the file was replaced; undefined while there is
+   * none. It reads shared memory only.
+   */
+  version(): string | undefined {
+    const inode = this.#inode()
+    if (inode === undefined) return undefined
+    try {
+      const { version } = this.#connect(inode)
+      return `${this.#connections}.${version.get()}`
+    } catch (error) {
+      this.close()
+      if (this.#inode() !== inode) return undefined
+      throw readingError(error, this.#path)
+    }
+  }
+
+  close(): void {
+    this.#open?.connection.close()
+    this.#open = undefined
+  }
+
+  #inode(): number | undefined {
+    return statSync(this.#path, { throwIfNoEntry: false })?.ino
+  }
+
+  #connect(inode: number) {
+    if (this.#open?.inode === inode) return this.#open
+    this.close()
+    const connection = new Database(this.#path, { readonly: true, fileMustExist: true, timeout: 1000 })
+    try {
+      connection.pragma('trusted_schema = OFF')
+      requireFormat(connection, this.#format)
+      const version = connection.prepare<[], number>('PRAGMA data_version').pluck()
+      this.#connections += 1
+      this.#open = { connection, inode, prepared: this.#prepare(connection), version }
+      return this.#open
+    } catch (error) {
+      connection.close()
+      throw error
+    }
+  }
+}

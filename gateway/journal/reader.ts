@@ -1,0 +1,137 @@
+import type Database from 'better-sqlite3'
+import { FollowedFile } from './followed-file.js'
+import { journalFormat, type Position, type Priority, positionsPerStream, priorities } from './layout.js'
+import type { Connection } from './storage.js'
+
+/** A stream of a journal: what it still holds and how far it has come. */
+export interface StreamExtent {
+  readonly source: string
+  readonly epoch: string
+  readonly priority: Priority
+  /** The oldest alert still held; `lastSequence + 1` when none is. */
+  readonly firstSequence: number
+  /** The last sequence given out; 0 before the first. */
+  readonly lastSequence: number
+}
+
+/** An alert as it was committed. `bytes` belongs to the caller. */
+export interface StoredAlert extends Position {
+  readonly id: string
+  readonly topic: string
+  readonly kind: string
+  readonly priority: Priority
+  readonly exercise: boolean
+  readonly bytes: Buffer
+  /** Seconds since 1970 UTC. */
+  readonly appendedAt: number
+}
+
+/** Reads another role's journal. Cheap to call often: what did not change costs a look at shared memory. */
+export class JournalReader {
+  readonly #file: FollowedFile<ReturnType<typeof prepare>>
+  #known: Known | undefined
+
+  constructor(path: string) {
+    this.#file = new FollowedFile(path, journalFormat, prepare)
+  }
+
+  /** The streams, most important first; none while there is no file. Throws PW_JOURNAL_UNREADABLE for a damaged one. */
+  streams(): StreamExtent[] {
+    return this.#look()?.streams ?? []
+  }
+
+  /**
+   * The alerts of a stream after a sequence, in order, at most `limit`. Numbers that are missing between them were shed. None
+   * when the file has another epoch by now. Throws PW_JOURNAL_UNREADABLE for a damaged file.
+   */
+  read(source: string, epoch: string, afterSequence: number, limit: number): StoredAlert[] {
+    const known = this.#look()
+    const number = known?.numbers.get(source)
+    const stream = known?.streams.find(candidate => candidate.source === source)
+    if (number === undefined || stream === undefined || stream.epoch !== epoch) return []
+    if (afterSequence >= stream.lastSequence) return []
+    const first = number * positionsPerStream + Math.max(afterSequence + 1, stream.firstSequence)
+    const end = (number + 1) * positionsPerStream - 1
+    return this.#file.read(statements => {
+      if (statements.epoch.get() !== epoch) return []
+      return statements.alerts.all(first, end, limit).map(row => ({
+        source,
+        epoch,
+        sequence: row.position % positionsPerStream,
+        id: row.id,
+        topic: row.topic,
+        kind: row.kind,
+        priority: stream.priority,
+        exercise: row.exercise === 1,
+        bytes: row.bytes,
+        appendedAt: row.appendedAt,
+      }))
+    }, [])
+  }
+
+  close(): void {
+    this.#file.close()
+    this.#known = undefined
+  }
+
+  #look(): Known | undefined {
+    const version = this.#file.version()
+    if (version === undefined) this.#known = undefined
+    else if (this.#known?.version !== version) {
+      // The version is taken before the streams are read: a commit in between costs one look more, never one less.
+      this.#known = this.#file.read<Known | undefined>(statements => {
+        const epoch = statements.epoch.get() ?? ''
+        const rows = statements.streams.all()
+        return {
+          version,
+          numbers: new Map(rows.map(row => [row.source, row.number])),
+          streams: rows.flatMap(row => extentOf(row, epoch)),
+        }
+      }, undefined)
+    }
+    return this.#known
+  }
+}
+
+interface Known {
+  readonly version: string
+  readonly streams: StreamExtent[]
+  readonly numbers: Map<string, number>
+}
+
+interface StreamRow {
+  number: number
+  source: string
+  priority: number
+  floor: number
+  first: number | null
+  last: number | null
+}
+
+function extentOf(row: StreamRow, epoch: string): StreamExtent[] {
+  const priority = priorities[row.priority]
+  if (priority === undefined) return []
+  const lastSequence = Math.max(row.floor, (row.last ?? 0) % positionsPerStream)
+  const firstSequence = row.first === null ? lastSequence + 1 : row.first % positionsPerStream
+  return [{ source: row.source, epoch, priority, firstSequence, lastSequence }]
+}
+
+function prepare(connection: Connection) {
+  const inStream = `alert WHERE position BETWEEN stream.number * ${positionsPerStream}
+    AND (stream.number + 1) * ${positionsPerStream} - 1`
+  const alerts: Database.Statement<
+    [number, number, number],
+    { position: number; id: string; topic: string; kind: string; exercise: number; bytes: Buffer; appendedAt: number }
+  > = connection.prepare(
+    `SELECT position, id, topic, kind, exercise, bytes, appended_at AS appendedAt FROM alert
+      WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?`,
+  )
+  return {
+    alerts,
+    epoch: connection.prepare<[], string>('SELECT epoch FROM journal').pluck(),
+    streams: connection.prepare<[], StreamRow>(
+      `SELECT number, source, priority, floor, (SELECT min(position) FROM ${inStream}) AS first,
+        (SELECT max(position) FROM ${inStream}) AS last FROM stream ORDER BY priority, number`,
+    ),
+  }
+}

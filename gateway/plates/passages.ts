@@ -1,0 +1,174 @@
+import { oneEdit } from './differences.js'
+import { foldLookAlikes } from './look-alike.js'
+
+/** A read as passages see it. Times are seconds since 1970 UTC. */
+export interface PassageRead {
+  /** The reader's name. */
+  readonly reader: string
+  /** The lane's name, shared by readers that watch one lane; null where it is not known (then each reader is a lane). */
+  readonly lane: string | null
+  /** Normalised. */
+  readonly text: string
+  /** 0 to 1; null where the reader gives none. */
+  readonly confidence: number | null
+  readonly time: number
+}
+
+/** One vehicle's text in one lane. It lives in memory only, for the length of the window. */
+export interface Passage<Hit> {
+  /** Counts from 1 for this process. */
+  readonly number: number
+  readonly lane: string
+  readonly text: string
+  readonly first: number
+  last: number
+  /** How many reads were counted to it. */
+  count: number
+  /** The readers that gave this text. */
+  readonly readers: Set<string>
+  /** Texts that were taken for this vehicle before a surer read corrected them. */
+  readonly former: ReadonlySet<string>
+  /** The highest confidence given for it. */
+  confidence: number | null
+  /** What the caller keeps of the alert that it raised; null while it raised none. */
+  hit: Hit | null
+}
+
+export interface PassageOutcome<Hit> {
+  /**
+   * `new`: match it. `repeat`: the same text, or a less sure look-alike of it; the counter went up; match `passage.text`
+   * again only if `newReader`.
+   * `correction`: a surer text of the vehicle that `corrected` describes; match it, and its alert supersedes
+   * `corrected.hit`, which is withdrawn if the new text is not on the list.
+   */
+  readonly relation: 'new' | 'repeat' | 'correction'
+  readonly passage: Passage<Hit>
+  readonly corrected: Passage<Hit> | null
+  /** Whether this read brought a reader that had not given this text before. */
+  readonly newReader: boolean
+}
+
+export interface PassageSettings {
+  /** Seconds within which the same text in the same lane is the same passage, counted from its last read. */
+  readonly window: number
+  /** Seconds within which a similar text in the same lane corrects the last one: shorter than the gap between two cars. */
+  readonly correctionWindow: number
+  /** The most passages held; the oldest go first. */
+  readonly most: number
+}
+
+export const defaultPassageSettings: PassageSettings = { window: 10, correctionWindow: 1.5, most: 10_000 }
+
+/**
+ * Joins the reads of one passage. A text corrects another only if it is similar (look-alike, or one edit) and surer. Cars
+ * with neighbouring plates do drive one behind the other, so one edit that is not surer stays a passage of its own.
+ */
+export class Passages<Hit> {
+  readonly #settings: PassageSettings
+  // By lane, each in the order of the last read.
+  readonly #lanes = new Map<string, Passage<Hit>[]>()
+  #held = 0
+  #number = 0
+
+  constructor(settings: PassageSettings = defaultPassageSettings) {
+    this.#settings = settings
+  }
+
+  /** How many passages are held at the moment. */
+  get held(): number {
+    return this.#held
+  }
+
+  /** Takes the next read. Reads may come out of order by less than the window; a clock that steps back starts anew. */
+  observe(read: PassageRead): PassageOutcome<Hit> {
+    const lane = read.lane === null ? `reader ${read.reader}` : `lane ${read.lane}`
+    this.forget(read.time)
+    let passages = this.#lanes.get(lane)
+    if (passages === undefined) {
+      passages = []
+      this.#lanes.set(lane, passages)
+    }
+    const known = passages.find(passage => passage.text === read.text)
+    if (known !== undefined) return this.#repeat(passages, known, read)
+    const relative = passages.findLast(earlier => this.#isSimilar(read, earlier))
+    if (relative !== undefined && !isSurer(read, relative) && sameClass(read, relative)) {
+      return this.#repeat(passages, relative, read)
+    }
+    const corrected = relative !== undefined && isSurer(read, relative) ? relative : null
+    const passage: Passage<Hit> = {
+      number: ++this.#number,
+      lane,
+      text: read.text,
+      first: read.time,
+      last: read.time,
+      count: 1,
+      readers: new Set([read.reader]),
+      former: corrected === null ? new Set() : new Set([...corrected.former, corrected.text]),
+      confidence: read.confidence,
+      hit: null,
+    }
+    if (corrected !== null) {
+      passages.splice(passages.indexOf(corrected), 1)
+      this.#held--
+    }
+    passages.push(passage)
+    this.#held++
+    if (this.#held > this.#settings.most) this.#dropOldest()
+    return { relation: corrected === null ? 'new' : 'correction', passage, corrected, newReader: true }
+  }
+
+  /** Forgets what is older than the window at that time (seconds since 1970 UTC), and what lies that far in its future. */
+  forget(now: number): void {
+    for (const [lane, passages] of this.#lanes) {
+      const kept = passages.filter(passage => Math.abs(now - passage.last) <= this.#settings.window)
+      if (kept.length === passages.length) continue
+      this.#held -= passages.length - kept.length
+      if (kept.length === 0) this.#lanes.delete(lane)
+      else this.#lanes.set(lane, kept)
+    }
+  }
+
+  #repeat(passages: Passage<Hit>[], known: Passage<Hit>, read: PassageRead): PassageOutcome<Hit> {
+    known.count++
+    known.last = Math.max(known.last, read.time)
+    passages.splice(passages.indexOf(known), 1)
+    passages.push(known)
+    // A less sure form of the text is a read of this passage but no second opinion for its text.
+    const sameText = read.text === known.text
+    const newReader = sameText && !known.readers.has(read.reader)
+    if (sameText) {
+      known.readers.add(read.reader)
+      if (read.confidence !== null) known.confidence = Math.max(known.confidence ?? 0, read.confidence)
+    }
+    return { relation: 'repeat', passage: known, corrected: null, newReader }
+  }
+
+  #isSimilar(read: PassageRead, earlier: Passage<Hit>): boolean {
+    if (earlier.former.has(read.text)) return true
+    if (Math.abs(read.time - earlier.last) > this.#settings.correctionWindow) return false
+    if (sameClass(read, earlier)) return true
+    return read.confidence !== null && isSurer(read, earlier) && oneEdit(read.text, earlier.text) !== null
+  }
+
+  #dropOldest(): void {
+    let oldest: { lane: string; passages: Passage<Hit>[]; last: number } | null = null
+    for (const [lane, passages] of this.#lanes) {
+      const last = passages[0]?.last ?? Number.POSITIVE_INFINITY
+      if (oldest === null || last < oldest.last) oldest = { lane, passages, last }
+    }
+    if (oldest === null) return
+    oldest.passages.shift()
+    this.#held--
+    if (oldest.passages.length === 0) this.#lanes.delete(oldest.lane)
+  }
+}
+
+function sameClass(read: PassageRead, earlier: Passage<unknown>): boolean {
+  return earlier.former.has(read.text) || foldLookAlikes(read.text) === foldLookAlikes(earlier.text)
+}
+
+function isSurer(read: PassageRead, earlier: Passage<unknown>): boolean {
+  if (read.confidence !== null && earlier.confidence !== null) return read.confidence > earlier.confidence
+  // Without confidences the later text counts, but not one that was corrected before: readers send what they improved.
+  return read.confidence === null && earlier.confidence === null && !earlier.former.has(read.text)
+}

@@ -1,0 +1,236 @@
+import type { IConnackPacket, IPublishPacket, MqttClient } from 'mqtt'
+import { asBuffer, openClient } from './mqtt-client.js'
+import { closeReason, reasonName } from './reasons.js'
+
+/** PEM contents, never paths. */
+export interface TlsMaterial {
+  readonly ca?: string | undefined
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
+  /** Name to check the broker's certificate against, where it differs from the URL's host. */
+  readonly serverName?: string | undefined
+}
+
+export type ProtocolVersion = 5 | 4
+
+export interface PublishRequest {
+  readonly topic: string
+  readonly payload: Uint8Array
+  readonly qos: 0 | 1
+  readonly retain?: boolean
+  /** Seconds until the broker may drop it (MQTT 5 only); absent for never. */
+  readonly expiry?: number | undefined
+  readonly contentType?: string | undefined
+}
+
+export interface IncomingMessage {
+  readonly topic: string
+  readonly payload: Uint8Array
+  readonly retained: boolean
+  /** The broker sent it before on this session and does not know whether it arrived. */
+  readonly redelivered: boolean
+}
+
+export interface ConnectionOptions {
+  readonly url: string
+  readonly protocol: ProtocolVersion
+  readonly clientId: string
+  readonly username?: string | undefined
+  readonly password?: string | undefined
+  readonly tls?: TlsMaterial | undefined
+  readonly keepalive: number
+  readonly connectTimeout: number
+  /** Seconds without the acknowledgement of a QoS 1 message after which the broker counts as dead. */
+  readonly acknowledgeTimeout: number
+  /** Seconds that the broker keeps the session after a loss; 0 starts clean. MQTT 3.1.1 always starts clean. */
+  readonly sessionExpiry: number
+  /** A larger incoming packet ends the connection before it is held in memory. Bytes. */
+  readonly maximumPacketSize: number
+  readonly will?: { readonly topic: string; readonly payload: Uint8Array; readonly delay: number } | undefined
+}
+
+export interface ConnectionEvents {
+  connected(limits: BrokerLimits): void
+  message(message: IncomingMessage): void
+  /** Called once, also when it never came up. After it nothing else is called. */
+  closed(reason: string, detail: string): void
+}
+
+export interface BrokerLimits {
+  readonly receiveMaximum: number
+  readonly maximumPacketSize: number
+  readonly sessionPresent: boolean
+}
+
+/** A message that is not known to have reached the broker. `reason` is a kebab-case name. */
+export class NotDelivered extends Error {
+  readonly reason: string
+  constructor(reason: string) {
+    super(`not delivered to the broker: ${reason}`)
+    this.name = 'NotDelivered'
+    this.reason = reason
+  }
+}
+
+interface Pending {
+  readonly resolve: (code: number) => void
+  readonly reject: (error: Error) => void
+  readonly since: number
+}
+
+const congestionBytes = 1 << 20
+
+/** One network connection with one broker: opened at once, never reopened, nothing kept beyond it. */
+export class Connection {
+  readonly #client: MqttClient
+  readonly #events: ConnectionEvents
+  readonly #options: ConnectionOptions
+  readonly #pending = new Map<number, Pending>()
+  readonly #watch: NodeJS.Timeout
+  #limits: BrokerLimits | null = null
+  #closed = false
+  #reason: string | null = null
+  #detail = ''
+
+  constructor(options: ConnectionOptions, events: ConnectionEvents) {
+    this.#options = options
+    this.#events = events
+    this.#client = openClient(options, size =>
+      this.#fail('packet-too-large', `a packet of ${size} bytes was announced`),
+    )
+    this.#client.on('connect', packet => this.#connected(packet))
+    this.#client.on('message', (topic, payload, packet) => this.#message(topic, payload, packet))
+    this.#client.on('packetreceive', packet => {
+      if (packet.cmd === 'puback' && packet.messageId !== undefined)
+        this.#settle(packet.messageId, packet.reasonCode ?? 0)
+      if (packet.cmd === 'disconnect') this.#note(reasonName(packet.reasonCode ?? 0), 'the broker ended the session')
+    })
+    this.#client.on('error', error => {
+      this.#note(closeReason(error), error.message)
+      this.#client.stream.destroy()
+    })
+    this.#client.on('close', () => this.#close())
+    this.#watch = setInterval(() => this.#checkAcknowledgements(), 1000)
+  }
+
+  /**
+   * Resolves with the broker's reason code: 0, 0x10 (nobody listens) or an error from 0x80 up; QoS 0 resolves with 0 once
+   * it is handed to the socket. Rejects with NotDelivered when the connection goes first, or when the message cannot be sent.
+   */
+  publish(request: PublishRequest): Promise<number> {
+    const limits = this.#limits
+    if (this.#closed || limits === null) return Promise.reject(new NotDelivered('offline'))
+    if (request.payload.length + request.topic.length + 64 > limits.maximumPacketSize) {
+      return Promise.reject(new NotDelivered('packet-too-large'))
+    }
+    if (request.qos === 0 && this.#client.stream.writableLength > congestionBytes) {
+      return Promise.reject(new NotDelivered('congested'))
+    }
+    const { topic, payload, qos, retain = false } = request
+    this.#client.publish(topic, asBuffer(payload), { qos, retain, ...this.#properties(request) })
+    if (qos === 0) return Promise.resolve(0)
+    const id = this.#client.getLastMessageId()
+    return new Promise((resolve, reject) => this.#pending.set(id, { resolve, reject, since: performance.now() }))
+  }
+
+  /** Resolves when the broker has granted all; rejects with NotDelivered when it refuses one or goes. */
+  subscribe(subscriptions: readonly { readonly filter: string; readonly qos: 0 | 1 }[]): Promise<void> {
+    const v5 = this.#options.protocol === 5
+    // Nobody wants back what it sent itself; MQTT 5 forbids to ask that of a shared subscription.
+    const map = Object.fromEntries(
+      subscriptions.map(({ filter, qos }) => [filter, { qos, ...(v5 ? { nl: !filter.startsWith('$share/') } : {}) }]),
+    )
+    return new Promise((resolve, reject) => {
+      this.#client.subscribe(map, (error, granted) => {
+        const refused = granted?.some(grant => grant.qos >= 128) === true
+        if (error !== null || refused) reject(new NotDelivered(refused ? 'subscription-refused' : 'offline'))
+        else resolve()
+      })
+    })
+  }
+
+  /** Says goodbye, which discards the will, and closes; at most a second. */
+  async end(): Promise<void> {
+    if (this.#closed) return
+    this.#note('stopped', 'stopped here')
+    const gone = new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, 1000)
+      this.#client.once('close', () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+    this.#client.end(false)
+    await gone
+    this.drop('stopped', 'stopped here')
+  }
+
+  /** Cuts the connection as a lost network would: the broker publishes the will. */
+  drop(reason: string, detail: string): void {
+    this.#fail(reason, detail)
+  }
+
+  #connected(packet: IConnackPacket): void {
+    this.#limits = {
+      receiveMaximum: packet.properties?.receiveMaximum ?? 65_535,
+      maximumPacketSize: packet.properties?.maximumPacketSize ?? 268_435_455,
+      sessionPresent: packet.sessionPresent,
+    }
+    this.#events.connected(this.#limits)
+  }
+
+  #message(topic: string, payload: Uint8Array, packet: IPublishPacket): void {
+    if (this.#closed) return
+    this.#events.message({ topic, payload, retained: packet.retain, redelivered: packet.dup })
+  }
+
+  #properties(request: PublishRequest): Pick<IPublishPacket, 'properties'> {
+    if (this.#options.protocol !== 5) return {}
+    const { expiry, contentType } = request
+    return {
+      properties: {
+        ...(expiry === undefined ? {} : { messageExpiryInterval: Math.max(1, Math.round(expiry)) }),
+        ...(contentType === undefined ? {} : { contentType }),
+      },
+    }
+  }
+
+  #settle(id: number, code: number): void {
+    const pending = this.#pending.get(id)
+    this.#pending.delete(id)
+    pending?.resolve(code)
+  }
+
+  // Ids are handed out in order, so the map's first entry is the one that waits longest.
+  #checkAcknowledgements(): void {
+    const oldest = this.#pending.values().next().value
+    if (oldest !== undefined && performance.now() - oldest.since > this.#options.acknowledgeTimeout * 1000) {
+      this.#fail('no-acknowledgement', `nothing acknowledged for ${this.#options.acknowledgeTimeout} s`)
+    }
+  }
+
+  // The first reason is the cause; what follows it is its consequence.
+  #note(reason: string, detail: string): void {
+    if (this.#reason !== null) return
+    this.#reason = reason
+    this.#detail = detail
+  }
+
+  #fail(reason: string, detail: string): void {
+    this.#note(reason, detail)
+    this.#client.stream.destroy()
+    this.#close()
+  }
+
+  #close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    clearInterval(this.#watch)
+    const up = this.#limits !== null
+    const reason = this.#reason ?? (up ? 'connection-lost' : 'closed-before-answer')
+    for (const pending of this.#pending.values()) pending.reject(new NotDelivered(reason))
+    this.#pending.clear()
+    this.#client.end(true)
+    this.#events.closed(reason, this.#detail)
+  }
+}

@@ -1,0 +1,347 @@
+import type { KeyObject } from 'node:crypto'
+import { contentType } from '../messages/seal.js'
+import { parseStream, priorities } from '../messages/stream.js'
+import { topicFor } from '../messages/topics.js'
+import { type AcknowledgementFault, AcknowledgementReader } from './acknowledgements.js'
+import { NotDelivered, type PublishRequest } from './connection.js'
+import { OutgoingStream, type StoredAlert } from './outgoing-stream.js'
+import { reasonName } from './reasons.js'
+import type { MessageHandler, SessionChange } from './session.js'
+
+export type { StoredAlert } from './outgoing-stream.js'
+
+/** A role's journal, as far as delivery reads it; `JournalReader` is one. What it throws is reported and tried again. */
+export interface AlertJournal {
+  /** Every stream of the present epoch with the last number given out. */
+  streams(): readonly { readonly source: string; readonly epoch: string; readonly lastSequence: number }[]
+  /** At most `limit` alerts after a number, ascending; numbers are missing where alerts were shed. */
+  read(source: string, epoch: string, afterSequence: number, limit: number): readonly StoredAlert[]
+}
+
+/** How far each stream is acknowledged, kept over restarts; `Delivery` of the journal is one. */
+export interface DeliveryProgress {
+  /** 0 where nothing is. */
+  acknowledged(source: string, epoch: string): number
+  acknowledge(source: string, epoch: string, sequence: number): void
+}
+
+/** What delivery needs of an MQTT session; `MqttSession` is one. */
+export interface DeliverySession {
+  readonly online: boolean
+  readonly receiveMaximum: number
+  publish(request: PublishRequest): Promise<number>
+  subscribe(filter: string, qos: 0 | 1, handler: MessageHandler): void
+  observe(observer: (change: SessionChange) => void): () => void
+}
+
+export interface DelivererOptions {
+  readonly site: string
+  readonly gateway: string
+  readonly session: DeliverySession
+  readonly journals: readonly AlertJournal[]
+  readonly progress: DeliveryProgress
+  /** `hub`: until the hub has acknowledged. `broker`: until the broker has, which is called "delivered to the broker". */
+  readonly acknowledge: 'hub' | 'broker'
+  /** Public keys of the hubs whose acknowledgements count. */
+  readonly hubKeys: readonly KeyObject[]
+  /** Most messages that the broker has not taken yet: default 20; the broker's receive maximum may lower it. */
+  readonly window?: number
+  /** Most alerts of a stream that the hub has not acknowledged yet: default 200. */
+  readonly hubWindow?: number
+  /** Seconds until a silent hub is asked again: default 15, doubled to `longestRetry`, default 300. */
+  readonly firstRetry?: number
+  readonly longestRetry?: number
+  readonly onNotice?: (notice: DeliveryNotice) => void
+}
+
+/** Something that whoever looks after the gateway should see. Counted in `DeliveryCounters` too. */
+export type DeliveryNotice =
+  | { readonly kind: 'acknowledgement-refused'; readonly why: AcknowledgementFault; readonly source: string | null }
+  | {
+      readonly kind: 'hub-behind'
+      readonly hub: string
+      readonly source: string
+      readonly sequence: number
+      readonly acknowledged: number
+    }
+  | { readonly kind: 'refused-by-broker'; readonly why: string; readonly source: string }
+  | { readonly kind: 'journal-unreadable' | 'progress-unwritable'; readonly error: unknown }
+
+export interface DeliveryCounters {
+  /** Messages handed to the broker, those sent again included. */
+  readonly sent: number
+  readonly sentAgain: number
+  readonly acknowledged: number
+  /** PUBACKs with reason 0x10: nobody listened. */
+  readonly unheard: number
+  readonly acknowledgementsRefused: Readonly<Record<string, number>>
+  readonly refusedByBroker: Readonly<Record<string, number>>
+}
+
+export interface StreamDelivery {
+  readonly source: string
+  readonly epoch: string
+  readonly last: number
+  readonly acknowledged: number
+  readonly outstanding: number
+  /** Nobody answers. */
+  readonly silent: boolean
+}
+
+const pollInterval = 250
+/** Part of the window that only gunfire may use, so that a backlog never holds a shot up. */
+const reserved = 0.2
+
+/** Refusals that concern one alert alone: those behind it go on. */
+const ofTheAlert: ReadonlySet<string> = new Set(['packet-too-large', 'payload-refused', 'topic-refused'])
+
+/** Publishes what the journals hold, most urgent first, until it is acknowledged. */
+export class Deliverer {
+  readonly #options: DelivererOptions
+  readonly #reader: AcknowledgementReader
+  readonly #streams = new Map<string, OutgoingStream>()
+  readonly #refused = new Map<string, number>()
+  readonly #refusedByBroker = new Map<string, number>()
+  #order: OutgoingStream[] = []
+  #inFlight = 0
+  #connection = 0
+  #counters = { sent: 0, sentAgain: 0, acknowledged: 0, unheard: 0 }
+  #timer: NodeJS.Timeout | null = null
+  #unobserve: () => void = () => undefined
+
+  constructor(options: DelivererOptions) {
+    this.#options = options
+    this.#reader = new AcknowledgementReader(options.site, options.gateway, options.hubKeys)
+    if (options.acknowledge === 'hub') {
+      const topic = topicFor('acknowledgement', { site: options.site, gateway: options.gateway })
+      options.session.subscribe(topic, 1, message => this.#acknowledgement(message.payload))
+    }
+  }
+
+  /** To be made before the session starts, so that the first acknowledgement is not missed. */
+  start(): void {
+    if (this.#timer !== null) return
+    this.#unobserve = this.#options.session.observe(change => {
+      if (change.state === 'online') this.#reconnected()
+    })
+    this.#timer = setInterval(() => this.#poll(), pollInterval)
+    if (this.#options.session.online) this.#reconnected()
+    else this.#refresh()
+  }
+
+  /** Stops sending. Session, journals and progress are the caller's to close. */
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer)
+    this.#timer = null
+    this.#unobserve()
+  }
+
+  /** A journal has more: to be called when its bell rings. Polling finds it within a quarter of a second otherwise. */
+  wake(): void {
+    if (this.#timer === null) return
+    this.#refresh()
+    this.#pump()
+  }
+
+  counters(): DeliveryCounters {
+    return {
+      ...this.#counters,
+      acknowledgementsRefused: Object.fromEntries(this.#refused),
+      refusedByBroker: Object.fromEntries(this.#refusedByBroker),
+    }
+  }
+
+  streams(): StreamDelivery[] {
+    return this.#order.map(({ source, epoch, last, acknowledged, outstanding, silent }) => ({
+      source,
+      epoch,
+      last,
+      acknowledged,
+      outstanding,
+      silent,
+    }))
+  }
+
+  #poll(): void {
+    const now = monotonic()
+    this.#refresh()
+    if (this.#options.session.online) for (const stream of this.#order) stream.tick(now)
+    this.#pump()
+  }
+
+  #reconnected(): void {
+    this.#connection += 1
+    this.#inFlight = 0
+    this.#refresh()
+    const now = monotonic()
+    for (const stream of this.#order) stream.goBack(now)
+    this.#pump()
+  }
+
+  #refresh(): void {
+    const now = monotonic()
+    let changed = false
+    for (const journal of this.#options.journals) {
+      try {
+        for (const { source, epoch, lastSequence } of journal.streams()) {
+          let stream = this.#streams.get(source)
+          if (stream?.epoch !== epoch) {
+            stream = this.#begin(journal, source, epoch)
+            this.#streams.set(source, stream)
+            changed = true
+          }
+          stream.extend(lastSequence, now)
+        }
+      } catch (error) {
+        this.#options.onNotice?.({ kind: 'journal-unreadable', error })
+      }
+    }
+    if (changed) this.#order = [...this.#streams.values()].sort((left, right) => left.rank - right.rank)
+  }
+
+  #begin(journal: AlertJournal, source: string, epoch: string): OutgoingStream {
+    const priority = parseStream(source)?.priority
+    const rank = priority === undefined || priority === 'live' ? -1 : priorities.indexOf(priority)
+    return new OutgoingStream({
+      source,
+      epoch,
+      rank: rank === -1 ? priorities.length : rank,
+      acknowledged: this.#options.progress.acknowledged(source, epoch),
+      window: this.#options.hubWindow ?? 200,
+      firstRetry: this.#options.firstRetry ?? 15,
+      longestRetry: this.#options.longestRetry ?? 300,
+      read: (after, limit) => journal.read(source, epoch, after, limit),
+    })
+  }
+
+  #pump(): void {
+    const { session } = this.#options
+    if (this.#timer === null || !session.online) return
+    const window = Math.max(1, Math.min(this.#options.window ?? 20, session.receiveMaximum))
+    const shared = window - Math.floor(window * reserved)
+    for (const stream of this.#order) {
+      const room = stream.rank === 0 ? window : shared
+      while (this.#inFlight < room && stream.hasWork()) {
+        if (!this.#send(stream)) break
+      }
+    }
+  }
+
+  #send(stream: OutgoingStream): boolean {
+    let taken: ReturnType<OutgoingStream['take']>
+    try {
+      taken = stream.take(monotonic())
+    } catch (error) {
+      this.#options.onNotice?.({ kind: 'journal-unreadable', error })
+      return false
+    }
+    if (taken === null) return true
+    const { alert, again } = taken
+    const { site, gateway, session } = this.#options
+    const connection = this.#connection
+    const { generation } = stream
+    this.#inFlight += 1
+    this.#counters.sent += 1
+    if (again) this.#counters.sentAgain += 1
+    const topic = `polewatch/v1/${site}/${gateway}/${alert.topic}`
+    session.publish({ topic, payload: alert.bytes, qos: 1, contentType }).then(
+      code => this.#answered(stream, alert.sequence, code, connection, generation),
+      (error: unknown) => {
+        const why = error instanceof NotDelivered ? error.reason : 'offline'
+        if (connection === this.#connection && this.#options.session.online) this.#refusedAlert(stream, why, generation)
+      },
+    )
+    return true
+  }
+
+  #answered(stream: OutgoingStream, sequence: number, code: number, connection: number, generation: number): void {
+    if (connection !== this.#connection) return
+    if (code >= 0x80) {
+      this.#refusedAlert(stream, reasonName(code), generation)
+      return
+    }
+    this.#inFlight -= 1
+    const now = monotonic()
+    if (code === 0x10) {
+      this.#counters.unheard += 1
+      if (generation === stream.generation) stream.desert(now)
+    } else if (generation === stream.generation) {
+      stream.heard()
+      if (this.#options.acknowledge === 'broker') this.#advance(stream, () => stream.confirm(sequence, now))
+    }
+    this.#pump()
+  }
+
+  #refusedAlert(stream: OutgoingStream, why: string, generation: number): void {
+    this.#inFlight -= 1
+    count(this.#refusedByBroker, why)
+    this.#options.onNotice?.({ kind: 'refused-by-broker', why, source: stream.source })
+    if (generation === stream.generation && !ofTheAlert.has(why)) stream.desert(monotonic())
+    this.#pump()
+  }
+
+  #acknowledgement(bytes: Uint8Array): void {
+    const read = this.#reader.read(bytes)
+    if (typeof read === 'string') {
+      this.#refuse(read, null)
+      return
+    }
+    const now = monotonic()
+    const { source, epoch, sequence, hub } = read
+    // An acknowledgement of what is not delivered by number is how a hub says that it is there.
+    if (parseStream(source)?.priority === 'live') {
+      for (const each of this.#order) each.ask(now)
+      this.#pump()
+      return
+    }
+    const known = this.#streams.get(source)
+    if (known === undefined || known.epoch !== epoch || sequence > known.last) this.#refresh()
+    const stream = this.#streams.get(source)
+    if (stream === undefined) {
+      this.#refuse('unknown-stream', source)
+      return
+    }
+    if (stream.epoch !== epoch) {
+      this.#refuse('unknown-epoch', source)
+      return
+    }
+    if (sequence > stream.last) {
+      this.#refuse('beyond-what-exists', source)
+      return
+    }
+    const { acknowledged } = stream
+    if (sequence < acknowledged) this.#options.onNotice?.({ kind: 'hub-behind', hub, source, sequence, acknowledged })
+    if (sequence > acknowledged) this.#advance(stream, () => stream.acknowledge(sequence, now))
+    else stream.ask(now)
+    this.#pump()
+  }
+
+  #advance(stream: OutgoingStream, step: () => void): void {
+    const before = stream.acknowledged
+    step()
+    if (stream.acknowledged === before) return
+    this.#counters.acknowledged += stream.acknowledged - before
+    this.#record(stream)
+  }
+
+  #refuse(why: AcknowledgementFault, source: string | null): void {
+    count(this.#refused, why)
+    this.#options.onNotice?.({ kind: 'acknowledgement-refused', why, source })
+  }
+
+  #record({ source, epoch, acknowledged }: OutgoingStream): void {
+    try {
+      this.#options.progress.acknowledge(source, epoch, acknowledged)
+    } catch (error) {
+      this.#options.onNotice?.({ kind: 'progress-unwritable', error })
+    }
+  }
+}
+
+function count(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1)
+}
+
+function monotonic(): number {
+  return performance.now() / 1000
+}

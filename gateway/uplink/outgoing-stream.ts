@@ -1,0 +1,232 @@
+/** One alert as it is stored: its number and the final bytes. `topic` is below `polewatch/v1/{site}/{gateway}/`. */
+export interface StoredAlert {
+  readonly sequence: number
+  readonly topic: string
+  readonly bytes: Uint8Array
+}
+
+export interface OutgoingStreamOptions {
+  readonly source: string
+  readonly epoch: string
+  readonly rank: number
+  /** The hub (or, by choice, the broker) has everything up to here. */
+  readonly acknowledged: number
+  /** Most alerts sent and not acknowledged. */
+  readonly window: number
+  /** Seconds of silence until the first is sent again; doubled each time up to the longest. */
+  readonly firstRetry: number
+  readonly longestRetry: number
+  /** At most `limit` alerts after a number, in order; numbers may be missing where alerts were shed. */
+  readonly read: (after: number, limit: number) => readonly StoredAlert[]
+}
+
+const readAhead = 64
+
+/**
+ * Where the delivery of one stream stands. Times are seconds of a clock that never steps.
+ *
+ * Invariants: what is in `#sent` is above `acknowledged`, ascending, and below `#next`. Silence sends again the first
+ * unacknowledged alert only, so that a hub that is away costs one message a retry; when an acknowledgement ends the silence
+ * short of what was sent, everything after it is sent again.
+ */
+export class OutgoingStream {
+  readonly source: string
+  readonly epoch: string
+  readonly rank: number
+  readonly #options: OutgoingStreamOptions
+  acknowledged: number
+  last = 0
+  #next: number
+  #rows: readonly StoredAlert[] = []
+  #row = 0
+  #sent: number[] = []
+  #confirmed = new Set<number>()
+  #retry: number
+  #deadline: number | null = null
+  #lastSent = Number.NEGATIVE_INFINITY
+  #probing = false
+  #deserted = false
+  #probe: StoredAlert | null = null
+  /** Rises whenever what was sent is taken back; an answer to an older send says nothing. */
+  generation = 0
+
+  constructor(options: OutgoingStreamOptions) {
+    this.#options = options
+    this.source = options.source
+    this.epoch = options.epoch
+    this.rank = options.rank
+    this.acknowledged = options.acknowledged
+    this.#next = options.acknowledged + 1
+    this.#retry = options.firstRetry
+  }
+
+  /** Sent and not acknowledged. */
+  get outstanding(): number {
+    return this.#sent.length
+  }
+
+  get waiting(): number {
+    return Math.max(0, this.last - this.acknowledged)
+  }
+
+  /** True while nobody has answered for at least one retry. */
+  get silent(): boolean {
+    return this.#probing || this.#deserted
+  }
+
+  hasWork(): boolean {
+    return this.#probe !== null || (this.#next <= this.last && this.#sent.length < this.#limit())
+  }
+
+  /** The alert to send now; null when there is none after all. */
+  take(now: number): { alert: StoredAlert; again: boolean } | null {
+    const probe = this.#probe
+    if (probe !== null) {
+      this.#probe = null
+      this.#lastSent = now
+      return { alert: probe, again: true }
+    }
+    const alert = this.#read()
+    if (alert === null) return null
+    this.#next = alert.sequence + 1
+    this.last = Math.max(this.last, alert.sequence)
+    this.#sent.push(alert.sequence)
+    this.#lastSent = now
+    this.#deadline ??= now + this.#retry
+    return { alert, again: false }
+  }
+
+  /** More was stored. While nobody answers it is also a reason to ask again. */
+  extend(last: number, now: number): void {
+    if (last <= this.last) return
+    this.last = last
+    if (this.silent) this.ask(now)
+  }
+
+  /** Sends the first unacknowledged alert again, at most once a second: somebody may be there now. */
+  ask(now: number): void {
+    if (now - this.#lastSent < 1) return
+    if (this.#sent.length > 0) this.#prepareProbe()
+    else if (this.#deserted) this.#deadline = null
+  }
+
+  /** Everything up to `sequence` has arrived. */
+  acknowledge(sequence: number, now: number): void {
+    if (sequence <= this.acknowledged) return
+    this.acknowledged = sequence
+    this.#forget(sequence)
+    const wasProbing = this.#probing
+    this.#deserted = false
+    this.#settle(now)
+    if (wasProbing && this.#sent.length > 0) this.goBack(now)
+  }
+
+  /** The broker took `sequence` and answers for it alone. Returns how far everything is taken now. */
+  confirm(sequence: number, now: number): number {
+    if (this.#sent.includes(sequence)) this.#confirmed.add(sequence)
+    let reached = this.acknowledged
+    for (const sent of this.#sent) {
+      if (!this.#confirmed.has(sent)) break
+      reached = sent
+    }
+    this.acknowledge(reached, now)
+    return this.acknowledged
+  }
+
+  /** The broker took an alert and somebody listens. */
+  heard(): void {
+    this.#deserted = false
+  }
+
+  /** The broker took an alert for nobody, or refused it: take back what was sent and ask again after the retry. */
+  desert(now: number): void {
+    this.#takeBack()
+    this.#deserted = true
+    this.#deadline = now + this.#nextRetry()
+  }
+
+  /** After the connection was lost: everything unacknowledged is sent again. */
+  goBack(now: number): void {
+    this.#takeBack()
+    this.#settle(now)
+    this.#deserted = false
+  }
+
+  /** To be called now and then: after silence the first unacknowledged alert is sent again. */
+  tick(now: number): void {
+    if (this.#deadline === null || now < this.#deadline) return
+    this.#deadline = null
+    if (this.#sent.length === 0) return
+    this.#probing = true
+    this.#prepareProbe()
+    this.#deadline = now + this.#nextRetry()
+  }
+
+  /**
+   * While numbers are missing at the front only a `shed` alert further back can explain them to the hub, so nothing may
+   * hold that one up.
+   */
+  #limit(): number {
+    if (this.#deserted) return this.#deadline === null ? 1 : 0
+    const first = this.#sent[0]
+    const missing = first !== undefined && first > this.acknowledged + 1
+    return missing ? Number.POSITIVE_INFINITY : this.#options.window
+  }
+
+  #nextRetry(): number {
+    const retry = this.#retry
+    this.#retry = Math.min(this.#options.longestRetry, retry * 2)
+    return retry
+  }
+
+  #settle(now: number): void {
+    this.#retry = this.#options.firstRetry
+    this.#probing = false
+    this.#probe = null
+    this.#deadline = this.#sent.length > 0 ? now + this.#retry : null
+  }
+
+  #takeBack(): void {
+    this.generation += 1
+    this.#sent = []
+    this.#confirmed.clear()
+    this.#probe = null
+    this.#seek(this.acknowledged + 1)
+  }
+
+  #forget(sequence: number): void {
+    let count = 0
+    for (const sent of this.#sent) {
+      if (sent > sequence) break
+      this.#confirmed.delete(sent)
+      count += 1
+    }
+    this.#sent.splice(0, count)
+    if (this.#next <= sequence) this.#seek(sequence + 1)
+  }
+
+  #seek(next: number): void {
+    this.#next = next
+    this.#rows = []
+    this.#row = 0
+  }
+
+  #prepareProbe(): void {
+    this.#probe = this.#options.read(this.acknowledged, 1)[0] ?? null
+  }
+
+  #read(): StoredAlert | null {
+    if (this.#row >= this.#rows.length) {
+      this.#rows = this.#options.read(this.#next - 1, readAhead)
+      this.#row = 0
+    }
+    const alert = this.#rows[this.#row]
+    if (alert === undefined) {
+      // What was left up to `last` has been shed.
+      this.#next = Math.max(this.#next, this.last + 1)
+      return null
+    }
+    this.#row += 1
+    return alert
+  }
+}

@@ -1,0 +1,311 @@
+import { randomBytes } from 'node:crypto'
+import {
+  type BrokerLimits,
+  Connection,
+  type ConnectionOptions,
+  type IncomingMessage,
+  NotDelivered,
+  type ProtocolVersion,
+  type PublishRequest,
+  type TlsMaterial,
+} from './connection.js'
+import { filterMatcher } from './filters.js'
+
+export interface SessionOptions {
+  /** mqtt, mqtts, ws or wss URLs, tried in this order after every loss. */
+  readonly brokers: readonly string[]
+  readonly clientId: string
+  /** Default `auto`: MQTT 5, and 3.1.1 with a broker that refuses it. */
+  readonly protocol?: 'auto' | '5' | '3.1.1'
+  readonly username?: string | undefined
+  readonly password?: string | undefined
+  readonly tls?: TlsMaterial | undefined
+  /** Birth and will: both retained, on one topic, with one session id. `payload` makes the final bytes. */
+  readonly presence?: Presence | undefined
+  /** Seconds: default 20. A dead link is noticed after one and a half times that. */
+  readonly keepalive?: number
+  /** Seconds the broker waits before it publishes the will (MQTT 5): default 30. */
+  readonly willDelay?: number
+  /** Seconds the broker keeps subscriptions and queued messages after a loss (MQTT 5): default 300, 0 for none. */
+  readonly sessionExpiry?: number
+  /** Bytes: default 262,144. */
+  readonly maximumPacketSize?: number
+  /** Seconds: default 30. */
+  readonly acknowledgeTimeout?: number
+  /** Seconds to wait for a broker's answer to a connection: default 15. */
+  readonly connectTimeout?: number
+  readonly onChange?: (change: SessionChange) => void
+  /** 0 to 1; for tests. */
+  readonly random?: () => number
+}
+
+export interface Presence {
+  readonly topic: string
+  payload(state: 'online' | 'offline', session: string): Uint8Array
+}
+
+/** `reason` is a kebab-case name; null while all is well. `broker` has no credentials. */
+export interface SessionChange {
+  readonly state: 'connecting' | 'online' | 'offline' | 'stopped'
+  readonly broker: string
+  readonly protocol: ProtocolVersion
+  readonly session: string
+  readonly reason: string | null
+  readonly detail: string
+  /** Seconds until the next attempt, while offline. */
+  readonly retryIn: number | null
+}
+
+export type MessageHandler = (message: IncomingMessage) => void
+
+interface Subscription {
+  readonly filter: string
+  readonly qos: 0 | 1
+  readonly matches: (topic: string) => boolean
+  readonly handler: MessageHandler
+}
+
+const firstDelay = 3
+const longestDelay = 60
+/** A connection that lived this long, seconds, ends a time of trouble. */
+const settledAfter = 10
+/** How long a broker that refused MQTT 5 is asked for 3.1.1 only, milliseconds. */
+const rememberOldProtocol = 24 * 3_600_000
+
+/**
+ * One MQTT session with the first broker that answers. Never throws for a broker that is missing, refuses or vanishes: it
+ * reports the change and tries again with full jitter, from 0 to 3 s at first and to 60 s in a long outage.
+ */
+export class MqttSession {
+  readonly #options: SessionOptions
+  readonly #random: () => number
+  readonly #subscriptions: Subscription[] = []
+  readonly #observers = new Set<(change: SessionChange) => void>()
+  readonly #old = new Map<string, number>()
+  readonly #unanswered = new Map<string, number>()
+  #connection: Connection | null = null
+  #online = false
+  #running = false
+  #limits: BrokerLimits = { receiveMaximum: 65_535, maximumPacketSize: 268_435_455, sessionPresent: false }
+  #change: SessionChange
+  #timer: NodeJS.Timeout | null = null
+  #broker = 0
+  #troubleSince: number | null = null
+  #onlineSince = 0
+  /** Errors that handlers threw; such a message counts as received. */
+  handlerErrors = 0
+
+  constructor(options: SessionOptions) {
+    if (options.brokers.length === 0) throw new Error('a session needs at least one broker URL')
+    this.#options = options
+    this.#random = options.random ?? Math.random
+    this.#change = {
+      state: 'stopped',
+      broker: redacted(options.brokers[0] ?? ''),
+      protocol: 5,
+      session: '',
+      reason: null,
+      detail: '',
+      retryIn: null,
+    }
+    if (options.onChange !== undefined) this.#observers.add(options.onChange)
+  }
+
+  get online(): boolean {
+    return this.#online
+  }
+
+  get change(): SessionChange {
+    return this.#change
+  }
+
+  /** How many QoS 1 messages the broker takes unacknowledged. */
+  get receiveMaximum(): number {
+    return this.#limits.receiveMaximum
+  }
+
+  start(): void {
+    if (this.#running) return
+    this.#running = true
+    this.#broker = 0
+    this.#troubleSince = null
+    this.#connect()
+  }
+
+  /** Publishes `offline` where there is a presence, says goodbye and closes. */
+  async stop(): Promise<void> {
+    this.#running = false
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    const connection = this.#connection
+    if (connection !== null && this.#online) {
+      await within(1, this.#announce('offline', connection, this.#change.session))
+      await connection.end()
+    } else connection?.drop('stopped', 'stopped here')
+    this.#report({ ...this.#change, state: 'stopped', reason: null, detail: '', retryIn: null })
+  }
+
+  /** See `Connection.publish`. Rejects with NotDelivered while offline; nothing is queued. */
+  publish(request: PublishRequest): Promise<number> {
+    if (this.#connection === null || !this.#online) return Promise.reject(new NotDelivered('offline'))
+    return this.#connection.publish(request)
+  }
+
+  /** Takes effect at once where online and again at every reconnect, before anything else is sent. */
+  subscribe(filter: string, qos: 0 | 1, handler: MessageHandler): void {
+    this.#subscriptions.push({ filter, qos, handler, matches: filterMatcher(filter) })
+    if (this.#online) {
+      this.#connection?.subscribe([{ filter, qos }]).catch((error: unknown) => this.#warn(error))
+    }
+  }
+
+  /** Returns the function that ends the observation. */
+  observe(observer: (change: SessionChange) => void): () => void {
+    this.#observers.add(observer)
+    return () => this.#observers.delete(observer)
+  }
+
+  #connect(): void {
+    this.#timer = null
+    const url = this.#options.brokers[this.#broker] ?? ''
+    const protocol = this.#protocolFor(url)
+    const session = randomBytes(8).toString('hex')
+    this.#report({
+      state: 'connecting',
+      broker: redacted(url),
+      protocol,
+      session,
+      reason: null,
+      detail: '',
+      retryIn: null,
+    })
+    try {
+      const connection = new Connection(this.#connectionOptions(url, protocol, session), {
+        connected: limits => this.#connected(connection, url, protocol, limits),
+        message: message => this.#dispatch(message),
+        closed: (reason, detail) => this.#lost(url, protocol, reason, detail),
+      })
+      this.#connection = connection
+    } catch (error) {
+      this.#lost(url, protocol, 'broker-url', error instanceof Error ? error.message : '')
+    }
+  }
+
+  #connectionOptions(url: string, protocol: ProtocolVersion, session: string): ConnectionOptions {
+    const { clientId, username, password, tls, presence } = this.#options
+    const will =
+      presence === undefined
+        ? undefined
+        : { topic: presence.topic, payload: presence.payload('offline', session), delay: this.#options.willDelay ?? 30 }
+    return {
+      url,
+      protocol,
+      clientId,
+      username,
+      password,
+      tls,
+      will,
+      keepalive: this.#options.keepalive ?? 20,
+      connectTimeout: this.#options.connectTimeout ?? 15,
+      acknowledgeTimeout: this.#options.acknowledgeTimeout ?? 30,
+      sessionExpiry: this.#options.sessionExpiry ?? 300,
+      maximumPacketSize: this.#options.maximumPacketSize ?? 262_144,
+    }
+  }
+
+  async #connected(
+    connection: Connection,
+    url: string,
+    protocol: ProtocolVersion,
+    limits: BrokerLimits,
+  ): Promise<void> {
+    this.#limits = limits
+    this.#unanswered.delete(url)
+    if (protocol === 4) this.#old.set(url, this.#old.get(url) ?? performance.now())
+    let reason: string | null = null
+    try {
+      if (this.#subscriptions.length > 0) await connection.subscribe(this.#subscriptions)
+      await this.#announce('online', connection, this.#change.session)
+    } catch (error) {
+      reason = error instanceof NotDelivered ? error.reason : 'protocol-error'
+    }
+    if (this.#connection !== connection || !this.#running) return
+    this.#online = true
+    this.#onlineSince = performance.now()
+    this.#report({ ...this.#change, state: 'online', reason })
+  }
+
+  async #announce(state: 'online' | 'offline', connection: Connection, session: string): Promise<void> {
+    const { presence } = this.#options
+    if (presence === undefined) return
+    const payload = presence.payload(state, session)
+    const contentType = 'application/cloudevents+json'
+    await connection.publish({ topic: presence.topic, payload, qos: 1, retain: true, contentType })
+  }
+
+  #lost(url: string, protocol: ProtocolVersion, reason: string, detail: string): void {
+    const now = performance.now()
+    const settled = this.#online && now - this.#onlineSince > settledAfter * 1000
+    this.#connection = null
+    this.#online = false
+    if (!this.#running) return
+    const oldNow = reason === 'protocol-version' && protocol === 5 && this.#options.protocol !== '5'
+    if (oldNow) this.#old.set(url, now)
+    if (reason === 'closed-before-answer' || reason === 'malformed-packet' || reason === 'protocol-error') {
+      this.#unanswered.set(url, (this.#unanswered.get(url) ?? 0) + 1)
+    }
+    if (settled || this.#troubleSince === null) {
+      this.#troubleSince = now
+      if (settled) this.#broker = 0
+    }
+    if (!settled && !oldNow) this.#broker = (this.#broker + 1) % this.#options.brokers.length
+    const outage = (now - this.#troubleSince) / 1000
+    const cap = reason === 'taken-over' ? longestDelay : Math.min(longestDelay, Math.max(firstDelay, outage / 2))
+    const retryIn = oldNow ? 0 : this.#random() * cap
+    this.#report({ ...this.#change, state: 'offline', reason, detail, retryIn })
+    this.#timer = setTimeout(() => this.#connect(), retryIn * 1000)
+  }
+
+  // Some old brokers hang up instead of answering MQTT 5: every third silent failure asks for 3.1.1.
+  #protocolFor(url: string): ProtocolVersion {
+    if (this.#options.protocol === '5') return 5
+    if (this.#options.protocol === '3.1.1') return 4
+    const since = this.#old.get(url)
+    if (since !== undefined && performance.now() - since < rememberOldProtocol) return 4
+    this.#old.delete(url)
+    return (this.#unanswered.get(url) ?? 0) % 3 === 2 ? 4 : 5
+  }
+
+  #dispatch(message: IncomingMessage): void {
+    for (const subscription of this.#subscriptions) {
+      if (!subscription.matches(message.topic)) continue
+      try {
+        subscription.handler(message)
+      } catch {
+        this.handlerErrors += 1
+      }
+    }
+  }
+
+  #warn(error: unknown): void {
+    if (this.#online)
+      this.#report({ ...this.#change, reason: error instanceof NotDelivered ? error.reason : 'protocol-error' })
+  }
+
+  #report(change: SessionChange): void {
+    this.#change = change
+    for (const observer of [...this.#observers]) observer(change)
+  }
+}
+
+function redacted(url: string): string {
+  return url.replace(/^(\w+:\/\/)[^/@]*@/, '$1')
+}
+
+async function within(seconds: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, seconds * 1000)
+  })
+  await Promise.race([work.catch(() => undefined), limit])
+  clearTimeout(timer)
+}

@@ -1,0 +1,234 @@
+import fc from 'fast-check'
+import { test } from 'tap'
+import type { Arrival, LocatedShot } from '../../gateway/acoustics/arrival.js'
+import { ellipse95 } from '../../gateway/acoustics/ellipse.js'
+import { TangentPlane } from '../../gateway/acoustics/geodesy.js'
+import { Hearing, type Locator, type NeighbourReport } from '../../gateway/acoustics/hearing.js'
+import type { Claim, GunfireRevision } from '../../gateway/acoustics/incident.js'
+
+const origin = { latitude: 40.44, longitude: -79.99, altitude: 230 }
+const stillAir = { temperature: 0, humidity: null, windSpeed: null, windFrom: null }
+
+function arrival(gateway: string, number: number, time: number): Arrival {
+  return {
+    id: `${gateway}/e/${number}`,
+    gateway,
+    time,
+    timeError: 0.005,
+    salience: 20,
+    soundLevel: 80,
+    bearing: null,
+    gunProbability: 0.95,
+  }
+}
+
+/** Stands in for the locator: arrivals of one number belong to one shot at the origin of whoever solves. */
+const byNumber: Locator = ({ arrivals }) => {
+  const groups = new Map<string, Arrival[]>()
+  for (const each of arrivals) {
+    const number = each.id.split('/')[2] ?? ''
+    groups.set(number, [...(groups.get(number) ?? []), each])
+  }
+  return [...groups.values()]
+    .filter(group => group.length >= 3)
+    .map(
+      (group): LocatedShot => ({
+        time: Math.min(...group.map(({ time }) => time)) - 0.1,
+        timeError: 0.004,
+        position: { east: 0, north: 0, up: 0 },
+        threeDimensional: false,
+        covariance: [
+          [9, 0],
+          [0, 4],
+        ],
+        probability: 0.9,
+        arrivals: group.map(({ id }) => ({ id, residual: 0 })),
+      }),
+    )
+}
+
+/** A network of gateways that hear each other after a delay, on one virtual clock. */
+class Network {
+  readonly revisions: { from: string; at: number; revision: GunfireRevision }[] = []
+  readonly dead = new Set<string>()
+  readonly #hearings = new Map<string, Hearing>()
+  readonly #post: { at: number; to: string; report?: NeighbourReport; claim?: Claim }[] = []
+  readonly #delay: (step: number) => number
+  #step = 0
+  now = 1000
+
+  constructor(gateways: readonly string[], delay: (step: number) => number = () => 0.05) {
+    this.#delay = delay
+    gateways.forEach((gateway, index) => {
+      this.#hearings.set(
+        gateway,
+        new Hearing({
+          gateway,
+          epoch: 'e',
+          position: { ...origin, latitude: origin.latitude + index * 1e-4 },
+          positionError: 1,
+          weather: stillAir,
+          locate: byNumber,
+          heartbeat: 10,
+          loneSalience: 15,
+        }),
+      )
+    })
+  }
+
+  hear(gateway: string, number: number, time: number): void {
+    this.#hearings.get(gateway)?.hear([arrival(gateway, number, time)], time, this.now)
+  }
+
+  run(until: number): this {
+    for (; this.now < until; this.now += 0.1) {
+      for (const post of this.#post.filter(({ at }) => at <= this.now)) {
+        this.#post.splice(this.#post.indexOf(post), 1)
+        const hearing = this.#hearings.get(post.to)
+        if (post.report) hearing?.receive(post.report, this.now)
+        if (post.claim) hearing?.receiveClaim(post.claim, this.now)
+      }
+      for (const [gateway, hearing] of this.#hearings) {
+        if (this.dead.has(gateway)) continue
+        hearing.hear([], this.now, this.now)
+        const { report, due } = hearing.advance(this.now)
+        for (const { revision } of due) this.revisions.push({ from: gateway, at: this.now, revision })
+        for (const to of this.#hearings.keys()) {
+          if (to === gateway) continue
+          if (report) this.#post.push({ at: this.now + this.#delay(this.#step++), to, report })
+          for (const { claim } of due) this.#post.push({ at: this.now + this.#delay(this.#step++), to, claim })
+        }
+      }
+    }
+    return this
+  }
+}
+
+test('the gateway with the earliest arrival alone reports, from provisional to final', async t => {
+  const network = new Network(['a', 'b', 'c', 'd']).run(1001)
+  for (const [index, gateway] of ['b', 'a', 'c', 'd'].entries()) network.hear(gateway, 1, 1001 + 0.1 * index)
+  network.run(1020)
+  t.same(new Set(network.revisions.map(({ from }) => from)), new Set(['b']))
+  const states = network.revisions.map(({ revision }) => revision.state)
+  t.equal(states[0], 'provisional')
+  t.equal(states.at(-1), 'final')
+  t.same(
+    network.revisions.map(({ revision }) => revision.revision),
+    states.map((_, index) => index + 1),
+  )
+  t.same(new Set(network.revisions.map(({ revision }) => revision.incident)), new Set(['b-e-1']))
+  t.ok(network.revisions[0]!.at < 1001.3 + 2, 'within two seconds of the last needed arrival')
+})
+
+test('a later shot of the burst is a revision of the same incident', async t => {
+  const network = new Network(['a', 'b', 'c']).run(1001)
+  for (const gateway of ['a', 'b', 'c']) network.hear(gateway, 1, 1001)
+  network.run(1003)
+  for (const gateway of ['a', 'b', 'c']) network.hear(gateway, 2, 1003)
+  network.run(1020)
+  t.equal(new Set(network.revisions.map(({ revision }) => revision.incident)).size, 1)
+  t.equal(network.revisions.at(-1)!.revision.shots.length, 2)
+})
+
+test('when the first gateway dies before it claims, the next earliest reports', async t => {
+  const network = new Network(['a', 'b', 'c', 'd']).run(1001)
+  for (const [index, gateway] of ['a', 'b', 'c', 'd'].entries()) network.hear(gateway, 1, 1001 + 0.1 * index)
+  network.run(1001.15)
+  network.dead.add('a')
+  network.run(1030)
+  t.ok(network.revisions.some(({ from }) => from !== 'a'))
+  t.same(new Set(network.revisions.filter(({ from }) => from !== 'a').map(({ from }) => from)), new Set(['b']))
+  t.equal(network.revisions.at(-1)!.revision.state, 'final')
+})
+
+test('when the reporter dies after its first revision, another one brings the incident to its end', async t => {
+  const network = new Network(['a', 'b', 'c', 'd']).run(1001)
+  for (const gateway of ['a', 'b', 'c', 'd']) network.hear(gateway, 1, 1001)
+  while (network.revisions.length === 0) network.run(network.now + 0.1)
+  network.run(network.now + 0.3)
+  network.dead.add('a')
+  network.run(1060)
+  const last = network.revisions.at(-1)!
+  t.not(last.from, 'a')
+  t.equal(last.revision.state, 'final')
+  t.equal(last.revision.incident, network.revisions[0]!.revision.incident)
+  t.ok(last.revision.revision > network.revisions[0]!.revision.revision)
+})
+
+test('two halves of a network that meet late keep the smaller incident and withdraw the other', async t => {
+  const network = new Network(['a', 'b', 'c', 'd', 'e', 'f'], () => 0.05)
+  network.run(1001)
+  for (const gateway of ['d', 'e', 'f']) network.hear(gateway, 1, 1001)
+  network.run(1002.5)
+  for (const gateway of ['a', 'b', 'c']) network.hear(gateway, 1, 1000.9)
+  network.run(1030)
+  const live = new Map(network.revisions.map(({ revision }) => [revision.incident, revision.state]))
+  t.equal([...live.values()].filter(state => state !== 'withdrawn').length, 1)
+})
+
+test('messages that come late, doubled and out of order still leave one final incident', async t => {
+  fc.assert(
+    fc.property(fc.array(fc.double({ min: 0, max: 1.5, noNaN: true }), { minLength: 5, maxLength: 30 }), delays => {
+      const network = new Network(['a', 'b', 'c', 'd'], step => delays[step % delays.length] ?? 0).run(1001)
+      for (const [index, gateway] of ['c', 'a', 'b', 'd'].entries()) network.hear(gateway, 1, 1001 + 0.1 * index)
+      network.run(1060)
+      const last = new Map<string, GunfireRevision>()
+      for (const { revision } of network.revisions) {
+        const known = last.get(revision.incident)
+        if (known === undefined || revision.revision >= known.revision) last.set(revision.incident, revision)
+      }
+      return [...last.values()].filter(({ state }) => state === 'final').length === 1
+    }),
+    { numRuns: 40 },
+  )
+  t.pass('for forty delay patterns')
+})
+
+test('a gateway without neighbours says "heard" and never a position', async t => {
+  const network = new Network(['a']).run(1001)
+  network.hear('a', 1, 1001)
+  network.run(1020)
+  t.ok(network.revisions.length > 0)
+  for (const { revision } of network.revisions) {
+    t.equal(revision.quality, 'heard')
+    t.ok(revision.shots.every(({ position }) => position === null))
+  }
+})
+
+test('a tangent plane and back is the same place to a tenth of a millimetre', async t => {
+  fc.assert(
+    fc.property(
+      fc.double({ min: -80, max: 80, noNaN: true }),
+      fc.double({ min: -179, max: 179, noNaN: true }),
+      fc.double({ min: -3000, max: 3000, noNaN: true }),
+      fc.double({ min: -3000, max: 3000, noNaN: true }),
+      (latitude, longitude, east, north) => {
+        const plane = new TangentPlane({ latitude, longitude, altitude: 100 })
+        const back = plane.toLocal(plane.toGeodetic({ east, north, up: 20 }))
+        return Math.hypot(back.east - east, back.north - north, back.up - 20) < 1e-4
+      },
+    ),
+  )
+  const plane = new TangentPlane({ latitude: 0, longitude: 0, altitude: 0 })
+  const degreeEast = plane.toLocal({ latitude: 0, longitude: 0.001, altitude: 0 }).east
+  t.ok(Math.abs(degreeEast - 111.3195) < 1e-3, 'a thousandth of a degree on the equator')
+})
+
+test('an ellipse has the axes and the orientation of its covariance', async t => {
+  const { semiMajor, semiMinor, orientation } = ellipse95([
+    [1, 0],
+    [0, 16],
+  ])
+  t.ok(Math.abs(semiMajor - 4 * 2.4477) < 1e-3)
+  t.ok(Math.abs(semiMinor - 2.4477) < 1e-3)
+  t.ok(Math.min(orientation, 180 - orientation) < 1e-9, 'north and south')
+  t.ok(
+    Math.abs(
+      ellipse95([
+        [5, 4],
+        [4, 5],
+      ]).orientation - 45,
+    ) < 1e-9,
+    'north-east',
+  )
+})

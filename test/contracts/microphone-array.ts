@@ -1,0 +1,106 @@
+import type { Test } from 'tap'
+import type { AudioBlock, MicrophoneArray } from '../../drivers/microphone-array/microphone-array.js'
+import { collect, endingContract, isState, states } from './driver.js'
+import { VirtualClock } from './virtual-clock.js'
+
+/** An implementation of the microphone-array contract, as the suite needs it. */
+export interface MicrophoneArraySubject {
+  readonly title: string
+  readonly channels: number
+  /** Hertz. */
+  readonly sampleRate: number
+  /** Healthy from the first moment and for at least 20 blocks. */
+  make(clock: VirtualClock): MicrophoneArray
+  /** Not there, then there, then gone and, where the device can come back, there again. */
+  makeInterrupted(clock: VirtualClock): MicrophoneArray
+  /** States that the interrupted array reports, in order. */
+  readonly interruptedStates: readonly string[]
+}
+
+/** Every implementation of the microphone-array contract has to pass this. */
+export function microphoneArrayContract(t: Test, subject: MicrophoneArraySubject): void {
+  t.test(subject.title, async t => {
+    const audio = async (count: number) => {
+      const items = await collect(subject.make(new VirtualClock()), all => blocksOf(all).length >= count)
+      return { items, blocks: blocksOf(items) }
+    }
+
+    t.test('says that it is ready before its first block, and says it once', async t => {
+      const { items } = await audio(10)
+      t.ok(isState(items[0]!))
+      t.same(states(items), ['ready'])
+    })
+
+    t.test('gives blocks of one shape whose indices and times run on without a gap', async t => {
+      const { blocks } = await audio(20)
+      const first = blocks[0]!
+      let next = first.firstSample
+      for (const block of blocks) {
+        t.equal(block.sampleRate, subject.sampleRate)
+        t.equal(block.channels.length, subject.channels)
+        t.same(new Set(block.channels.map(channel => channel.length)).size, 1)
+        t.ok(block.channels[0]!.length > 0)
+        t.ok(block.channels.every(channel => channel.every(sample => Math.abs(sample) <= 1)))
+        t.equal(block.firstSample, next)
+        t.ok(block.systemTimeError >= 0)
+        const expected = first.systemTime + (block.firstSample - first.firstSample) / subject.sampleRate
+        t.ok(Math.abs(block.systemTime - expected) <= 1e-6 + 3 * block.systemTimeError)
+        next += block.channels[0]!.length
+      }
+    })
+
+    t.test('never writes to a block that it has handed over', async t => {
+      const clock = new VirtualClock()
+      const controller = new AbortController()
+      const kept: { readonly block: AudioBlock; readonly copy: number[][] }[] = []
+      for await (const item of subject.make(clock).readings(controller.signal)) {
+        if (item.kind !== 'audio') continue
+        kept.push({ block: item, copy: item.channels.map(channel => [...channel]) })
+        if (kept.length === 20) controller.abort()
+      }
+      for (const { block, copy } of kept)
+        t.same(
+          block.channels.map(channel => [...channel]),
+          copy,
+        )
+      const [first] = kept
+      for (const channel of first!.block.channels) channel.fill(7)
+      t.notOk(kept.slice(1).some(({ block }) => block.channels.some(channel => channel.includes(7))))
+    })
+
+    t.test('reports absence and return once each, and goes on', async t => {
+      const clock = new VirtualClock()
+      const items = await collect(
+        subject.makeInterrupted(clock),
+        all =>
+          states(all).length >= subject.interruptedStates.length &&
+          (isReady(all) ? all.at(-1)!.kind === 'audio' : true),
+      )
+      t.same(states(items), subject.interruptedStates)
+      const silent = items.filter((item, index) => item.kind === 'audio' && !isReady(items.slice(0, index)))
+      t.same(silent, [], 'no sound comes from a device that is not ready')
+      const blocks = blocksOf(items)
+      for (const [index, block] of blocks.entries()) {
+        const before = blocks[index - 1]
+        if (before === undefined) continue
+        const elapsed = (block.firstSample - before.firstSample) / block.sampleRate
+        t.ok(Math.abs(block.systemTime - before.systemTime - elapsed) < 0.02, 'lost sound is a gap in the indices')
+      }
+    })
+
+    endingContract(t, () => subject.make(new VirtualClock()), 6)
+    t.test('interrupted', async t => endingContract(t, () => subject.makeInterrupted(new VirtualClock()), 3))
+  })
+}
+
+function blocksOf(items: readonly { readonly kind: string }[]): AudioBlock[] {
+  return items.filter(isBlock)
+}
+
+function isBlock(item: { readonly kind: string }): item is AudioBlock {
+  return item.kind === 'audio'
+}
+
+function isReady(items: readonly { readonly kind: string }[]): boolean {
+  return items.findLast(isState)?.state === 'ready'
+}

@@ -1,0 +1,316 @@
+import { readdirSync, readlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
+import { type Test, test } from 'tap'
+import { loadPlateReaderLayout } from '../../drivers/device-files.js'
+import type { StateReport } from '../../drivers/driver.js'
+import type { PlateRead } from '../../drivers/plate-reader/plate-reader.js'
+import { SerialPlateReader, type SerialPlateReaderOptions } from '../../drivers/plate-reader/serial.js'
+import { LineError, type LineListener } from '../../drivers/plate-reader/serial-line.js'
+import { SimulatedPlateReader } from '../../drivers/plate-reader/simulator.js'
+import { systemClock } from '../../drivers/system-clock.js'
+import { collect, states } from '../contracts/driver.js'
+import { plateReaderContract, plateReaderScene } from '../contracts/plate-reader.js'
+import { VirtualClock } from '../contracts/virtual-clock.js'
+import { PseudoTerminal } from './pseudo-terminal.js'
+
+const devices = join(process.cwd(), 'firmware-config/devices')
+const lines = await loadPlateReaderLayout('nedap-anpr-raw', devices)
+const framed = await loadPlateReaderLayout('auto-intellect', devices)
+const line = (text: string) => `${text};97;USA;IN\r\n`
+const frame = (text: string) => `\x022018121900492801${text}\x03`
+
+function serial(path: string, options: Partial<SerialPlateReaderOptions> = {}): SerialPlateReader {
+  return new SerialPlateReader({ name: 'lane-1', path, layout: lines, clock: systemClock, random: () => 0, ...options })
+}
+
+function readsOf(items: readonly { readonly kind: string }[]): PlateRead[] {
+  return items.filter((item): item is PlateRead => item.kind === 'plate')
+}
+
+/** A plugged-in cable and a reader's iterator that has said `ready`. */
+async function connected(t: Test, options: Partial<SerialPlateReaderOptions> = {}) {
+  const cable = await PseudoTerminal.plug(join(t.testdir({}), 'tty'))
+  const controller = new AbortController()
+  const readings = serial(cable.path, options).readings(controller.signal)[Symbol.asyncIterator]()
+  const next = async (): Promise<PlateRead | StateReport> => {
+    const { value } = await readings.next()
+    if (value === undefined) throw new Error('the readings have ended')
+    return value
+  }
+  t.match(await next(), { state: 'ready' })
+  t.teardown(async () => {
+    controller.abort()
+    await readings.return?.()
+    await cable.unplug().catch(() => {})
+  })
+  return { cable, next, readings, controller }
+}
+
+/** Pseudo-terminals that this process holds open. */
+function openTerminals(): number {
+  return readdirSync('/proc/self/fd').filter(descriptor => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`).startsWith('/dev/pts/')
+    } catch {
+      return false
+    }
+  }).length
+}
+
+test('plate-reader contract', async t => {
+  const folder = t.testdir({})
+  let scenes = 0
+  plateReaderContract(t, {
+    title: 'serial line',
+    make: async () => {
+      scenes += 1
+      const path = join(folder, `tty${scenes}`)
+      let cable: PseudoTerminal | null = null
+      return {
+        reader: serial(path),
+        plug: async () => {
+          cable = await PseudoTerminal.plug(path)
+        },
+        unplug: async () => cable?.unplug(),
+        send: async text => cable?.write(line(text)),
+        end: async () => cable?.unplug(),
+      }
+    },
+  })
+  plateReaderContract(t, {
+    title: 'simulator',
+    make: async () => {
+      const plugs = plateReaderScene.flatMap((step, index) => (step.do === 'plug' ? [index] : []))
+      const unplug = plateReaderScene.findIndex(step => step.do === 'unplug')
+      const reader = new SimulatedPlateReader({
+        name: 'lane-1',
+        clock: new VirtualClock(),
+        reads: plateReaderScene.flatMap((step, at) => (step.do === 'send' ? [{ at: at + 1, text: step.text }] : [])),
+        absences: [
+          { from: 0, until: plugs[0]! + 1 },
+          { from: unplug + 1, until: plugs[1]! + 1 },
+        ],
+      })
+      const nothing = async () => {}
+      return { reader, plug: nothing, unplug: nothing, send: nothing, end: nothing }
+    },
+  })
+})
+
+test('a serial line', async t => {
+  t.test('gives the fields that the layout finds, stamped when the frame was complete', async t => {
+    const { cable, next } = await connected(t)
+    const before = systemClock.system()
+    await cable.write('46HVR9;97;NLD;GOAWAY\r\n')
+    const read = await next()
+    t.match(read, {
+      kind: 'plate',
+      text: '46HVR9',
+      confidence: 0.97,
+      country: 'NLD',
+      direction: 'departing',
+      lane: null,
+    })
+    t.ok(read.kind === 'plate' && read.systemTime >= before - 0.002 && read.systemTime <= systemClock.system())
+  })
+
+  t.test('may split frames anywhere', async t => {
+    const { cable, next } = await connected(t, { layout: framed })
+    for (const cut of [1, 9, 17, 23]) {
+      const whole = frame('ABC1234')
+      await cable.write(whole.slice(0, cut))
+      await pause(15)
+      await cable.write(whole.slice(cut))
+      t.match(await next(), { text: 'ABC1234', discarded: { frames: 0, bytes: 0, reads: 0 } })
+    }
+  })
+
+  t.test('that gives bytes but no frames is noise until the next good frame, and everything is counted', async t => {
+    const { cable, next } = await connected(t, { layout: framed, noiseBytes: 300 })
+    const noise = Uint8Array.from({ length: 400 }, (_, index) => 128 + ((index * 37) % 128))
+    await cable.write(noise)
+    t.match(await next(), { state: 'faulty', fault: 'line-noise' })
+    await cable.write(frame('ABC1234'))
+    t.match(await next(), { state: 'ready', fault: null })
+    t.match(await next(), { text: 'ABC1234', discarded: { frames: 0, bytes: 400, reads: 0 } })
+    await cable.write(`\x02half${frame('46HVR9')}`)
+    t.match(await next(), { text: '46HVR9', discarded: { frames: 1, bytes: 5, reads: 0 } })
+  })
+
+  t.test('that floods a receiver who does not keep up drops the oldest reads and counts them', async t => {
+    const { cable, next } = await connected(t, { capacity: 16 })
+    const total = 3000
+    const flood = Array.from({ length: total }, (_, index) => line(`N${index}`)).join('')
+    await cable.write(flood)
+    let [received, dropped, last] = [0, 0, '']
+    while (last !== `N${total - 1}`) {
+      const item = await next()
+      if (item.kind !== 'plate') throw new Error('only reads were expected')
+      received += 1
+      dropped += item.discarded.reads
+      last = item.text
+    }
+    t.equal(received + dropped, total)
+    t.ok(dropped > 0)
+  })
+
+  t.test('pulled out and put back at once, as another device file, is opened afresh', async t => {
+    const { cable, next } = await connected(t)
+    const absent = next()
+    await cable.unplug()
+    const again = await PseudoTerminal.plug(cable.path)
+    t.match(await absent, { state: 'absent', fault: 'device-absent' })
+    t.match(await next(), { state: 'ready' })
+    await again.write(line('ABC1234'))
+    t.match(await next(), { text: 'ABC1234' })
+    await again.unplug()
+  })
+
+  t.test('pulled out in the middle of a frame does not spoil the first frame after it', async t => {
+    const { cable, next } = await connected(t, { layout: framed })
+    await cable.write('\x02201812')
+    await pause(50)
+    await cable.unplug()
+    t.match(await next(), { state: 'absent' })
+    const again = await PseudoTerminal.plug(cable.path)
+    t.match(await next(), { state: 'ready' })
+    await again.write(frame('ABC1234'))
+    t.match(await next(), { text: 'ABC1234', discarded: { frames: 1, bytes: 7, reads: 0 } })
+    await again.unplug()
+  })
+
+  t.test('belongs to one program: another finds it busy, and gets it when it is free', async t => {
+    const { cable, controller, readings } = await connected(t)
+    const second = new AbortController()
+    const other = serial(cable.path).readings(second.signal)[Symbol.asyncIterator]()
+    t.match((await other.next()).value, { state: 'faulty', fault: 'device-busy' })
+    controller.abort()
+    t.ok((await readings.next()).done)
+    t.match((await other.next()).value, { state: 'ready' })
+    second.abort()
+    t.ok((await other.next()).done)
+  })
+
+  t.test('that is no serial line is refused', async t => {
+    const path = join(t.testdir({}), 'file')
+    writeFileSync(path, '')
+    t.same(states(await collect(serial(path), all => all.length === 1)), ['faulty device-refused'])
+  })
+
+  t.test('can be given up at any moment of an unruly life, and leaves nothing open', async t => {
+    const path = join(t.testdir({}), 'tty')
+    const before = openTerminals()
+    for (let round = 0; round < 12; round += 1) {
+      const controller = new AbortController()
+      const consumed = (async () => {
+        let items = 0
+        for await (const _ of serial(path, { layout: framed, capacity: 4 }).readings(controller.signal)) items += 1
+        return items
+      })()
+      const cable = await PseudoTerminal.plug(path)
+      const life = (async () => {
+        await cable.write(frame('ABC1234').repeat(50)).catch(() => {})
+        if (round % 3 === 0) await cable.unplug()
+      })()
+      await pause(round * 7)
+      controller.abort()
+      t.type(await consumed, 'number')
+      await life
+      if (round % 3 !== 0) await cable.unplug()
+    }
+    t.equal(openTerminals(), before)
+  })
+})
+
+/** A serial line in memory, on a virtual clock. */
+class FakeLine {
+  readonly clock = new VirtualClock()
+  openings = 0
+  closings = 0
+  plugged = true
+  listener: LineListener | null = null
+
+  reader(options: Partial<SerialPlateReaderOptions> = {}): SerialPlateReader {
+    return serial('/dev/ttyUSB7', {
+      clock: this.clock,
+      openLine: async (_path, _settings, listener) => {
+        if (!this.plugged) throw new LineError('device-absent', 'There is no serial line.')
+        this.openings += 1
+        this.listener = listener
+        return {
+          present: () => this.plugged,
+          close: async () => {
+            this.closings += 1
+          },
+        }
+      },
+      ...options,
+    })
+  }
+
+  send(text: string): void {
+    this.listener?.bytes(new TextEncoder().encode(text))
+  }
+}
+
+test('a line in memory', async t => {
+  t.test('half a frame before a long silence does not spoil the frame after it', async t => {
+    const fake = new FakeLine()
+    const items = await collect(fake.reader(), all => {
+      if (all.length === 1) {
+        fake.send('x\x1bY')
+        const quiet = fake.clock.monotonic()
+        void (async () => {
+          while (fake.clock.monotonic() < quiet + 2) await turn()
+          fake.send(line('ABC1234'))
+        })()
+      }
+      return all.length === 2
+    })
+    t.match(readsOf(items), [{ text: 'ABC1234', discarded: { frames: 1, bytes: 3, reads: 0 } }])
+  })
+
+  t.test('whose device file vanishes without a word is noticed', async t => {
+    const fake = new FakeLine()
+    const items = await collect(fake.reader(), all => {
+      fake.plugged = all.length !== 1
+      return all.length === 3
+    })
+    t.same(states(items), ['ready', 'absent device-absent', 'ready'])
+  })
+
+  t.test('settings of the layout hold unless they are overridden', async t => {
+    const seen: unknown[] = []
+    const openLine: SerialPlateReaderOptions['openLine'] = async (path, settings) => {
+      seen.push({ path, ...settings })
+      throw new LineError('device-absent', 'There is no serial line.')
+    }
+    await collect(serial('/dev/ttyS0', { openLine, clock: new VirtualClock() }), all => all.length === 1)
+    await collect(
+      serial('/dev/ttyS0', { openLine, clock: new VirtualClock(), line: { baudRate: 115200, parity: 'even' } }),
+      all => all.length === 1,
+    )
+    const usual = { path: '/dev/ttyS0', baudRate: 9600, dataBits: 8, parity: 'none', stopBits: 1 }
+    t.same(seen, [usual, { ...usual, baudRate: 115200, parity: 'even' }])
+  })
+
+  t.test('a thousand reopenings leave nothing open', async t => {
+    const fake = new FakeLine()
+    const items = await collect(fake.reader(), all => {
+      fake.listener?.lost('unplugged')
+      return all.length >= 2000
+    })
+    t.equal(items.length, 2000)
+    t.ok(fake.openings >= 1000)
+    t.equal(fake.openings, fake.closings)
+  })
+
+  t.test('a failure of the program, not of the line, ends the readings with it', async t => {
+    const openLine = async () => Promise.reject(new TypeError('no such method'))
+    await t.rejects(
+      collect(serial('/dev/ttyS0', { openLine, clock: new VirtualClock() }), () => false),
+      TypeError,
+    )
+  })
+})

@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { chmodSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'tap'
+import { Hotlist } from '../../gateway/hotlist/hotlist.js'
+import { type ImportStage, importHotlist } from '../../gateway/hotlist/import.js'
+
+const now = Date.UTC(2026, 2, 1, 12) / 1000
+const entries = 3000
+const plateOf = (index: number) => `KEY${String(index).padStart(4, '0')}`
+
+// Each list holds the same plates under a purpose of its own, so that a mixture of two lists would show.
+const list = (purpose: string) =>
+  `plate,state,purpose,expires\n${Array.from({ length: entries }, (_, index) => `${plateOf(index)},PA,${purpose},2026-12-31\n`).join('')}`
+
+const importList = (directory: string, purpose: string, validFor?: number) =>
+  importHotlist({
+    listName: 'city',
+    directory,
+    source: Readable.from([Buffer.from(list(purpose))]),
+    mapping: 'plain',
+    now,
+    ...(validFor === undefined ? {} : { validFor }),
+  })
+
+interface Kill {
+  readonly stage: ImportStage | null
+  /** Milliseconds after the first import has begun, where no stage is given. */
+  readonly delay: number
+}
+
+/** Imports lists one after the other in a process of its own, until it is killed, or kills itself at a stage. */
+function startImporter(directory: string, killAt: ImportStage | null): ChildProcess {
+  const module = new URL('../../gateway/hotlist/import.js', import.meta.url)
+  const program = `
+    import { importHotlist } from ${JSON.stringify(module.href)}
+    for (let round = 0; ; round++) {
+      if (round === 0) process.stdout.write('started')
+      await importHotlist({
+        listName: 'city', directory: ${JSON.stringify(directory)}, mapping: 'plain', now: ${now},
+        source: ${JSON.stringify(join(directory, 'list-'))} + (round % 2) + '.csv',
+        onProgress: ({ stage }) => stage === ${JSON.stringify(killAt)} && process.kill(process.pid, 'SIGKILL'),
+      })
+    }`
+  return spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+}
+
+/** Kills an importer at a stage or after a delay, while a reader goes on asking. Resolves to the signal that ended it. */
+async function killImporter(directory: string, reader: Hotlist, kill: Kill): Promise<unknown> {
+  const child = startImporter(directory, kill.stage)
+  let ended: unknown[] | null = null
+  child.once('exit', (...outcome) => {
+    ended = outcome
+  })
+  if (kill.stage === null && child.stdout !== null) {
+    await once(child.stdout, 'data')
+    setTimeout(() => child.kill('SIGKILL'), kill.delay)
+  }
+  while (ended === null) {
+    checkWhole(reader, 500)
+    await sleep(5)
+  }
+  return ended[1]
+}
+
+/** Every answer comes from one whole list: the same purpose everywhere, no plate missing. */
+function checkWhole(hotlist: Hotlist, step: number): string {
+  const purposes = new Map<number, Set<string>>()
+  for (let index = 0; index < entries; index += step) {
+    const answer = hotlist.find(plateOf(index), now)
+    const exact = answer.candidates.filter(entry => entry.text === plateOf(index))
+    assert.equal(exact.length, 1, 'exactly one entry for each plate')
+    assert.equal(answer.entries, entries)
+    const seen = purposes.get(answer.generation) ?? new Set()
+    purposes.set(answer.generation, seen.add(exact[0]?.purpose ?? ''))
+  }
+  for (const seen of purposes.values()) assert.equal(seen.size, 1, 'one list a generation')
+  return [...purposes.values()].map(seen => [...seen].join()).join()
+}
+
+test('kill -9 at every stage and at any moment of an import leaves one whole list, and readers never notice', async t => {
+  const stages: ImportStage[] = ['reading', 'indexing', 'checking', 'hashing', 'publishing', 'done']
+  const kills: Kill[] = [
+    ...stages.map(stage => ({ stage, delay: 0 })),
+    ...Array.from({ length: 10 }, () => ({ stage: null, delay: Math.random() * 250 })),
+  ]
+  // Two lists side by side, each killed at every other moment.
+  const directories = [join(t.testdir({ even: {}, odd: {} }), 'even'), join(t.testdirName, 'odd')]
+  await Promise.all(
+    directories.map(async (directory, lane) => {
+      await importList(directory, 'first')
+      for (const round of [0, 1]) writeFileSync(join(directory, `list-${round}.csv`), list(`round-${round}`))
+      const reader = Hotlist.open(directory, 'city')
+      for (const kill of kills.filter((_, index) => index % 2 === lane)) {
+        t.equal(await killImporter(directory, reader, kill), 'SIGKILL', 'it was killed, not done')
+        const fresh = Hotlist.open(directory, 'city')
+        const purposes = checkWhole(fresh, 7)
+        fresh.close()
+        const link = readlinkSync(join(directory, 'city', 'current'))
+        const sha256 = createHash('sha256')
+          .update(readFileSync(join(directory, 'city', link)))
+          .digest('hex')
+        t.ok(link.includes(sha256), `whole after ${kill.stage ?? `${kill.delay.toFixed(0)} ms`}: ${purposes}`)
+      }
+      await importList(directory, 'last')
+      t.equal(checkWhole(reader, 1), 'last')
+      reader.close()
+      t.same(
+        readdirSync(join(directory, 'city')).map(name => name.replace(/-.*/, '')),
+        ['current', 'generation', 'generation', 'lock'],
+        'the next import removes what was left',
+      )
+    }),
+  )
+})
+
+test('a reader goes over to a new list between two look-ups, and keeps its list when the new one cannot be read', async t => {
+  const directory = t.testdir()
+  t.throws(() => Hotlist.open(directory, 'city'), { code: 'PW_HOTLIST_ABSENT' })
+  const reader = Hotlist.open(directory, 'city', { mayBeAbsent: true })
+  t.teardown(() => reader.close())
+  t.match(reader.find(plateOf(1), now), { freshness: 'absent', candidates: [], entries: 0 })
+  await importList(directory, 'first')
+  t.equal(checkWhole(reader, 100), 'first')
+  await importList(directory, 'second')
+  t.equal(checkWhole(reader, 100), 'second')
+
+  const folder = join(directory, 'city')
+  const { sha256 } = await importList(directory, 'third')
+  const third = join(folder, readlinkSync(join(folder, 'current')))
+  const whole = readFileSync(third)
+  chmodSync(third, 0o640)
+  writeFileSync(third, whole.subarray(0, 5000))
+  t.equal(checkWhole(reader, 100), 'second', 'the list that it had')
+  t.match(reader.status(now), { newerUnreadable: true, about: { generation: 2 } })
+  t.throws(() => Hotlist.open(directory, 'city'), { code: 'PW_HOTLIST_DAMAGED' })
+  writeFileSync(third, 'no database')
+  t.throws(() => Hotlist.open(directory, 'city'), { code: 'PW_HOTLIST_DAMAGED' })
+
+  const fourth = await importList(directory, 'fourth')
+  t.match(fourth.warnings, [{ kind: 'previous-damaged' }])
+  t.equal(checkWhole(reader, 100), 'fourth')
+  t.match(reader.status(now), { newerUnreadable: false, sha256: fourth.sha256 })
+  t.not(fourth.sha256, sha256)
+
+  renameSync(join(folder, 'current'), join(folder, 'was-current'))
+  t.match(reader.find(plateOf(1), now), { freshness: 'absent', candidates: [] }, 'a list that was removed')
+})
+
+test('damage inside a list is an error with a code, not an empty answer', async t => {
+  const directory = t.testdir()
+  await importList(directory, 'first')
+  const file = join(directory, 'city', readlinkSync(join(directory, 'city', 'current')))
+  const bytes = readFileSync(file)
+  rmSync(file)
+  // What opening reads stays (the first pages and the small tables); the pages of the index are overwritten.
+  writeFileSync(
+    file,
+    bytes.map((byte, index) => (index > 4096 * 8 && index < bytes.length - 4096 * 8 ? 0x55 : byte)),
+  )
+  const hotlist = Hotlist.open(directory, 'city')
+  t.teardown(() => hotlist.close())
+  t.throws(
+    () => {
+      for (let index = 0; index < entries; index++) hotlist.find(plateOf(index), now)
+    },
+    { code: 'PW_HOTLIST_DAMAGED' },
+  )
+})
+
+test('a list that is stale, or newer than the clock, matches nothing and says so', async t => {
+  const directory = t.testdir()
+  await importList(directory, 'first', 3600)
+  const hotlist = Hotlist.open(directory, 'city')
+  t.teardown(() => hotlist.close())
+  const freshness = (at: number) => {
+    const { freshness, candidates } = hotlist.find(plateOf(1), at)
+    t.equal(candidates.length > 0, freshness === 'fresh')
+    t.equal(hotlist.findOneEdit(plateOf(1), at).freshness, freshness)
+    t.equal(hotlist.status(at).freshness, freshness)
+    return freshness
+  }
+  t.equal(freshness(now), 'fresh')
+  t.equal(freshness(now + 3599), 'fresh')
+  t.equal(freshness(now + 3600), 'stale')
+  t.equal(freshness(now - 3600), 'fresh', 'clocks may differ a little')
+  t.equal(freshness(now - 2 * 86_400), 'clock-behind')
+  t.equal(freshness(Number.NaN), 'stale', 'no time, no match')
+  const aged = Hotlist.open(directory, 'city', { maximumAge: 60 })
+  t.teardown(() => aged.close())
+  t.equal(aged.find(plateOf(1), now + 60).freshness, 'fresh')
+  t.equal(aged.find(plateOf(1), now + 61).freshness, 'stale')
+  await importList(directory, 'second')
+  t.equal(freshness(now + 1e9), 'fresh', 'a list without an end of its own, whose entries still expire')
+})
