@@ -91,7 +91,8 @@ export const errorTable = {
   },
   PW_HUB_STATE_UNREADABLE: {
     summary: "The file {file} with the hub's place cannot be read: {why}.",
-    advice: 'Restore it from a backup, or move it away: the hub then begins anew and the gateways send again what they hold.',
+    advice:
+      'Restore it from a backup, or move it away: the hub then begins anew and the gateways send again what they hold.',
   },
   PW_JOURNAL_ALERT_TOO_LARGE: {
     summary: 'An alert of {bytes} bytes is larger than the limit of {limit}.',

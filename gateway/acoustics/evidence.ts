@@ -9,7 +9,7 @@ import type { Air } from './propagation.js'
 
 /** Residual of a direct arrival, seconds: rooftops delay sound more often than they speed it up. Measured ±12 ms, late-skewed. */
 const earlyScale = 0.008
-const lateScale = 0.013
+const lateScale = 0.012
 /** Degrees of freedom of the residual's Student distribution: outliers are rare but real. */
 export const residualFreedom = 4
 /**
@@ -23,13 +23,12 @@ const salienceSpread = 30
 const salienceLimit = 20
 const leastSalience = 3
 /** Within this distance nearly every shot is heard, and what is missed right beside the gun, metres and a probability. */
-const hearingRange = 800
+const hearingRange = 1000
 const deafness = 0.03
 
 /** Echoes that follow a blast: how many a second at first, and how soon they die away, seconds. */
-const echoes = { rate: 3, scale: 4.5 }
+const echoes = { rate: 2, scale: 4.5 }
 const echoDecay = 0.25
-const mostEchoEvidence = 1.5
 /** How often a gateway that hears a shot hears only its echo, a probability. */
 const onlyEcho = 0.08
 /** What remains between rounds of one burst at one gateway, beside the picking error, seconds. Measured: 0.1 ms median. */
@@ -82,7 +81,7 @@ function echoEvidence(time: number, later: readonly Arrival[]): number {
     if (delay > 4 * echoDecay) break
     const above = Math.max(0, Math.min(salience, salienceLimit) - leastSalience)
     const density = (echoes.rate / echoes.scale) * Math.exp(-above / echoes.scale - delay / echoDecay)
-    evidence += Math.min(mostEchoEvidence, Math.log1p(density / clutterDensity(salience)))
+    evidence += Math.log1p(density / clutterDensity(salience))
   }
   return evidence
 }

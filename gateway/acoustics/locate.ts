@@ -5,9 +5,9 @@ import { type Air, airOf } from './propagation.js'
 import { findSeeds } from './seeds.js'
 
 /** What a burst must be worth: how unlikely a shot is at just one place and moment, as a logarithm of odds. */
-const burstPrice = 10
+const burstPrice = 11
 const samePlace = 50
-const leastProbability = 0.82
+const leastProbability = 0.7
 const seedCount = 40
 const mostBursts = 8
 const echoSeconds = 0.6

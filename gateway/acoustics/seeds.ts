@@ -93,7 +93,7 @@ export function quickScore(stations: readonly Station[], air: Air, east: number,
 
 /** Shots are where gateways are: a network covers the places it is meant for. */
 export function nearnessEvidence(distance: number): number {
-  return -distance / 200
+  return -0.5 * (distance / 250) ** 2
 }
 
 /** Index of the first candidate at or after a time. */

@@ -68,7 +68,7 @@ interface Subscription {
 const firstDelay = 3
 const longestDelay = 60
 /** A connection that lived this long, seconds, ends a time of trouble. */
-const settledAfter = 10
+const settledAfter = 30
 /** How long a broker that refused MQTT 5 is asked for 3.1.1 only, milliseconds. */
 const rememberOldProtocol = 24 * 3_600_000
 

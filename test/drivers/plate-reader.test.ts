@@ -136,6 +136,8 @@ test('a serial line', async t => {
     t.match(await next(), { text: 'ABC1234', discarded: { frames: 0, bytes: 400, reads: 0 } })
     await cable.write(`\x02half${frame('46HVR9')}`)
     t.match(await next(), { text: '46HVR9', discarded: { frames: 1, bytes: 5, reads: 0 } })
+    await cable.write(frame('XYZ987'))
+    t.match(await next(), { text: 'XYZ987', discarded: { frames: 0, bytes: 0, reads: 0 } })
   })
 
   t.test('that floods a receiver who does not keep up drops the oldest reads and counts them', async t => {
