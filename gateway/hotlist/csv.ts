@@ -48,6 +48,8 @@ export class DelimitedParser implements RecordParser {
 
   #consume(text: string, ended: boolean): void {
     const quotes = text.includes('"')
+    // Where the next delimiter is; kept, so that no part of the text is searched twice, whatever the lines are like.
+    let delimiter = text.indexOf(this.#delimiter)
     let at = 0
     while (at < text.length) {
       const feed = text.indexOf('\n', at)
@@ -66,10 +68,17 @@ export class DelimitedParser implements RecordParser {
         continue
       }
       const end = withoutReturn(text, at, feed < 0 ? text.length : feed)
-      const line = text.slice(at, end)
-      if (!quotes || !line.includes('"')) {
-        if (line.length > longestRecord) this.#handler.broken(this.#line, 'line-too-long')
-        else if (line.length > 0) this.#handler.record(line.split(this.#delimiter), this.#line)
+      if (!quotes || !text.slice(at, end).includes('"')) {
+        if (delimiter >= 0 && delimiter < at) delimiter = text.indexOf(this.#delimiter, at)
+        const fields: string[] = []
+        let start = at
+        for (; delimiter >= 0 && delimiter < end; delimiter = text.indexOf(this.#delimiter, start)) {
+          fields.push(text.slice(start, delimiter))
+          start = delimiter + 1
+        }
+        fields.push(text.slice(start, end))
+        if (end - at > longestRecord) this.#handler.broken(this.#line, 'line-too-long')
+        else if (end > at) this.#handler.record(fields, this.#line)
         this.#line++
         at = next
         continue

@@ -1,4 +1,4 @@
-import { foldLookAlikes } from '../plates/look-alike.js'
+import { containsLookAlike } from '../plates/look-alike.js'
 import { normalisePlate, normaliseState, type TextFault } from '../plates/text.js'
 import type { BrokenRecord } from './csv.js'
 import { type DateOrder, parseDate } from './dates.js'
@@ -183,5 +183,5 @@ function yesOrNo(text: string): boolean | null {
 
 // An id goes into reports and logs; a plate must not, nor one that looks like it.
 function showsPlate(id: string, text: string): boolean {
-  return id.length >= text.length && foldLookAlikes(id.toUpperCase()).includes(foldLookAlikes(text))
+  return id.length >= text.length && containsLookAlike(id, text)
 }

@@ -34,7 +34,7 @@ import { type AuditEntry, type AuditHead, firstHead } from './audit.js'
 import { GroupCommit } from './group-commit.js'
 import { type JournalCondition, JournalFile } from './journal-file.js'
 import type { Priority } from './layout.js'
-import type { AlertDraft, Confirmation, Outbox, ShedRange } from './outbox.js'
+import { type AlertDraft, type Confirmation, EncodeFailure, type Outbox, type ShedRange } from './outbox.js'
 import { isStorageFault } from './storage.js'
 
 export type { AuditDetail, AuditEntry, AuditHead } from './audit.js'
@@ -252,7 +252,7 @@ export class Journal {
         settlements.push(outbox.attempt(() => write(outbox, time)))
       } catch (error) {
         if (isStorageFault(error)) throw error
-        settlements.push(() => reject(error))
+        settlements.push(() => reject(error instanceof EncodeFailure ? error.reason : error))
       }
       if (reportsShed) limit += outbox.held - before
     }

@@ -82,6 +82,16 @@ interface ShedRow {
 const shedSelect = `SELECT shed.number, source, priority, first, last, since, until FROM shed
   JOIN stream ON stream.number = shed.stream WHERE report IS NULL ORDER BY shed.number LIMIT 100`
 
+/** What a caller's `encode` threw; it says nothing about the disk, whatever it looks like. */
+export class EncodeFailure extends Error {
+  readonly reason: unknown
+
+  constructor(reason: unknown) {
+    super('an alert could not be encoded', { cause: reason })
+    this.reason = reason
+  }
+}
+
 /** One open journal file. What changes it runs inside a transaction made by `write`. */
 export class Outbox {
   readonly epoch: string
@@ -175,13 +185,14 @@ export class Outbox {
     return this.#state.head
   }
 
-  /** Stores one alert with its audit record. Throws what `encode` throws before anything is changed. */
+  /** Stores one alert with its audit record. Throws EncodeFailure for what `encode` throws. */
   add(source: string, draft: AlertDraft, time: number): Confirmation {
     const rank = priorities.indexOf(draft.priority)
     const stream = this.#state.streams.get(source) ?? this.#addStream(source, rank)
     const position = { source, epoch: this.epoch, sequence: stream.last + 1 }
     const named = draft.reportsShed === true ? this.#statements.pendingShed.all() : []
-    const { id, bytes } = draft.encode(
+    const { id, bytes } = encodeWith(
+      draft,
       position,
       named.map(row => shedRange(row, this.epoch)),
     )
@@ -254,6 +265,14 @@ export class Outbox {
   /** What was shed and is not yet named by a held alert, at most 100 ranges, oldest first. */
   pendingShed(): ShedRange[] {
     return this.#statements.pendingShed.all().map(row => shedRange(row, this.epoch))
+  }
+}
+
+function encodeWith(draft: AlertDraft, position: Position, shed: readonly ShedRange[]) {
+  try {
+    return draft.encode(position, shed)
+  } catch (error) {
+    throw new EncodeFailure(error)
   }
 }
 

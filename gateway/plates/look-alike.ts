@@ -13,12 +13,16 @@ const exactInNumbers = 10
 
 const digits = new Uint8Array(128)
 const foldedDigits = new Uint8Array(128)
+const foldedAnyCase = new Uint8Array(128)
 const foldedCharacters: string[] = Array(128).fill('')
 for (const [index, character] of [...alphabet].entries()) {
   const first = lookAlikeClasses.find(members => members.includes(character))?.[0] ?? character
   digits[character.charCodeAt(0)] = index + 1
   foldedDigits[character.charCodeAt(0)] = alphabet.indexOf(first) + 1
   foldedCharacters[character.charCodeAt(0)] = first
+  for (const form of [character, character.toLowerCase()]) {
+    foldedAnyCase[form.charCodeAt(0)] = alphabet.indexOf(first) + 1
+  }
 }
 
 /**
@@ -53,6 +57,21 @@ export function foldLookAlikes(text: string): string {
     folded += foldedCharacters[text.charCodeAt(index)] ?? ''
   }
   return folded
+}
+
+/** Whether a text has a normalised plate or a look-alike of it in it, whatever the case and the signs between. */
+export function containsLookAlike(text: string, plate: string): boolean {
+  for (let start = 0; start < text.length; start++) {
+    let matched = 0
+    for (let index = start; index < text.length; index++) {
+      const value = foldedAnyCase[text.charCodeAt(index)] ?? 0
+      if (value === 0) continue
+      if (value !== foldedDigits[plate.charCodeAt(matched)]) break
+      matched++
+      if (matched === plate.length) return true
+    }
+  }
+  return false
 }
 
 function pack(text: string, values: Uint8Array): bigint {

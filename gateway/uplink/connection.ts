@@ -103,7 +103,7 @@ export class Connection {
     this.#client.on('packetreceive', packet => {
       if (packet.cmd === 'puback' && packet.messageId !== undefined)
         this.#settle(packet.messageId, packet.reasonCode ?? 0)
-      if (packet.cmd === 'disconnect') this.#note(reasonName(packet.reasonCode ?? 0), 'the broker ended the session')
+      if (packet.cmd === 'disconnect') this.#fail(reasonName(packet.reasonCode ?? 0), 'the broker ended the session')
     })
     this.#client.on('error', error => {
       this.#note(closeReason(error), error.message)

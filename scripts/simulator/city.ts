@@ -85,8 +85,9 @@ export function drawCity(parts: Partial<CitySettings> = {}): Scene {
   ].sort((a, b) => a.time - b.time)
   const buildings = settings.buildings ? drawBuildings(random.fork('buildings'), poles, sources) : []
   const city = new City(buildings)
-  const extent = Math.max(...poles.flatMap(a => sources.map(({ position }) => planDistance(a, position))))
-  const last = Math.max(start + quiet, ...sources.filter(({ kind }) => kind === 'gun').map(({ time }) => time))
+  const guns = sources.filter(({ kind }) => kind === 'gun')
+  const extent = Math.max(0, ...poles.flatMap(a => guns.map(({ position }) => planDistance(a, position))))
+  const last = Math.max(start + quiet, ...guns.map(({ time }) => time))
   const { temperature, humidity, windSpeed, windFrom } = settings
   const errors = random.fork('errors')
   return {
@@ -135,7 +136,11 @@ function placeGateway(
     array: array.name,
     geometry: array.geometry,
     heading: array.geometry.length > 1 ? Math.round(random.between(0, 360)) : 0,
-    microphones: { ...usualMicrophones, mismatch: array.geometry.length > 1 ? 0.5 : 1 },
+    microphones: {
+      ...usualMicrophones,
+      fullScaleLevel: random.between(106, 120),
+      mismatch: array.geometry.length > 1 ? 0.5 : 1,
+    },
   }
 }
 
@@ -206,23 +211,23 @@ function drawBuildings(random: Random, poles: readonly LocalPosition[], sources:
   const high = (axis: 'east' | 'north') => Math.min(900, Math.max(...places.map(place => place[axis]))) + 40
   const heading = random.between(-45, 45)
   const angle = (heading * Math.PI) / 180
-  const [block, street] = [random.between(70, 110), random.between(14, 20)]
+  const [block, street] = [random.between(75, 120), random.between(18, 26)]
   const middle = { east: (low('east') + high('east')) / 2, north: (low('north') + high('north')) / 2 }
   const half = Math.ceil(Math.hypot(high('east') - low('east'), high('north') - low('north')) / 2 / block)
   const buildings: Building[] = []
   for (let row = -half; row <= half; row++) {
     for (let column = -half; column <= half; column++) {
       for (const side of [-1, 1]) {
-        const along = (block - street) * random.between(0.5, 0.95)
-        const across = ((block - street) / 2) * random.between(0.55, 0.9)
+        const along = (block - street) * random.between(0.3, 0.8)
+        const across = ((block - street) / 2) * random.between(0.4, 0.8)
         const x = column * block + random.between(-0.5, 0.5) * (block - street - along)
         const y = row * block + side * ((block - street) / 2 - across / 2)
         const east = middle.east + x * Math.cos(angle) + y * Math.sin(angle)
         const north = middle.north - x * Math.sin(angle) + y * Math.cos(angle)
-        const height = random.between(6, 18)
+        const height = random.between(5, 13)
         const reflection = random.between(0.5, 0.9)
         if (east < low('east') || east > high('east') || north < low('north') || north > high('north')) continue
-        if (random.chance(0.1)) continue
+        if (random.chance(0.2)) continue
         buildings.push({ east, north, along, across, height, heading, reflection })
       }
     }

@@ -1,6 +1,7 @@
 /** In-place complex discrete Fourier transforms of one size, a power of two (Cooley and Tukey 1965, decimation in time). */
 export class Fourier {
   readonly size: number
+  /** Twiddle factors of the stage that joins halves of length h, from index h on. */
   readonly #cosine: Float64Array
   readonly #sine: Float64Array
   readonly #reversed: Uint32Array
@@ -8,8 +9,14 @@ export class Fourier {
   constructor(size: number) {
     if (size < 2 || (size & (size - 1)) !== 0) throw new RangeError(`size ${size} is not a power of two`)
     this.size = size
-    this.#cosine = Float64Array.from({ length: size / 2 }, (_, i) => Math.cos((2 * Math.PI * i) / size))
-    this.#sine = Float64Array.from({ length: size / 2 }, (_, i) => -Math.sin((2 * Math.PI * i) / size))
+    this.#cosine = new Float64Array(size)
+    this.#sine = new Float64Array(size)
+    for (let half = 1; half < size; half <<= 1) {
+      for (let offset = 0; offset < half; offset++) {
+        this.#cosine[half + offset] = Math.cos((Math.PI * offset) / half)
+        this.#sine[half + offset] = -Math.sin((Math.PI * offset) / half)
+      }
+    }
     this.#reversed = new Uint32Array(size)
     for (let i = 1; i < size; i++) this.#reversed[i] = (this.#reversed[i >> 1]! >> 1) | (i & 1 ? size >> 1 : 0)
   }
@@ -27,12 +34,14 @@ export class Fourier {
       real[j] = r
       imaginary[j] = s
     }
+    const twiddleCosine = this.#cosine
+    const twiddleSine = this.#sine
     for (let half = 1; half < size; half <<= 1) {
-      const step = size / (2 * half)
-      for (let offset = 0; offset < half; offset++) {
-        const cosine = this.#cosine[offset * step]!
-        const sine = this.#sine[offset * step]!
-        for (let i = offset; i < size; i += 2 * half) {
+      for (let block = 0; block < size; block += 2 * half) {
+        for (let offset = 0; offset < half; offset++) {
+          const cosine = twiddleCosine[half + offset]!
+          const sine = twiddleSine[half + offset]!
+          const i = block + offset
           const j = i + half
           const r = real[j]! * cosine - imaginary[j]! * sine
           const s = real[j]! * sine + imaginary[j]! * cosine

@@ -27,7 +27,7 @@ export function drawGateways(random: Random, count: number, spacing: number): Lo
       const place = {
         east: random.between(-side / 2, side / 2),
         north: random.between(-side / 2, side / 2),
-        up: random.between(5, 10),
+        up: random.between(6, 12),
       }
       if (places.every(other => planDistance(other, place) >= 0.6 * spacing)) places.push(place)
     }
@@ -35,9 +35,21 @@ export function drawGateways(random: Random, count: number, spacing: number): Lo
   }
 }
 
-/** A source of the class: `edge` within a tenth of the hull's radius of its border, `outside` 0.15 to 0.6 radii beyond it. */
+/**
+ * A source of the class: `edge` within a tenth of the hull's radius of its border, `outside` 0.15 to 0.6 radii beyond it. Fewer
+ * than three gateways have no hull: it is then 30 to 200 m from the first, whatever the class.
+ */
 export function drawSource(random: Random, gateways: readonly LocalPosition[], geometry: GeometryClass): LocalPosition {
   const hull = hullOf(gateways)
+  if (hull.length < 3) {
+    const [azimuth, distance] = [random.between(0, 2 * Math.PI), random.between(30, 200)]
+    const { east, north } = gateways[0]!
+    return {
+      east: east + distance * Math.sin(azimuth),
+      north: north + distance * Math.cos(azimuth),
+      up: shoulderHeight,
+    }
+  }
   const radius = Math.sqrt(areaOf(hull) / Math.PI)
   const [least, most] = depths[geometry]
   const eastern = gateways.map(({ east }) => east)

@@ -6,7 +6,7 @@ import { absorber, absorption, distanceBetween, fromDecibel, referenceSound, toD
 import { hash, Random } from './random.js'
 import { type Scene, type SceneGateway, turned } from './scene.js'
 import { levelOf, type Source, soundingSpan, synthesise } from './source.js'
-import { addAt, peakOf, rootMeanSquare } from './waveform.js'
+import { addAt, peakOf, rootMeanSquare, type Sound } from './waveform.js'
 
 /** Sources whose peak arrives this many decibel below the noise are left out. */
 const inaudible = 20
@@ -104,8 +104,7 @@ export class GatewayRenderer {
   #contribution({ source, index }: Audible): Contribution {
     let contribution = this.#contributions.get(index)
     if (contribution === undefined) {
-      const own = new Random(hash(this.#scene.seed, 'source')).fork(index)
-      const sound = synthesise(source, this.#scene.sampleRate, own)
+      const sound = soundOf(this.#scene, source, index)
       contribution = source.velocity
         ? moving(source, sound, this.#receiver, this.#setting)
         : standing(source, sound, this.#receiver, this.#setting, this.#random.fork('clutter'))
@@ -164,6 +163,22 @@ export class GatewayRenderer {
     }
     return this.#noiseGain
   }
+}
+
+const remembered = new WeakMap<Scene, Map<number, Sound>>()
+
+/** The sound of a source; the last few are kept for the other gateways of the scene. */
+function soundOf(scene: Scene, source: Source, index: number): Sound {
+  const sounds = remembered.get(scene) ?? new Map<number, Sound>()
+  remembered.set(scene, sounds)
+  let sound = sounds.get(index)
+  if (sound === undefined) {
+    sound = synthesise(source, scene.sampleRate, new Random(hash(scene.seed, 'source')).fork(index))
+    sounds.set(index, sound)
+    const [oldest] = sounds.keys()
+    if (sounds.size > 16 && oldest !== undefined) sounds.delete(oldest)
+  }
+  return sound
 }
 
 function at({ position, velocity }: Source, seconds: number): Source['position'] {

@@ -233,6 +233,10 @@ test('the formats that agencies send are read: delimiters, headings, no heading,
   const hotlist = Hotlist.open(directory, 'city')
   t.teardown(() => hotlist.close())
   t.equal(hotlist.find('MN123', now).candidates[0]?.purpose, 'verdächtig')
+  const bytes = Buffer.from(`${heading}MN 123,D,verdächtig,2026-12-31,\n`)
+  const split = Readable.from([...bytes].map(byte => Buffer.from([byte])))
+  await importHotlist({ listName: 'city', directory, source: split, mapping: 'plain', now })
+  t.match(hotlist.find('MN123', now), { generation: 2, candidates: [{ purpose: 'verdächtig' }] }, 'cut within a letter')
   t.same((await importText(t.testdir(), Buffer.concat([latin, Buffer.from('AB1,PA,stolen,2026-12-31,')]))).refused, [
     { line: 2, reason: 'purpose-not-understood' },
   ])

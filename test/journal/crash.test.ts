@@ -92,7 +92,7 @@ test('a failing disk rejects what it could not store, and the journal goes on wh
   try {
     execFileSync('prlimit', ['--pid', String(process.pid), '--fsize'])
   } catch {
-    t.comment('prlimit (util-linux) is missing: not tested')
+    t.pass('a disk that fails', { skip: 'prlimit (util-linux) is missing' })
     return
   }
   // No file may grow beyond this: the kernel refuses further writes to the log.
@@ -148,7 +148,7 @@ test('on a full disk a gunshot takes the place of what matters less, and a read-
   })
   await once(child, 'close')
   if (output === '') {
-    t.comment(`a disk of its own cannot be mounted here, so this is not tested: ${complaints.trim()}`)
+    t.pass('a disk that is full', { skip: `no disk can be mounted here: ${complaints.trim()}` })
     return
   }
   const steps = output
@@ -175,7 +175,7 @@ test('on a full disk a gunshot takes the place of what matters less, and a read-
 
 test('a reader without the right to write follows a journal of another user', async t => {
   if (process.getuid?.() !== 0) {
-    t.comment('needs root to become another user: not tested')
+    t.pass('a reader of another user', { skip: 'only root can become another user' })
     return
   }
   const path = inMemory()

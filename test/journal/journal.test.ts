@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { test } from 'tap'
@@ -111,12 +112,14 @@ test('an alert that cannot be encoded rejects alone and uses no number', async t
       throw new Error('no key')
     },
   })
+  const keyless = draft('hit', 10, { encode: () => ({ id: 'shot', bytes: readFileSync(join(root, 'no such key')) }) })
   const unreadable = draft('hit', 10, {
     audit: { action: 'hit', subject: 'north street', detail: { error: Number.NaN } },
   })
   const results = await Promise.allSettled([
     journal.append(draft('hit')),
     journal.append(broken),
+    journal.append(keyless),
     journal.append(draft('hit', 1024 * 1024 + 1)),
     journal.append(unreadable),
     journal.append(draft('hit')),
@@ -124,6 +127,7 @@ test('an alert that cannot be encoded rejects alone and uses no number', async t
   t.match(results, [
     { status: 'fulfilled', value: { sequence: 1 } },
     { status: 'rejected', reason: { message: 'no key' } },
+    { status: 'rejected', reason: { code: 'ENOENT' } },
     { status: 'rejected', reason: { code: 'PW_JOURNAL_ALERT_TOO_LARGE' } },
     { status: 'rejected', reason: /NaN/ },
     { status: 'fulfilled', value: { sequence: 2 } },
@@ -220,6 +224,19 @@ test('at the byte limit the lowest priority goes first, oldest first, and every 
   journal.close()
 })
 
+test('an acknowledged report takes the ranges that it named with it', async t => {
+  const path = newPath()
+  const journal = openJournal(path, { byteLimit: 2000 })
+  for (let count = 0; count < 3; count += 1) await journal.append(draft('rest', 744))
+  await journal.append(draft('fault', 100, { reportsShed: true }))
+  await journal.purge(source => (source.endsWith('/fault') ? 1 : 0))
+  t.same(journal.pendingShed(), [])
+  journal.close()
+  const connection = new Database(path)
+  t.same(connection.prepare('SELECT * FROM shed').all(), [])
+  connection.close()
+})
+
 test('what the hub already has makes room before anything is shed', async t => {
   const journal = openJournal(newPath(), {
     byteLimit: 10_000,
@@ -235,17 +252,17 @@ test('what the hub already has makes room before anything is shed', async t => {
 test('purging deletes exactly what is acknowledged, and nothing on a number that was never given out', async t => {
   const path = newPath()
   const journal = openJournal(path)
-  await Promise.all(Array.from({ length: 5000 }, () => journal.append(draft('rest', 20))))
-  await Promise.all(Array.from({ length: 10 }, () => journal.append(draft('gunfire', 20))))
-  const result = await journal.purge(source => (source.endsWith('/rest') ? 4321 : 11))
-  t.equal(result.rows, 4321)
+  await Promise.all(Array.from({ length: 2600 }, () => journal.append(draft('rest', 100))))
+  await Promise.all(Array.from({ length: 10 }, () => journal.append(draft('gunfire', 100))))
+  const result = await journal.purge(source => (source.endsWith('/rest') ? 2321 : 11))
+  t.equal(result.rows, 2321)
   t.match(result.ahead, [{ source: '/harbour/pole-17/sensing/gunfire', acknowledged: 11, last: 10 }])
   const reader = new JournalReader(path)
   t.match(reader.streams(), [
     { priority: 'gunfire', firstSequence: 1, lastSequence: 10 },
-    { priority: 'rest', firstSequence: 4322, lastSequence: 5000 },
+    { priority: 'rest', firstSequence: 2322, lastSequence: 2600 },
   ])
-  t.equal(journal.held, (679 + 10) * (20 + 256))
+  t.equal(journal.held, (279 + 10) * (100 + 256))
   t.match(verifyChain(path), { valid: true }, 'purged alerts leave their records')
   reader.close()
   journal.close()

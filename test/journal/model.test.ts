@@ -2,7 +2,7 @@ import { copyFileSync, existsSync } from 'node:fs'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { verifyChain } from '../../gateway/journal/audit.js'
-import { type Priority, priorities, type ShedRange } from '../../gateway/journal/journal.js'
+import { type AlertDraft, type Priority, priorities, type ShedRange } from '../../gateway/journal/journal.js'
 import { JournalReader } from '../../gateway/journal/reader.js'
 import { bytesOf, draft, folder, newPaths, openJournal } from './drafts.js'
 
@@ -34,9 +34,10 @@ class Model {
   }
 
   /** Appends in one commit; returns the sequences, and null for what was shed at once. */
-  append(drafts: readonly { rank: number; size: number; reports: boolean }[]): (number | null)[] {
+  append(drafts: readonly { rank: number; size: number; reports: boolean; broken: boolean }[]): (number | null)[] {
     let limit = byteLimit
-    const added = drafts.map(({ rank, size, reports }) => {
+    const added = drafts.map(({ rank, size, reports, broken }) => {
+      if (broken) return undefined
       this.last[rank] = (this.last[rank] ?? 0) + 1
       const row = { rank, sequence: this.last[rank] ?? 0, size }
       this.rows.push(row)
@@ -51,7 +52,7 @@ class Model {
       if (oldest === undefined) break
       this.#shed(oldest)
     }
-    return added.map(row => (this.rows.includes(row) ? row.sequence : null))
+    return added.map(row => (row !== undefined && this.rows.includes(row) ? row.sequence : null))
   }
 
   #shed(row: Row): void {
@@ -79,7 +80,14 @@ const appended = fc.record({
   rank: fc.integer({ min: 0, max: 3 }),
   size: fc.integer({ min: 60, max: 1500 }),
   reports: fc.boolean(),
+  broken: fc.integer({ min: 0, max: 9 }).map(value => value === 0),
 })
+
+const unencodable: Partial<AlertDraft> = {
+  encode: () => {
+    throw new Error('no key')
+  },
+}
 
 const operation = fc.oneof(
   {
@@ -121,8 +129,10 @@ test('a journal does what a model in memory does under random appends, purges, r
       for (const step of operations) {
         if (step.kind === 'append') {
           const results = await Promise.allSettled(
-            step.drafts.map(({ rank, size, reports }) =>
-              journal.append(draft(priorities[rank] ?? 'rest', size, { reportsShed: reports })),
+            step.drafts.map(({ rank, size, reports, broken }) =>
+              journal.append(
+                draft(priorities[rank] ?? 'rest', size, { reportsShed: reports, ...(broken ? unencodable : {}) }),
+              ),
             ),
           )
           const expected = model.append(step.drafts)

@@ -7,10 +7,14 @@ import { collect, inOrder } from './collected.js'
 import { hubKey, sensingKey, site, uplinkKey } from './events.js'
 import { until } from './gateway.js'
 
+// Each start of a process costs a second or two; one broker for all five is enough.
+const kills = (broker: string) => (broker.startsWith('aedes') ? 2 : 5)
+const perRound = 25
+
 const faults = `/${site}/pole-1/sensing/fault`
 
 for (const kind of brokerKinds) {
-  test(`a sender killed five times loses nothing that was confirmed, with ${kind.name}`, {
+  test(`a sender killed ${kills(kind.name)} times loses nothing that was confirmed, with ${kind.name}`, {
     skip: kind.missing,
   }, async t => {
     const broker = await kind.create()
@@ -20,6 +24,7 @@ for (const kind of brokerKinds) {
     const folder = t.testdir()
     const hub = await collect(t, broker)
     const confirmed = new Set<number>()
+    const total = perRound * (kills(kind.name) + 1)
     const settings = {
       gateway: 'pole-1',
       folder,
@@ -27,7 +32,7 @@ for (const kind of brokerKinds) {
       uplinkKey: privateKeyPem(uplinkKey),
       sensingKey: privateKeyPem(sensingKey),
       hubKey: publicKeyPem(hubKey.publicKey),
-      total: 300,
+      total,
       interval: 2,
     }
     const launch = (): ChildProcess => {
@@ -46,15 +51,15 @@ for (const kind of brokerKinds) {
       child.kill('SIGKILL')
       await gone
     }
-    for (let round = 1; round <= 5; round += 1) {
+    for (let round = 1; round <= kills(kind.name); round += 1) {
       const child = launch()
-      await until(`round ${round}`, () => confirmed.size >= round * 50)
+      await until(`round ${round}`, () => confirmed.size >= round * perRound)
       await kill(child)
     }
     const child = launch()
     t.teardown(() => kill(child))
-    await until('everything confirmed', () => confirmed.size > 0 && Math.max(...confirmed) >= 300)
-    await until('everything at the hub', () => hub.events.length >= 300)
+    await until('everything confirmed', () => confirmed.size > 0 && Math.max(...confirmed) >= total)
+    await until('everything at the hub', () => hub.events.length >= total)
     t.equal(new Set(hub.events).size, hub.events.length, 'none twice')
     t.ok(inOrder(hub.events, faults))
     const arrived = new Set(hub.events.map(event => Number(event.split('#')[1])))

@@ -22,6 +22,7 @@ export interface TestGatewayOptions {
   readonly acknowledge?: 'hub' | 'broker'
   readonly firstRetry?: number
   readonly window?: number
+  readonly hubWindow?: number
 }
 
 /** Sensing's journal and an uplink for it, in one process and without a pole. */
@@ -66,6 +67,7 @@ export class TestGateway {
       acknowledge: options.acknowledge ?? 'hub',
       hubKeys,
       window: options.window ?? 20,
+      hubWindow: options.hubWindow ?? 200,
       firstRetry: options.firstRetry ?? 1,
       longestRetry: 2,
       onNotice: notice => this.notices.push(notice),
