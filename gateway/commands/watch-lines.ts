@@ -42,26 +42,46 @@ function gunfire(data: MessageData<'gunfire'>, head: string, now: number, truth:
   const what =
     state === 'withdrawn' ? (mergedInto === null ? 'a mistake' : `part of ${mergedInto}`) : `${count}, ${quality}`
   const lines = [`${head}  ${bold(state)}: ${what}  (${incident}, revision ${revision})`]
-  for (const [index, { time, position, uncertainty, bearing, probability, arrivals }] of shots.entries()) {
-    const gateways = new Set(arrivals.map(arrival => arrival.gateway)).size
+  for (const group of byPlace(shots)) {
+    const { position, uncertainty, bearing } = group[0]
     const where =
       position === null || uncertainty === null
         ? bearing === null
           ? 'heard, place unknown'
           : `from ${bearing.azimuth.toFixed(0)}° ± ${(2 * bearing.error).toFixed(0)}°`
-        : `${position.latitude.toFixed(5)}, ${position.longitude.toFixed(5)}, 95 % within ${uncertainty.semiMajor.toFixed(1)} × ${uncertainty.semiMinor.toFixed(1)} m`
+        : `at ${position.latitude.toFixed(5)}, ${position.longitude.toFixed(5)}, 95 % within ${uncertainty.semiMajor.toFixed(1)} × ${uncertainty.semiMinor.toFixed(1)} m`
     const place =
       position === null ? null : { ...position, altitude: position.altitude ?? truth[0]?.position.altitude ?? 0 }
     const away = distanceToTruth({ position: place }, truth)
     lines.push(
-      `    shot ${index + 1} at ${clock(parseTime(time))}: ${where}; ${gateways} gateways, probability ${probability.toFixed(2)}`,
+      `    ${where}${away === null ? '' : `; ${colour('green', `${away.toFixed(1)} m from the surveyed place`)}`}`,
     )
-    const delay = `${(now - parseTime(time)).toFixed(1)} s from muzzle blast to hub`
+    const times = group.map(({ time }) => clock(parseTime(time))).join(', ')
+    const gateways = new Set(group.flatMap(({ arrivals }) => arrivals.map(({ gateway }) => gateway))).size
+    const newest = now - Math.max(...group.map(({ time }) => parseTime(time)))
+    const delay =
+      state === 'final'
+        ? ''
+        : `; ${newest.toFixed(1)} s from the ${group.length > 1 ? 'last ' : ''}muzzle blast to the hub`
     lines.push(
-      `      ${away === null ? '' : `${colour('green', `${away.toFixed(1)} m from the surveyed place`)}; `}${delay}`,
+      `    ${group.length > 1 ? 'shots' : 'shot'} at ${times}; ${gateways} gateways, probability ${Math.min(...group.map(({ probability }) => probability)).toFixed(2)}${delay}`,
     )
   }
   return lines
+}
+
+type Shot = MessageData<'gunfire'>['shots'][number]
+
+/** Shots with one and the same position or bearing together; a gun that stays where it is fills one line, not ten. */
+function byPlace(shots: readonly Shot[]): [Shot, ...Shot[]][] {
+  const groups = new Map<string, [Shot, ...Shot[]]>()
+  for (const shot of shots) {
+    const key = JSON.stringify([shot.position, shot.bearing])
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [shot])
+    else group.push(shot)
+  }
+  return [...groups.values()]
 }
 
 function plateHit(data: MessageData<'plate-hit'>, head: string, now: number): string[] {

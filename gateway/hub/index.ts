@@ -11,7 +11,7 @@ export {
 } from '../messages/keys.js'
 export type { MessageData, MessageEvent, MessageName } from '../messages/table.js'
 export { formatTime, parseTime } from '../messages/time.js'
-export type { TlsMaterial } from '../uplink/connection.js'
+export type { TlsMaterial } from '../uplink/connection-options.js'
 export { KeyPins, type PinnedKey, type PinOutcome } from '../uplink/key-pins.js'
 export type { SessionChange } from '../uplink/session.js'
 export { connectHub, type HubClient, type HubOptions } from './client.js'

@@ -1,7 +1,7 @@
 import net from 'node:net'
 import tls from 'node:tls'
 import mqtt, { type IClientOptions, MqttClient, type Packet, Store } from 'mqtt'
-import type { ConnectionOptions, TlsMaterial } from './connection.js'
+import type { ConnectionOptions, TlsMaterial } from './connection-options.js'
 
 /**
  * Opens an MQTT client that connects at once, once, and keeps nothing of what it sends. `tooLarge` is called with the size of

@@ -1,14 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import {
-  type BrokerLimits,
-  Connection,
-  type ConnectionOptions,
-  type IncomingMessage,
-  NotDelivered,
-  type ProtocolVersion,
-  type PublishRequest,
-  type TlsMaterial,
-} from './connection.js'
+import { type BrokerLimits, Connection, type IncomingMessage, NotDelivered, type PublishRequest } from './connection.js'
+import type { ConnectionOptions, ProtocolVersion, TlsMaterial } from './connection-options.js'
 import { filterMatcher } from './filters.js'
 
 export interface SessionOptions {

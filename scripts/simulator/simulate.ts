@@ -1,12 +1,14 @@
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { readGeometry } from './arrays.js'
+import { type NamedGeometry, readGeometry } from './arrays.js'
 import { drawCity, usualCity } from './city.js'
 import { type GeometryClass, geometryClasses } from './placements.js'
 import { type SourceKind, sourceKinds } from './source.js'
 import { writeRecordingSet } from './write.js'
 
 const geometries = fileURLToPath(new URL('../../../firmware-config/devices/microphone-arrays', import.meta.url))
+
+const otherKinds = sourceKinds.filter(kind => kind !== 'gun')
 
 function number(least: number, most: number): (text: string) => number {
   return text => {
@@ -26,15 +28,24 @@ function whole(least: number, most: number): (text: string) => number {
   }
 }
 
+function geometry(name: string): NamedGeometry {
+  try {
+    return readGeometry(name, geometries)
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
+  }
+}
+
 function kinds(text: string): SourceKind[] {
   return text.split(',').map(name => {
-    const kind = sourceKinds.find(known => known === name)
-    if (kind === undefined) throw new InvalidArgumentError(`"${name}" is none of ${sourceKinds.join(', ')}.`)
+    const kind = otherKinds.find(known => known === name)
+    if (kind === undefined) throw new InvalidArgumentError(`"${name}" is none of ${otherKinds.join(', ')}.`)
     return kind
   })
 }
 
 const program = new Command('simulate')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .description('Renders a city block with gunshots as a recording set with truth, for `polewatch replay`.')
   .requiredOption('--out <directory>', 'where recording.json and the WAV files go')
   .option('--seed <number>', 'the same seed gives the same bytes', whole(0, 2 ** 32 - 1), usualCity.seed)
@@ -49,7 +60,7 @@ const program = new Command('simulate')
   .option('--shots <count>', 'rounds that each gun fires', whole(1, 100), usualCity.shots)
   .option('--interval <seconds>', 'between rounds, about', number(0.02, 60), usualCity.interval)
   .option('--bullet-speed <speed>', 'metres a second; faster than sound adds a shock wave', number(50, 1500))
-  .option('--sources <kinds>', `other sounds, comma between: ${sourceKinds.join(', ')}`, kinds, [])
+  .option('--sources <kinds>', `other sounds, comma between: ${otherKinds.join(', ')}`, kinds, [])
   .option(
     '--duration <seconds>',
     'length of the recordings (default: as long as the last shot needs)',
@@ -57,7 +68,7 @@ const program = new Command('simulate')
   )
   .option('--rate <hertz>', 'sample rate', whole(8000, 192_000), usualCity.sampleRate)
   .addOption(new Option('--bits <bits>', 'bits a sample').choices(['16', '24']).default('16'))
-  .option('--array <name>', 'geometry in firmware-config/devices/microphone-arrays', usualCity.array.name)
+  .option('--array <name>', 'geometry in firmware-config/devices/microphone-arrays (default: mono)', geometry)
   .option('--no-buildings', 'an open field: no echoes but from the ground')
   .option('--temperature <celsius>', 'temperature', number(-40, 60), usualCity.temperature)
   .option('--humidity <percent>', 'relative humidity', number(1, 100), usualCity.humidity)
@@ -97,7 +108,7 @@ interface Options {
   readonly duration?: number
   readonly rate: number
   readonly bits: '16' | '24'
-  readonly array: string
+  readonly array?: NamedGeometry
   readonly buildings: boolean
   readonly temperature: number
   readonly humidity: number
@@ -125,7 +136,7 @@ const scene = drawCity({
   others: options.sources,
   duration: options.duration ?? null,
   sampleRate: options.rate,
-  array: readGeometry(options.array, geometries),
+  array: options.array ?? usualCity.array,
   buildings: options.buildings,
   temperature: options.temperature,
   humidity: options.humidity,
