@@ -62,6 +62,7 @@ export class Hearing {
   readonly #arrivals = new Map<string, Arrival>()
   readonly #places = new Map<string, GatewayPlace>()
   readonly #heardUntil = new Map<string, number>()
+  readonly #epochs = new Map<string, string>()
   readonly #lastSeen = new Map<string, number>()
   #unsent: Arrival[] = []
   #changed = false
@@ -102,6 +103,9 @@ export class Hearing {
       position: this.#plane.toLocal(report.position),
       positionError: report.positionError,
     })
+    const formerly = this.#epochs.get(report.gateway)
+    if (formerly !== undefined && formerly !== report.epoch) this.#book.restarted(report.gateway)
+    this.#epochs.set(report.gateway, report.epoch)
     this.#lastSeen.set(report.gateway, now)
     const until = Math.min(report.heardUntil, now + futureLimit)
     this.#heardUntil.set(report.gateway, Math.max(this.#heardUntil.get(report.gateway) ?? 0, until))
@@ -146,6 +150,7 @@ export class Hearing {
       if (gateway === this.#options.gateway || now - seen < 6 * aliveFor) continue
       this.#lastSeen.delete(gateway)
       this.#places.delete(gateway)
+      this.#epochs.delete(gateway)
       this.#heardUntil.delete(gateway)
     }
   }

@@ -39,6 +39,12 @@ interface Incident {
   closedAt: number | null
 }
 
+interface SeenClaim {
+  readonly claim: Claim
+  readonly seen: number
+  abandoned: boolean
+}
+
 /** What the book needs to know of the world at each step. */
 export interface IncidentContext {
   readonly now: number
@@ -57,7 +63,7 @@ export class IncidentBook {
   readonly #gateway: string
   readonly #plane: TangentPlane
   #incidents: Incident[] = []
-  #claims = new Map<string, { claim: Claim; seen: number }>()
+  #claims = new Map<string, SeenClaim>()
 
   constructor(gateway: string, plane: TangentPlane) {
     this.#gateway = gateway
@@ -89,7 +95,13 @@ export class IncidentBook {
     if (claim.reporter === this.#gateway) return
     const key = `${claim.incident} ${claim.reporter}`
     const known = this.#claims.get(key)
-    if (known === undefined || claim.revision >= known.claim.revision) this.#claims.set(key, { claim, seen: now })
+    if (known === undefined || claim.revision >= known.claim.revision)
+      this.#claims.set(key, { claim, seen: now, abandoned: false })
+  }
+
+  /** A gateway has started anew and remembers nothing of what it reported. */
+  restarted(gateway: string): void {
+    for (const entry of this.#claims.values()) if (entry.claim.reporter === gateway) entry.abandoned = true
   }
 
   /** The revisions due now, each with the claim to send beside it. */
@@ -112,13 +124,13 @@ export class IncidentBook {
     const last = incident.shots.at(-1)
     const foreign = this.#foreignClaim(incident)
     if (foreign !== null) {
-      const { claim, seen } = foreign
+      const { claim, seen, abandoned } = foreign
       if (incident.id !== null && isBefore(claim, { incident: incident.id, quality: qualityOf(incident.shots) }))
         return this.#publish(incident, 'withdrawn', now, claim.incident)
       if (incident.id === claim.incident && claim.reporter < this.#gateway) incident.closedAt = now
       if (incident.id === null) {
         if (claim.state === 'final' || now - incident.createdAt > memory) incident.closedAt = now
-        const reporterGone = now - seen > reporterPatience && !context.alive(claim.reporter)
+        const reporterGone = abandoned || (now - seen > reporterPatience && !context.alive(claim.reporter))
         if (incident.closedAt !== null || !reporterGone) return null
         incident.id = claim.incident
         incident.revision = claim.revision
@@ -228,8 +240,8 @@ export class IncidentBook {
   }
 
   /** The claim of another gateway on the same arrivals that decides: the smallest incident id, then the newest order. */
-  #foreignClaim(incident: Incident): { claim: Claim; seen: number } | null {
-    let best: { claim: Claim; seen: number } | null = null
+  #foreignClaim(incident: Incident): SeenClaim | null {
+    let best: SeenClaim | null = null
     for (const entry of this.#claims.values()) {
       if (entry.claim.state === 'withdrawn') continue
       if (!entry.claim.arrivals.some(id => incident.arrivals.has(id))) continue

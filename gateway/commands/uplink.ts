@@ -37,6 +37,9 @@ export function define(command: Command): void {
     })
 }
 
+/** The hub sees by the status that a gateway went and came; only a longer absence is a fault worth an alert, seconds. */
+const tellAbsenceAfter = 60
+
 /** Runs the role until the signal aborts. */
 async function connect(configuration: Configuration, signal: AbortSignal): Promise<void> {
   const { site, gateway, paths, uplink, neighbours, exercise } = configuration
@@ -49,6 +52,7 @@ async function connect(configuration: Configuration, signal: AbortSignal): Promi
   const role = new Role('uplink', configuration)
   const stream = new LiveStream(site, gateway.id, 'uplink', role.key)
   const announcements = new Announcements({ site, gateway: gateway.id, version, exercise, stream, clock: systemTime })
+  let absence: NodeJS.Timeout | undefined
   const session = new MqttSession({
     brokers: uplink.brokers,
     clientId: uplink.clientId ?? `polewatch-${site}-${gateway.id}`,
@@ -59,17 +63,22 @@ async function connect(configuration: Configuration, signal: AbortSignal): Promi
     onChange: ({ state, broker, protocol, reason, detail, retryIn }) => {
       if (state === 'online') {
         role.log.info({ broker, protocol }, 'connected')
+        clearTimeout(absence)
+        absence = undefined
         role.ready('broker', `Connected to ${broker}.`)
       } else if (state === 'offline' && reason !== 'protocol-version') {
         // A broker that speaks the older protocol is asked again at once in that.
-        role.log.warn({ broker, reason, retryIn }, detail ?? 'not connected')
-        role.raise(
-          'broker',
-          'absent',
-          'broker-unreachable',
-          detail ?? 'There is no connection.',
-          'PW_BROKER_UNREACHABLE',
-        )
+        const why = detail || reason || 'no reason given'
+        role.log.warn({ broker, reason, retryIn }, why)
+        absence ??= setTimeout(() => {
+          role.raise(
+            'broker',
+            'absent',
+            'broker-unreachable',
+            `There is no connection: ${why}.`,
+            'PW_BROKER_UNREACHABLE',
+          )
+        }, tellAbsenceAfter * 1000).unref()
       }
     },
   })

@@ -61,7 +61,7 @@ async function watch(options: WatchOptions, signal: AbortSignal): Promise<void> 
     tls: { ca: optional(ca), cert: optional(certificate), key: optional(certificateKey) },
     onChange: ({ state: change, broker: url, detail, reason }) => {
       if (change === 'offline' && reason !== 'protocol-version')
-        process.stderr.write(`Not connected to ${url}: ${detail ?? 'no reason given'}. It is tried again.\n`)
+        process.stderr.write(`Not connected to ${url}: ${detail || reason || 'no reason given'}. It is tried again.\n`)
     },
     onFault: error =>
       process.stderr.write(

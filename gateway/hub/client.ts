@@ -64,6 +64,7 @@ export class HubClient implements AsyncIterable<HubOutput> {
   readonly #timer: NodeJS.Timeout
   #settled = 0
   #flushing = false
+  #flushed: Promise<void> = Promise.resolve()
   #lastFlush = 0
   #changed = false
   #wake: (() => void) | null = null
@@ -113,9 +114,10 @@ export class HubClient implements AsyncIterable<HubOutput> {
   /** Writes the state, sends what is to be acknowledged and disconnects. The iteration ends. */
   async close(): Promise<void> {
     if (this.#closed) return
-    clearInterval(this.#timer)
-    await this.#flush()
     this.#closed = true
+    clearInterval(this.#timer)
+    await this.#flushed
+    await this.#flush()
     this.#wake?.()
     await this.session.stop()
   }
@@ -131,7 +133,7 @@ export class HubClient implements AsyncIterable<HubOutput> {
 
   #tick(): void {
     this.#take(this.receiver.tick(monotonic()))
-    if (monotonic() - this.#lastFlush >= acknowledgeEvery) void this.#flush()
+    if (monotonic() - this.#lastFlush >= acknowledgeEvery) this.#flushSoon()
   }
 
   #take(outputs: readonly HubOutput[]): void {
@@ -166,11 +168,14 @@ export class HubClient implements AsyncIterable<HubOutput> {
     this.receiver.settle(event)
     this.#changed = true
     this.#settled += 1
-    if (this.#settled >= acknowledgeCount) void this.#flush()
+    if (this.#settled >= acknowledgeCount) this.#flushSoon()
+  }
+
+  #flushSoon(): void {
+    if (!this.#flushing) this.#flushed = this.#flush()
   }
 
   async #flush(): Promise<void> {
-    if (this.#flushing) return
     const due = this.#due()
     if (!this.#changed && due.length === 0) return
     this.#flushing = true
@@ -188,7 +193,7 @@ export class HubClient implements AsyncIterable<HubOutput> {
     } finally {
       this.#flushing = false
     }
-    if (this.#settled >= acknowledgeCount) void this.#flush()
+    if (this.#settled >= acknowledgeCount && !this.#closed) this.#flushSoon()
   }
 
   #takeState(): string {

@@ -1,81 +1,11 @@
 import type { Arrival, GatewayPlace, LocalPosition, Weather } from '../../gateway/acoustics/arrival.js'
 import { distanceBetween, effectiveSpeed, speedOfSound, toDecibel, type Wind, windVector } from './physics.js'
-import { drawGateways, drawSource, type GeometryClass } from './placements.js'
+import { drawGateways, drawSource } from './placements.js'
 import { Random } from './random.js'
 import { muzzleGain } from './source.js'
+import { type TrialSettings, usualSettings } from './trial-settings.js'
 
-/**
- * How arrivals are drawn without rendering sound. Errors are one standard deviation; metres, seconds, decibel, degrees. The
- * usual values give residuals like those of the live-fire recordings (-10 to +12 ms about the median, 16th to 84th percentile);
- * what is `stated` is what gateways believe, the rest is the truth.
- */
-export interface TrialSettings {
-  readonly gateways: number
-  readonly geometry: GeometryClass
-  /** Metres between gateways. */
-  readonly spacing: number
-  /** Guns at places of their own, and rounds that each fires, so many seconds apart. */
-  readonly guns: number
-  readonly rounds: number
-  readonly interval: readonly [number, number]
-  /** Onset picking, anew at every arrival, and what gateways state of it. */
-  readonly pickError: number
-  readonly statedPickError: number
-  /** What a gateway's way from a gun differs from the straight line, the same for all rounds: either way, and late only. */
-  readonly pathError: number
-  readonly lateShare: number
-  readonly lateMean: number
-  readonly clockError: number
-  readonly statedClockError: number
-  readonly surveyError: number
-  readonly statedSurveyError: number
-  /** Probability that a gateway hears no direct sound of a gun at all, only echoes, and that it misses a single round. */
-  readonly shadowed: number
-  readonly missed: number
-  /** Mean number of echoes of a round at a gateway, and their mean delay. */
-  readonly echoes: number
-  readonly echoDelay: number
-  /** Other impulses at each gateway, a second. */
-  readonly falseRate: number
-  /** Stated temperature against the truth, Celsius; the wind's mean speed, and whether gateways know it. */
-  readonly temperatureError: number
-  readonly windSpeed: number
-  readonly windKnown: boolean
-  /** Share of the gateways that give bearings. */
-  readonly arrays: number
-  readonly bearingError: number
-  /** Gateways, by index, whose clock is fast by so many seconds or that stand so many metres off, unknown to them. */
-  readonly faulty: readonly { readonly gateway: number; readonly clock?: number; readonly survey?: number }[]
-}
-
-export const usualSettings: TrialSettings = {
-  gateways: 6,
-  geometry: 'inside',
-  spacing: 250,
-  guns: 1,
-  rounds: 1,
-  interval: [0.15, 1.2],
-  pickError: 0.0015,
-  statedPickError: 0.002,
-  pathError: 0.008,
-  lateShare: 0.4,
-  lateMean: 0.012,
-  clockError: 0.0005,
-  statedClockError: 0.0005,
-  surveyError: 1,
-  statedSurveyError: 1,
-  shadowed: 0.08,
-  missed: 0.02,
-  echoes: 1.5,
-  echoDelay: 0.15,
-  falseRate: 0.5,
-  temperatureError: 1,
-  windSpeed: 2,
-  windKnown: false,
-  arrays: 0,
-  bearingError: 2,
-  faulty: [],
-}
+export type { TrialSettings } from './trial-settings.js'
 
 /** Where an arrival comes from: which round (index into the truth), straight or not; null for another sound. */
 export interface Provenance {
@@ -115,6 +45,11 @@ const leastSalience = 3
 const falseSalience = 4.5
 /** From the peak over the noise to the step of mean power within 50 ms, decibel. */
 const peakToStep = 18
+/** Of all impulses within this distance a detector gives only the one that stands out most, seconds. */
+const separation = 0.06
+/** What rings after an impulse raises the noise: how far below its peak at first, and how fast it dies, decibel a second. */
+const ringingBelow = 18
+const ringingDecay = 50
 
 interface Ear {
   readonly id: string
@@ -122,7 +57,16 @@ interface Ear {
   readonly clockOffset: number
   readonly noiseLevel: number
   readonly array: boolean
-  readonly heard: { readonly arrival: Omit<Arrival, 'id'>; readonly provenance: Provenance }[]
+  readonly impulses: Impulse[]
+}
+
+/** An impulse at a gateway: true time, peak level, where it comes from, and how much like a gun it sounds (logit). */
+interface Impulse {
+  readonly time: number
+  readonly level: number
+  readonly azimuth: number
+  readonly gun: number
+  readonly provenance: Provenance
 }
 
 interface Network {
@@ -149,32 +93,38 @@ export function drawTrial(random: Random, parts: Partial<TrialSettings> = {}): T
       clockOffset: random.normal(0, settings.clockError) + (fault?.clock ?? 0),
       noiseLevel: random.normal(62, 4),
       array: random.chance(settings.arrays),
-      heard: [],
+      impulses: [],
     }
   })
-  const shots: TrueShot[] = []
+  const rounds: Round[] = []
   for (let gun = 0; gun < settings.guns; gun++) {
     const position = drawSource(random, positions, settings.geometry)
-    shots.push(
-      ...fire(network, ears, gun, position, start + random.between(0, settings.guns > 1 ? 1 : 0.1), shots.length),
-    )
+    const first = start + random.between(0, settings.guns > 1 ? 1 : 0.1)
+    rounds.push(...fire(network, ears, gun, position, first, rounds.length))
   }
-  const end =
-    Math.max(start, ...shots.map(({ time }) => time)) + (2.5 * settings.spacing * Math.sqrt(settings.gateways)) / 330
+  const crossing = (2.5 * settings.spacing * Math.sqrt(settings.gateways)) / 330
+  const end = Math.max(start, ...rounds.map(({ time }) => time)) + crossing
   for (const ear of ears) {
     const count = random.poisson(settings.falseRate * (end - start + 2))
-    for (let n = 0; n < count; n++) hearOther(network, ear, random.between(start - 2, end))
+    for (let n = 0; n < count; n++) {
+      const level = ear.noiseLevel + peakToStep + leastSalience + random.exponential(falseSalience)
+      const time = random.between(start - 2, end)
+      const provenance = { shot: null, echo: false }
+      ear.impulses.push({ time, level, azimuth: random.between(0, 360), gun: -2, provenance })
+    }
   }
   const arrivals: Arrival[] = []
   const provenance = new Map<string, Provenance>()
-  for (const { id, heard } of ears) {
-    heard.sort((a, b) => a.arrival.time - b.arrival.time)
-    heard.forEach((sound, number) => {
-      const arrival = { id: `${id}/trial/${number}`, ...sound.arrival }
-      arrivals.push(arrival)
-      provenance.set(arrival.id, sound.provenance)
-    })
+  const direct = rounds.map(() => 0)
+  for (const ear of ears) {
+    for (const sound of detect(network, ear)) {
+      arrivals.push(sound.arrival)
+      provenance.set(sound.arrival.id, sound.provenance)
+      const { shot, echo } = sound.provenance
+      if (shot !== null && !echo) direct[shot]!++
+    }
   }
+  const shots = rounds.map((round, index): TrueShot => ({ ...round, kind: 'gun', heardDirectly: direct[index]! }))
   const temperature = air.temperature + random.normal(0, settings.temperatureError)
   return {
     places: new Map(ears.map((ear, index) => [ear.id, statedPlace(network, ear, index)])),
@@ -204,7 +154,9 @@ function statedPlace({ settings, random }: Network, { id, position }: Ear, index
   }
 }
 
-/** All rounds of one gun and what each gateway hears of them. */
+type Round = Omit<TrueShot, 'kind' | 'heardDirectly'>
+
+/** All rounds of one gun, and what of them reaches each gateway. */
 function fire(
   network: Network,
   ears: readonly Ear[],
@@ -212,13 +164,12 @@ function fire(
   position: LocalPosition,
   first: number,
   firstIndex: number,
-): TrueShot[] {
+): Round[] {
   const { settings, random, speed, wind } = network
   const level = random.normal(157, 3)
   const heading = random.between(0, 360)
   const times = [first]
   while (times.length < settings.rounds) times.push(times.at(-1)! + random.between(...settings.interval))
-  const direct = times.map(() => 0)
   for (const ear of ears) {
     const distance = distanceBetween(position, ear.position)
     const travel = distance / effectiveSpeed(position, ear.position, speed, wind)
@@ -241,54 +192,59 @@ function fire(
       const shot = firstIndex + round
       const loudness = random.normal(0, 1)
       if (!shadowed && !random.chance(settings.missed)) {
-        const sound = { time: time + delay, level: obstructed + loudness, azimuth: bearing, gun: 2 }
-        if (hear(network, ear, sound, { shot, echo: false })) direct[round]!++
+        const level = obstructed + loudness
+        const provenance = { shot, echo: false }
+        ear.impulses.push({ time: time + delay, level, azimuth: bearing, gun: 2, provenance })
       }
       for (const echo of echoes) {
-        const sound = { time: time + travel + echo.delay, level: echo.level + loudness, azimuth: echo.azimuth, gun: 1 }
-        hear(network, ear, sound, { shot, echo: true })
+        const level = echo.level + loudness
+        const provenance = { shot, echo: true }
+        ear.impulses.push({ time: time + travel + echo.delay, level, azimuth: echo.azimuth, gun: 1, provenance })
       }
     })
   }
-  return times.map((time, round) => ({ time, position, kind: 'gun', gun, heardDirectly: direct[round]! }))
+  return times.map(time => ({ time, position, gun }))
 }
 
-/** An impulse at a gateway: true time, peak level, where it comes from, and how much like a gun it sounds (logit). */
-interface Impulse {
-  readonly time: number
-  readonly level: number
-  readonly azimuth: number
-  readonly gun: number
-}
-
-function hear({ settings, random }: Network, ear: Ear, sound: Impulse, provenance: Provenance): boolean {
-  const salience = sound.level - ear.noiseLevel - peakToStep + random.normal(0, 2)
-  if (salience < leastSalience) return false
-  ear.heard.push({
+/** What a detector makes of the impulses that reach a gateway: those that stand out from noise, ringing and their neighbours. */
+function detect(
+  { settings, random }: Network,
+  { id, clockOffset, noiseLevel, array, impulses }: Ear,
+): { readonly arrival: Arrival; readonly provenance: Provenance }[] {
+  impulses.sort((a, b) => a.time - b.time)
+  const steps = impulses.map(({ time, level }, index) => {
+    let floor = noiseLevel
+    for (let n = index - 1; n >= 0 && time - impulses[n]!.time < 1.5; n--) {
+      floor = Math.max(floor, impulses[n]!.level - ringingBelow - ringingDecay * (time - impulses[n]!.time))
+    }
+    return { time, salience: level - floor - peakToStep + random.normal(0, 2) }
+  })
+  const outdone = (index: number): boolean => {
+    const { time, salience } = steps[index]!
+    return steps.some(other => other.salience > salience && Math.abs(other.time - time) < separation)
+  }
+  const heard = impulses.flatMap((impulse, index) => {
+    const { salience } = steps[index]!
+    if (salience < leastSalience || outdone(index)) return []
+    const time = impulse.time + clockOffset + random.normal(0, settings.pickError)
+    const azimuth = (impulse.azimuth + random.normal(0, settings.bearingError) + 360) % 360
+    const gunProbability = 1 / (1 + Math.exp(-random.normal(impulse.gun, 1.2)))
+    return [{ impulse, salience, time, azimuth, gunProbability }]
+  })
+  heard.sort((a, b) => a.time - b.time)
+  return heard.map(({ impulse, salience, time, azimuth, gunProbability }, number) => ({
     arrival: {
-      gateway: ear.id,
-      time: sound.time + ear.clockOffset + random.normal(0, settings.pickError),
+      id: `${id}/trial/${number}`,
+      gateway: id,
+      time,
       timeError: Math.hypot(settings.statedClockError, settings.statedPickError),
       salience,
-      soundLevel: sound.level,
-      bearing: ear.array
-        ? {
-            azimuth: (sound.azimuth + random.normal(0, settings.bearingError) + 360) % 360,
-            elevation: null,
-            error: settings.bearingError,
-          }
-        : null,
-      gunProbability: 1 / (1 + Math.exp(-random.normal(sound.gun, 1.2))),
+      soundLevel: impulse.level,
+      bearing: array ? { azimuth, elevation: null, error: settings.bearingError } : null,
+      gunProbability,
     },
-    provenance,
-  })
-  return true
-}
-
-function hearOther(network: Network, ear: Ear, time: number): void {
-  const { random } = network
-  const level = ear.noiseLevel + peakToStep + leastSalience + random.exponential(falseSalience)
-  hear(network, ear, { time, level, azimuth: random.between(0, 360), gun: -2 }, { shot: null, echo: false })
+    provenance: impulse.provenance,
+  }))
 }
 
 /** Degrees clockwise from north. */

@@ -59,21 +59,27 @@ class Network {
 
   constructor(gateways: readonly string[], delay: (step: number) => number = () => 0.05) {
     this.#delay = delay
-    gateways.forEach((gateway, index) => {
-      this.#hearings.set(
+    for (const gateway of gateways) this.#start(gateway, 'e')
+  }
+
+  restart(gateway: string): void {
+    this.#start(gateway, 'f')
+  }
+
+  #start(gateway: string, epoch: string): void {
+    this.#hearings.set(
+      gateway,
+      new Hearing({
         gateway,
-        new Hearing({
-          gateway,
-          epoch: 'e',
-          position: { ...origin, latitude: origin.latitude + index * 1e-4 },
-          positionError: 1,
-          weather: stillAir,
-          locate: byNumber,
-          heartbeat: 10,
-          loneSalience: 15,
-        }),
-      )
-    })
+        epoch,
+        position: { ...origin, latitude: origin.latitude + gateway.charCodeAt(0) * 1e-4 },
+        positionError: 1,
+        weather: stillAir,
+        locate: byNumber,
+        heartbeat: 10,
+        loneSalience: 15,
+      }),
+    )
   }
 
   hear(gateway: string, number: number, time: number): void {
@@ -153,6 +159,19 @@ test('when the reporter dies after its first revision, another one brings the in
   t.equal(last.revision.state, 'final')
   t.equal(last.revision.incident, network.revisions[0]!.revision.incident)
   t.ok(last.revision.revision > network.revisions[0]!.revision.revision)
+})
+
+test('a reporter that is started again at once and remembers nothing is replaced too', async t => {
+  const network = new Network(['a', 'b', 'c', 'd']).run(1001)
+  for (const gateway of ['a', 'b', 'c', 'd']) network.hear(gateway, 1, 1001)
+  while (network.revisions.length === 0) network.run(network.now + 0.1)
+  network.run(network.now + 0.3)
+  network.restart('a')
+  network.run(1060)
+  const last = network.revisions.at(-1)!
+  t.not(last.from, 'a')
+  t.equal(last.revision.state, 'final')
+  t.equal(last.revision.incident, network.revisions[0]!.revision.incident)
 })
 
 test('two halves of a network that meet late keep the smaller incident and withdraw the other', async t => {

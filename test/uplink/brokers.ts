@@ -80,20 +80,22 @@ export async function createMosquitto(listener: string): Promise<TestBroker> {
   const file = join(folder, 'mosquitto.conf')
   const limits = 'max_inflight_messages 100\nmax_queued_messages 10000\n'
   writeFileSync(file, `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\n${limits}${listener}`)
-  let process: ChildProcess | null = null
+  let running: ChildProcess | null = null
+  // Also when the test itself is stopped half-way.
+  process.once('exit', () => running?.kill('SIGKILL'))
   const broker: TestBroker = {
     url: `mqtt://127.0.0.1:${port}`,
     port,
     async up() {
-      process = spawn(mosquitto ?? 'mosquitto', ['-c', file], { stdio: 'ignore' })
+      running = spawn(mosquitto ?? 'mosquitto', ['-c', file], { stdio: 'ignore' })
       await reachable(port)
     },
     async down() {
-      const running = process
-      process = null
-      if (running === null) return
-      const gone = new Promise(resolve => running.once('exit', resolve))
-      running.kill('SIGKILL')
+      const child = running
+      running = null
+      if (child === null) return
+      const gone = new Promise(resolve => child.once('exit', resolve))
+      child.kill('SIGKILL')
       await gone
     },
     async remove() {
