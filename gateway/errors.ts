@@ -5,7 +5,7 @@
 export const errorTable = {
   PW_BROKER_UNREACHABLE: {
     summary: 'There is no connection to the broker {broker}: {why}.',
-    advice: 'Check its address, the network and its certificate. Alerts are kept and sent when it is back.',
+    advice: 'Check its address, the network and its certificate. It is tried again; alerts are kept until it is back.',
   },
   PW_CHANNEL_COUNT: {
     summary: 'The sound of {part} has another number of channels than its geometry: {detail}',

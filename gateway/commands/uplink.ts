@@ -68,16 +68,13 @@ async function connect(configuration: Configuration, signal: AbortSignal): Promi
         role.ready('broker', `Connected to ${broker}.`)
       } else if (state === 'offline' && reason !== 'protocol-version') {
         // A broker that speaks the older protocol is asked again at once in that.
-        const why = detail || reason || 'no reason given'
-        role.log.warn({ broker, reason, retryIn }, why)
+        const fault = new PolewatchError('PW_BROKER_UNREACHABLE', {
+          broker: broker ?? 'none',
+          why: detail || reason || 'no reason given',
+        })
+        role.log.warn({ code: fault.code, reason, retryIn }, fault.message)
         absence ??= setTimeout(() => {
-          role.raise(
-            'broker',
-            'absent',
-            'broker-unreachable',
-            `There is no connection: ${why}.`,
-            'PW_BROKER_UNREACHABLE',
-          )
+          role.raise('broker', 'absent', 'broker-unreachable', fault.message, fault.code)
         }, tellAbsenceAfter * 1000).unref()
       }
     },

@@ -6,7 +6,7 @@ import { type SigningKey, signingKeyFromPem } from '../messages/keys.js'
 import type { TrueShot } from './recording-set.js'
 import { readRecordingSet } from './recording-set.js'
 import { messageOf, systemTime } from './role.js'
-import { colour, print, printJson, stopSignal } from './terminal.js'
+import { colour, print, printError, printJson, stopSignal } from './terminal.js'
 import { linesOf } from './watch-lines.js'
 
 interface WatchOptions {
@@ -60,8 +60,9 @@ async function watch(options: WatchOptions, signal: AbortSignal): Promise<void> 
     ...(state === undefined ? {} : { stateFile: state }),
     tls: { ca: optional(ca), cert: optional(certificate), key: optional(certificateKey) },
     onChange: ({ state: change, broker: url, detail, reason }) => {
-      if (change === 'offline' && reason !== 'protocol-version')
-        process.stderr.write(`Not connected to ${url}: ${detail || reason || 'no reason given'}. It is tried again.\n`)
+      if (change !== 'offline' || reason === 'protocol-version') return
+      const why = detail || reason || 'no reason given'
+      printError(new PolewatchError('PW_BROKER_UNREACHABLE', { broker: url ?? 'none', why }), json === true)
     },
     onFault: error =>
       process.stderr.write(
