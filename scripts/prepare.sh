@@ -82,7 +82,7 @@ build_database() {
 # Installs the packages of the lockfile; the stamp holds what was installed and for which Node.js.
 need_modules() {
   local stamp=$root/node_modules/.polewatch wanted
-  wanted="$(sha256sum <"$root/package-lock.json") $(node -p 'process.versions.modules + process.arch')"
+  wanted="$(sha256sum <"$root/package-lock.json") $(node --version) $(uname -m)"
   [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return 0
   need_node
   cd "$root" || exit 1
