@@ -184,14 +184,18 @@ test('a reader without the right to write follows a journal of another user', as
   const journal = openJournal(path)
   await journal.append(draft('gunfire'))
   execFileSync('chmod', ['a+r', path, `${path}-wal`, `${path}-shm`])
-  const follow = `import { JournalReader } from ${JSON.stringify(new URL('../../gateway/journal/reader.js', import.meta.url).href)}
+  // The code is loaded first: it may lie in a folder that the other user cannot enter.
+  const follow = `import Database from 'better-sqlite3'
+    import { JournalReader } from ${JSON.stringify(new URL('../../gateway/journal/reader.js', import.meta.url).href)}
+    new Database(':memory:').close()
+    process.setgroups([])
+    process.setgid(65534)
+    process.setuid(65534)
     const reader = new JournalReader(${JSON.stringify(path)})
     const look = () => process.stdout.write(JSON.stringify(reader.streams().map(({ lastSequence }) => lastSequence)) + '\\n')
     look()
     process.stdin.on('data', look).on('end', () => reader.close())`
   const child = spawn(process.execPath, ['--input-type=module', '--eval', follow], {
-    uid: 65534,
-    gid: 65534,
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const lines = child.stdout[Symbol.asyncIterator]()
