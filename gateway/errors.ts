@@ -11,6 +11,11 @@ export const errorTable = {
     summary: 'The sound of {part} has another number of channels than its geometry: {detail}',
     advice: 'Choose the geometry that fits the array, or the recording that fits the geometry.',
   },
+  PW_CLOCK_DISTRUSTED: {
+    summary:
+      'The clock of the gateway {gateway} is {off}, give or take {error} ms: {shots} shots that others located show it.',
+    advice: 'Check its time source and its timeError setting. Until its times fit again they count for little.',
+  },
   PW_CONFIG_INVALID: {
     summary: 'The file {file} has {count} to correct:{list}.',
     advice: 'Correct the lines named; docs/configuration.md lists every key. Then run polewatch config check.',
@@ -160,6 +165,16 @@ export const errorTable = {
   PW_MESSAGE_TYPE_UNKNOWN: {
     summary: 'A message has the type {type}, which this version does not know.',
     advice: 'Update this end; until then the message is counted but not read.',
+  },
+  PW_PLOT_FILE: {
+    summary: 'The picture {file} cannot be written: {why}.',
+    advice: 'Choose a folder that is there and that the user of this process may write to.',
+  },
+  PW_POSITION_DISTRUSTED: {
+    summary:
+      'The gateway {gateway} stands about {off} of where it says, give or take {error} m: {shots} shots that others located show it.',
+    advice:
+      'Survey its place again and correct gateway.position in its configuration. Until then it counts for little.',
   },
   PW_RECORDING_MISSING: {
     summary: 'The recording of {part} cannot be read: {detail}',

@@ -1,15 +1,16 @@
 import type { Arrival, GatewayPlace, LocalPosition } from './arrival.js'
 import type { Air } from './propagation.js'
 
-/**
- * What single observations say about a hypothesis "a shot here, then", as natural logarithms of likelihood ratios against
- * "these arrivals are clutter". Association in clutter by likelihood ratio: Blackman and Popoli, Design and Analysis of
- * Modern Tracking Systems, 6.2.
- */
+// What single observations say about "a shot here, then", as likelihood ratios against "these arrivals are clutter":
+// association in clutter after Blackman and Popoli, Design and Analysis of Modern Tracking Systems, 6.2. The figures were
+// measured on the live-fire recordings of Tech Note 098 (firing positions 1, 2 and 4) or are rounded guesses of physics.
 
-/** Residual of a direct arrival, seconds: rooftops delay sound more often than they speed it up. Measured ±12 ms, late-skewed. */
-const earlyScale = 0.008
-const lateScale = 0.012
+/**
+ * Scales of a direct arrival's residual around the best place, early and late, seconds. Around the true place residuals
+ * are ±12 ms; three of some five degrees of freedom go into the place. Buildings delay sound more often than they help it.
+ */
+const earlyScale = 0.005
+const lateScale = 0.008
 /** Degrees of freedom of the residual's Student distribution: outliers are rare but real. */
 export const residualFreedom = 4
 /**
@@ -18,17 +19,18 @@ export const residualFreedom = 4
  */
 const ripples = { rate: 0.6, scale: 1.5 }
 const bangs = { rate: 0.05, scale: 5 }
+/** Ripples are counted below this salience, over at least this long, seconds. */
+const faintSalience = 6
+const shortestSpan = 8
+/** Echoes that follow a blast: a rate a second at first, decibel as above, and how fast they die away, seconds. */
+const echoes = { rate: 2, scale: 4.5, decay: 0.25 }
 /** Salience of direct arrivals spreads over about so many decibel; beyond the limit more of it proves nothing. */
 const salienceSpread = 30
 const salienceLimit = 20
 const leastSalience = 3
-/** Within this distance nearly every shot is heard, and what is missed right beside the gun, metres and a probability. */
+/** The share of shots that is heard falls off with distance like a Gaussian of this width, metres, and is never one. */
 const hearingRange = 1000
 const deafness = 0.03
-
-/** Echoes that follow a blast: how many a second at first, and how soon they die away, seconds. */
-const echoes = { rate: 2, scale: 4.5 }
-const echoDecay = 0.25
 /** How often a gateway that hears a shot hears only its echo, a probability. */
 const onlyEcho = 0.08
 /** What remains between rounds of one burst at one gateway, beside the picking error, seconds. Measured: 0.1 ms median. */
@@ -36,90 +38,165 @@ const repeatScale = 0.0005
 /** The same gun at the same place is as loud again at a gateway, decibel; and how often it is not. Measured: 0.5 dB. */
 const repeatLevelScale = 2
 const oddLevel = 0.05
+/** Shots are where gateways are: their distance from the nearest one, metres, one standard deviation. */
+const coverage = 250
 
+/** An arrival with what it is worth to any hypothesis. */
 export interface Candidate {
   readonly arrival: Arrival
   readonly time: number
   readonly timeError: number
-  /** Logarithm of how much likelier this salience is for a shot than for clutter, per second. */
+  /** Logarithm of how much likelier the onset is as a direct arrival than as clutter, seconds. */
   readonly weight: number
+  /** e to the power of `weight`. */
+  readonly boost: number
+  /** Scales of its residual, early and late: path, place and picking together, seconds. */
+  readonly early: number
+  readonly late: number
 }
 
 /** A gateway and what it heard, by time. */
 export interface Station {
   readonly gateway: string
   readonly position: LocalPosition
-  /** One standard deviation of an arrival that the place's error causes, seconds. */
-  readonly siteError: number
+  readonly positionError: number
   readonly heardUntil: number
+  /** Onsets a second that are ripples of its background. */
+  readonly rippleRate: number
   readonly candidates: readonly Candidate[]
 }
 
-/** Density of onsets that are not shots, a second and a decibel. */
-function clutterDensity(salience: number): number {
+/** Density of onsets that are not shots, a second and a decibel, where so many ripples come a second. */
+function clutterDensity(salience: number, rippleRate: number): number {
   const above = Math.max(0, Math.min(salience, salienceLimit) - leastSalience)
   return (
-    (ripples.rate / ripples.scale) * Math.exp(-above / ripples.scale) +
+    (rippleRate / ripples.scale) * Math.exp(-above / ripples.scale) +
     (bangs.rate / bangs.scale) * Math.exp(-above / bangs.scale)
   )
 }
 
-/** Logarithm of how much likelier a salience is for a direct arrival than for clutter, seconds. */
-function salienceWeight(salience: number): number {
-  return -Math.log(salienceSpread * clutterDensity(salience))
+/** Density of echoes of this salience so long after a blast, a second and a decibel. */
+function echoDensity(salience: number, delay: number): number {
+  if (delay <= 0 || delay > 4 * echoes.decay) return 0
+  const above = Math.max(0, Math.min(salience, salienceLimit) - leastSalience)
+  return (echoes.rate / echoes.scale) * Math.exp(-above / echoes.scale - delay / echoes.decay)
 }
 
 /**
- * What the onsets after a candidate say of it, as a logarithm: a blast is followed by echoes, which are no clutter then,
- * and an echo is not followed by the blast. Poisson processes with and without the echoes' rate.
+ * Logarithm of an onset's worth, seconds. `blasts` are known arrivals of other shots, whose echoes it may be. What follows
+ * counts too: a blast is followed by echoes, which are then no clutter, but an echo is not followed by the blast (Poisson
+ * processes with and without the echoes' rate).
  */
-function echoEvidence(time: number, later: readonly Arrival[]): number {
-  let evidence = -echoes.rate * echoDecay
-  for (const { time: other, salience } of later) {
-    const delay = other - time
-    if (delay <= 0) continue
-    if (delay > 4 * echoDecay) break
-    const above = Math.max(0, Math.min(salience, salienceLimit) - leastSalience)
-    const density = (echoes.rate / echoes.scale) * Math.exp(-above / echoes.scale - delay / echoDecay)
-    evidence += Math.log1p(density / clutterDensity(salience))
+function onsetWeight(
+  arrival: Arrival,
+  later: readonly Arrival[],
+  blasts: readonly number[],
+  rippleRate: number,
+): number {
+  const density = (time: number, salience: number) =>
+    blasts.reduce((sum, blast) => sum + echoDensity(salience, time - blast), clutterDensity(salience, rippleRate))
+  let weight = -Math.log(salienceSpread * density(arrival.time, arrival.salience)) - echoes.rate * echoes.decay
+  for (const { time, salience } of later) {
+    const delay = time - arrival.time
+    if (delay > 4 * echoes.decay) break
+    weight += Math.log1p(echoDensity(salience, delay) / density(time, salience))
   }
-  return evidence
+  return weight
 }
 
-/** One standard deviation of a residual, seconds; `timeError` is the arrival's own. */
-export function residualScale(station: Station, timeError: number, residual: number): number {
-  const scale = residual < 0 ? earlyScale : lateScale
-  return Math.sqrt(scale * scale + station.siteError * station.siteError + timeError * timeError)
+/** One gateway's arrivals as candidates, by time. */
+export function candidatesOf(
+  arrivals: readonly Arrival[],
+  positionError: number,
+  air: Air,
+  rippleRate: number,
+  blasts: readonly number[],
+): Candidate[] {
+  const sorted = [...arrivals].sort((a, b) => a.time - b.time || (a.id < b.id ? -1 : 1))
+  return sorted.map((arrival, i) => {
+    const weight = onsetWeight(arrival, sorted.slice(i + 1), blasts, rippleRate)
+    // Place and picking err like Gaussians; Student's variance is twice its squared scale.
+    const timing = Math.hypot(positionError / air.speed, arrival.timeError) / Math.SQRT2
+    return {
+      arrival,
+      time: arrival.time,
+      timeError: arrival.timeError,
+      weight,
+      boost: Math.exp(weight),
+      early: Math.hypot(earlyScale, timing),
+      late: Math.hypot(lateScale, timing),
+    }
+  })
 }
 
-/** Density of a direct arrival's residual, per second: Student's, with another scale for early than for late. */
-function directDensity(station: Station, timeError: number, residual: number): number {
-  const early = residualScale(station, timeError, -1)
-  const late = residualScale(station, timeError, 1)
+/** Sorts arrivals by gateway and time; those of unknown gateways, or of no known time or place, are left out. */
+export function stationsOf(
+  arrivals: readonly Arrival[],
+  places: ReadonlyMap<string, GatewayPlace>,
+  heardUntil: ReadonlyMap<string, number>,
+  air: Air,
+): Station[] {
+  const byGateway = new Map<string, Arrival[]>()
+  for (const arrival of arrivals) {
+    if (!Number.isFinite(arrival.time) || !Number.isFinite(arrival.timeError)) continue
+    const known = byGateway.get(arrival.gateway)
+    if (known) known.push(arrival)
+    else byGateway.set(arrival.gateway, [arrival])
+  }
+  const times = [...byGateway.values()].flatMap(heard => heard.map(({ time }) => time))
+  const span =
+    times.reduce((most, time) => Math.max(most, time), 0) -
+    times.reduce((least, time) => Math.min(least, time), Number.POSITIVE_INFINITY)
+  return [...places.values()]
+    .filter(({ positionError }) => Number.isFinite(positionError))
+    .sort((a, b) => (a.gateway < b.gateway ? -1 : 1))
+    .map(({ gateway, position, positionError }) => {
+      const heard = byGateway.get(gateway) ?? []
+      const faint = heard.filter(({ salience }) => salience < faintSalience).length
+      // Only a count that chance does not explain (two standard deviations of Poisson's) makes a gateway a noisy one.
+      const rippleRate = Math.max(ripples.rate, (faint - 2 * Math.sqrt(faint)) / Math.max(span, shortestSpan))
+      return {
+        gateway,
+        position,
+        positionError,
+        heardUntil: heardUntil.get(gateway) ?? Number.NEGATIVE_INFINITY,
+        rippleRate,
+        candidates: candidatesOf(heard, positionError, air, rippleRate, []),
+      }
+    })
+}
+
+/** Density of a direct arrival's residual, per second: Student's with four degrees of freedom, early and late scales apart. */
+export function studentDensity(residual: number, early: number, late: number): number {
   const ratio = residual / (residual < 0 ? early : late)
+  const x = 1 + (ratio * ratio) / residualFreedom
   // 0.75 is twice the peak of Student's density with four degrees of freedom.
-  return (0.75 / (early + late)) * (1 + (ratio * ratio) / residualFreedom) ** (-(residualFreedom + 1) / 2)
+  return ((1 - onlyEcho) * 0.75) / ((early + late) * x * x * Math.sqrt(x))
+}
+
+export function directDensity(candidate: Candidate, residual: number): number {
+  return studentDensity(residual, candidate.early, candidate.late)
 }
 
 /** Density of the residual where only an echo was heard, per second. */
-function echoDensity(residual: number): number {
-  return residual < 0 ? 0 : Math.exp(-residual / echoDecay) / echoDecay
+export function onlyEchoDensity(residual: number): number {
+  return residual < 0 ? 0 : (onlyEcho * Math.exp(-residual / echoes.decay)) / echoes.decay
 }
 
-/** Logarithm of the density of a residual, per second: mostly a direct arrival's, sometimes an echo's where that went unheard. */
-export function residualEvidence(station: Station, timeError: number, residual: number): number {
-  return Math.log((1 - onlyEcho) * directDensity(station, timeError, residual) + onlyEcho * echoDensity(residual))
+/** Density of a residual, per second: mostly a direct arrival's, sometimes an echo's where that went unheard. */
+export function residualDensity(candidate: Candidate, residual: number): number {
+  return directDensity(candidate, residual) + onlyEchoDensity(residual)
 }
 
 /** Probability that an arrival with this residual came straight, 0 to 1. */
-export function directProbability(station: Station, timeError: number, residual: number): number {
-  const direct = (1 - onlyEcho) * directDensity(station, timeError, residual)
-  return direct / (direct + onlyEcho * echoDensity(residual) + 1e-9)
+export function directProbability(candidate: Candidate, residual: number): number {
+  const direct = directDensity(candidate, residual)
+  return direct / (direct + onlyEchoDensity(residual) + 1e-9)
 }
 
 /**
- * Logarithm of the density of how a round deviates from the pattern that an earlier one of the same burst left at a gateway:
- * in time, per second, and in level, decibel, where only a difference counts against it.
+ * Logarithm of the density of how a round deviates from the pattern that an earlier one of the same burst left at a
+ * gateway: in time, per second, and in level, decibel, where only a difference counts against it.
  */
 export function repeatEvidence(timeError: number, deviation: number, levelDifference: number): number {
   const scale = repeatScale + timeError
@@ -127,47 +204,17 @@ export function repeatEvidence(timeError: number, deviation: number, levelDiffer
   return Math.log(level / (2 * scale)) - Math.abs(deviation) / scale
 }
 
+/** The probability below for every metre up to four ranges, beyond which it is nought. */
+const hearing = Float64Array.from({ length: 4 * hearingRange }, (_, distance) => {
+  return (1 - deafness) * Math.exp(-((distance / hearingRange) ** 2))
+})
+
 /** Probability that a gateway hears a shot at that distance, metres. */
 export function hearingProbability(distance: number): number {
-  const share = distance / hearingRange
-  return (1 - deafness) * Math.exp(-share * share)
+  return distance < hearing.length ? hearing[Math.floor(distance)]! : 0
 }
 
-/** Sorts arrivals by gateway and time; those of unknown gateways are left out. */
-export function stationsOf(
-  arrivals: readonly Arrival[],
-  places: ReadonlyMap<string, GatewayPlace>,
-  heardUntil: ReadonlyMap<string, number>,
-  air: Air,
-): Station[] {
-  const byGateway = new Map<string, Candidate[]>()
-  for (const arrival of arrivals) {
-    if (!Number.isFinite(arrival.time)) continue
-    const { time, timeError } = arrival
-    const candidates = byGateway.get(arrival.gateway) ?? []
-    candidates.push({ arrival, time, timeError, weight: salienceWeight(arrival.salience) })
-    byGateway.set(arrival.gateway, candidates)
-  }
-  for (const [gateway, candidates] of byGateway) {
-    candidates.sort((a, b) => a.time - b.time || (a.arrival.id < b.arrival.id ? -1 : 1))
-    const sorted = candidates.map(({ arrival }) => arrival)
-    byGateway.set(
-      gateway,
-      candidates.map((candidate, i) => ({
-        ...candidate,
-        weight: candidate.weight + echoEvidence(candidate.time, sorted.slice(i + 1)),
-      })),
-    )
-  }
-  return [...places.values()]
-    .sort((a, b) => (a.gateway < b.gateway ? -1 : 1))
-    .map(({ gateway, position, positionError }) => ({
-      gateway,
-      position,
-      siteError: positionError / air.speed,
-      heardUntil: heardUntil.get(gateway) ?? Number.NEGATIVE_INFINITY,
-      candidates: (byGateway.get(gateway) ?? []).sort(
-        (a, b) => a.time - b.time || (a.arrival.id < b.arrival.id ? -1 : 1),
-      ),
-    }))
+/** Logarithm of how likely a shot is so far from its nearest gateway, metres. */
+export function coverageEvidence(distance: number): number {
+  return -0.5 * (distance / coverage) ** 2
 }

@@ -2,6 +2,10 @@ import type { Arrival, GatewayPlace, LocatedShot, Weather } from './arrival.js'
 import { type GeodeticPosition, TangentPlane } from './geodesy.js'
 import type { Claim, GunfireRevision, SupportedShot } from './incident.js'
 import { IncidentBook } from './incidents.js'
+import { airOf } from './propagation.js'
+import { unlocatedSounds } from './sounds.js'
+import { type DistrustChange, type Standing, TrustBook } from './trust.js'
+import { hearingRange, witnessOf } from './witness.js'
 
 /** What one gateway tells its neighbours: where it is, what it heard, and up to when it would have heard more. */
 export interface NeighbourReport {
@@ -33,7 +37,7 @@ export interface HearingOptions {
   /** A gateway that has nothing to say reports itself this often, so that its silence means that it heard nothing, seconds;
    * 0 where every step is reported, as in a replay. */
   readonly heartbeat: number
-  /** Salience from which a gateway that has no neighbours reports a sound by itself. */
+  /** Salience from which a sound that is not located is reported as heard, with or without neighbours. */
   readonly loneSalience: number
 }
 
@@ -48,6 +52,19 @@ const aliveFor = 25
 const tellingDelay = 1.2
 /** The pool never holds more arrivals of one gateway than this; the least salient go first. */
 const poolLimit = 60
+/**
+ * Arrivals that are worse than this do not locate, seconds. Sound goes 34 m in it: with the usual dilution of 1.2 a place is
+ * then within 100 m with 95 % confidence (2.45 standard deviations), a city block, and a wider ellipse sends nobody anywhere.
+ */
+const locatingTimeError = 0.1
+const locatingPositionError = 340 * locatingTimeError
+/** A gateway that has not told by so long after it should have is not waited for, seconds. */
+const farewell = 2
+/** Shots bear witness when nothing can be added to them any more, seconds, and if their place is as sure as this. */
+const witnessAfter = 8
+const witnessProbability = 0.9
+/** Gateways that say so of themselves stand elsewhere from this on, metres. */
+const movedBy = 1
 /** Clock differences are unknown across so much; reports from further in the future are refused, seconds. */
 const futureLimit = 5
 
@@ -59,6 +76,7 @@ export class Hearing {
   readonly #options: HearingOptions
   readonly #plane: TangentPlane
   readonly #book: IncidentBook
+  readonly #trust = new TrustBook()
   readonly #arrivals = new Map<string, Arrival>()
   readonly #places = new Map<string, GatewayPlace>()
   readonly #heardUntil = new Map<string, number>()
@@ -69,6 +87,7 @@ export class Hearing {
   #solvedAt = Number.NEGATIVE_INFINITY
   #reportedAt = Number.NEGATIVE_INFINITY
   #weather: Weather
+  #distrust: DistrustChange[] = []
 
   constructor(options: HearingOptions) {
     this.#options = options
@@ -98,11 +117,11 @@ export class Hearing {
   /** Takes a neighbour's report. Arrivals that claim to be from another gateway, or from the future, are ignored. */
   receive(report: NeighbourReport, now: number): void {
     if (report.gateway === this.#options.gateway) return
-    this.#places.set(report.gateway, {
-      gateway: report.gateway,
-      position: this.#plane.toLocal(report.position),
-      positionError: report.positionError,
-    })
+    const position = this.#plane.toLocal(report.position)
+    const before = this.#places.get(report.gateway)?.position
+    if (before !== undefined && Math.hypot(before.east - position.east, before.north - position.north) > movedBy)
+      this.#trust.moved(report.gateway)
+    this.#places.set(report.gateway, { gateway: report.gateway, position, positionError: report.positionError })
     const formerly = this.#epochs.get(report.gateway)
     if (formerly !== undefined && formerly !== report.epoch) this.#book.restarted(report.gateway)
     this.#epochs.set(report.gateway, report.epoch)
@@ -117,8 +136,20 @@ export class Hearing {
     this.#book.receiveClaim(claim, now)
   }
 
-  /** Moves time on: the report for the neighbours if one is due, and the revisions for the hub with their claims. */
-  advance(now: number): { report: NeighbourReport | null; due: { revision: GunfireRevision; claim: Claim }[] } {
+  /** What this gateway thinks of the clock and the place of another, or of its own. */
+  standing(gateway: string): Standing {
+    return this.#trust.standing(gateway)
+  }
+
+  /**
+   * Moves time on: the report for the neighbours if one is due, the revisions for the hub with their claims, and which
+   * gateways, this one included, are distrusted from now on or no longer.
+   */
+  advance(now: number): {
+    report: NeighbourReport | null
+    due: { revision: GunfireRevision; claim: Claim }[]
+    distrust: DistrustChange[]
+  } {
     this.#forget(now)
     if ((this.#changed && now >= this.#solvedAt + solveSpacing) || now >= this.#solvedAt + 4 * solveSpacing)
       this.#solve(now)
@@ -127,7 +158,9 @@ export class Hearing {
       alive: gateway => this.#alive(gateway, now),
       settled: shot => this.#settled(shot, now),
     })
-    return { report: this.#report(now), due }
+    const distrust = this.#distrust
+    this.#distrust = []
+    return { report: this.#report(now), due, distrust }
   }
 
   #add(arrivals: readonly Arrival[]): void {
@@ -159,20 +192,63 @@ export class Hearing {
     this.#changed = false
     this.#solvedAt = now
     const pool = [...this.#arrivals.values()]
-    const gateways = new Set(pool.map(arrival => arrival.gateway))
     const lone = ![...this.#lastSeen.keys()].some(gateway => gateway !== this.#options.gateway)
-    const shots = lone ? this.#heardAlone(pool) : gateways.size < 3 ? [] : this.#located(pool, now)
+    const located = lone ? [] : this.#locate(pool, now)
+    this.#bearWitness(located, pool, now)
+    const shots = lone
+      ? this.#heardAlone(pool)
+      : [...located.map(shot => this.#supported(shot)), ...this.#heardTogether(pool, located, now)]
     this.#book.update(shots, now - frozenAfter, now)
   }
 
-  #located(pool: readonly Arrival[], now: number): SupportedShot[] {
-    const heardUntil = new Map([...this.#places.keys()].map(gateway => [gateway, this.#toldUntil(gateway, now)]))
-    const located = this.#options.locate({ arrivals: pool, places: this.#places, heardUntil, weather: this.#weather })
-    return located.map(shot => ({
-      located: shot,
-      time: shot.time,
-      arrivals: shot.arrivals.flatMap(({ id }) => this.#arrivals.get(id) ?? []).sort((a, b) => a.time - b.time),
-    }))
+  #supported(shot: LocatedShot): SupportedShot {
+    const arrivals = shot.arrivals.flatMap(({ id }) => this.#arrivals.get(id) ?? []).sort((a, b) => a.time - b.time)
+    return { located: shot, time: shot.time, arrivals }
+  }
+
+  /**
+   * Located by the gateways whose clocks and places allow it: what is distrusted counts with the error that was found, and
+   * nobody's silence counts whose arrivals do not.
+   */
+  #locate(pool: readonly Arrival[], now: number): LocatedShot[] {
+    const places = new Map<string, GatewayPlace>()
+    for (const [gateway, place] of this.#places) {
+      const positionError = this.#trust.positionError(place)
+      if (positionError <= locatingPositionError) places.set(gateway, { ...place, positionError })
+    }
+    const poor = new Set<string>()
+    const arrivals = pool.flatMap(arrival => {
+      const timeError = this.#trust.timeError(arrival)
+      if (timeError <= locatingTimeError) return places.has(arrival.gateway) ? [{ ...arrival, timeError }] : []
+      poor.add(arrival.gateway)
+      return []
+    })
+    if (new Set(arrivals.map(({ gateway }) => gateway)).size < 3) return []
+    const told = [...places.keys()].filter(gateway => !poor.has(gateway))
+    const heardUntil = new Map(told.map(gateway => [gateway, this.#toldUntil(gateway, now)]))
+    return this.#options.locate({ arrivals, places, heardUntil, weather: this.#weather })
+  }
+
+  /** Shots that are settled show whose clock or place is wrong. */
+  #bearWitness(located: readonly LocatedShot[], pool: readonly Arrival[], now: number): void {
+    for (const shot of located) {
+      if (shot.time > now - witnessAfter || shot.probability < witnessProbability || this.#trust.knows(shot)) continue
+      this.#distrust.push(...this.#trust.take(witnessOf(shot, pool, this.#places.values(), airOf(this.#weather))))
+    }
+  }
+
+  /** What sounds like a gun and could not be located, once no gateway can add to it. */
+  #heardTogether(pool: readonly Arrival[], located: readonly LocatedShot[], now: number): SupportedShot[] {
+    const { loneSalience } = this.#options
+    const air = airOf(this.#weather)
+    return unlocatedSounds({ arrivals: pool, places: this.#places, located, air, leastSalience: loneSalience })
+      .filter(({ over }) => {
+        const waiting = [...this.#places.keys()].some(
+          each => this.#alive(each, now) && this.#toldUntil(each, now) < over,
+        )
+        return !waiting || now >= over + farewell
+      })
+      .map(({ arrivals, time }) => ({ located: null, arrivals, time }))
   }
 
   /**
@@ -207,8 +283,8 @@ export class Hearing {
       )
       const heardBy = located.time + distance / slowest
       // A far gateway is not waited for, nor one that stopped telling: the hub waits for neither.
-      const waiting = this.#toldUntil(gateway, now) < heardBy && now < heardBy + 2
-      if (distance < 1200 && waiting) return false
+      const waiting = this.#toldUntil(gateway, now) < heardBy && now < heardBy + farewell
+      if (distance < hearingRange && waiting) return false
     }
     return true
   }

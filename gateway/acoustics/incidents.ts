@@ -33,7 +33,11 @@ interface Incident {
   state: IncidentState | null
   shots: readonly SupportedShot[]
   readonly arrivals: Set<string>
+  /** Arrivals of shots that were once settled: what was told stays told while its shot stands. */
+  readonly settled: Set<string>
   readonly createdAt: number
+  /** When there was first something to publish: others wait from then on. */
+  readyAt: number | null
   publishedAt: number
   publishedContent: string
   closedAt: number | null
@@ -84,7 +88,9 @@ export class IncidentBook {
       if (shot.time < frozenBefore) continue
       const incident = this.#incidentOf(shot, assigned) ?? this.#open(now)
       if (incident.closedAt !== null) continue
-      assigned.set(incident, [...(assigned.get(incident) ?? []), shot])
+      const standing = standingShot(incident, shot)
+      const members = assigned.get(incident) ?? []
+      if (!members.includes(standing)) assigned.set(incident, [...members, standing])
       for (const arrival of shot.arrivals) incident.arrivals.add(arrival.id)
     }
     for (const [incident, members] of assigned) incident.shots = members.sort((a, b) => a.time - b.time)
@@ -122,11 +128,12 @@ export class IncidentBook {
   #next(incident: Incident, context: IncidentContext): { revision: GunfireRevision; claim: Claim } | null {
     const { now } = context
     const last = incident.shots.at(-1)
+    const ready = readyShots(incident, context)
     const foreign = this.#foreignClaim(incident)
     if (foreign !== null) {
       const { claim, seen, abandoned } = foreign
-      if (incident.id !== null && isBefore(claim, { incident: incident.id, quality: qualityOf(incident.shots) }))
-        return this.#publish(incident, 'withdrawn', now, claim.incident)
+      if (incident.id !== null && isBefore(claim, { incident: incident.id, quality: qualityOf(ready) }))
+        return this.#publish(incident, ready, 'withdrawn', now, claim.incident)
       if (incident.id === claim.incident && claim.reporter < this.#gateway) incident.closedAt = now
       if (incident.id === null) {
         if (claim.state === 'final' || now - incident.createdAt > memory) incident.closedAt = now
@@ -139,30 +146,32 @@ export class IncidentBook {
       if (incident.closedAt !== null) return null
     }
     if (last === undefined) {
-      if (incident.id !== null) return this.#publish(incident, 'withdrawn', now, null)
+      if (incident.id !== null) return this.#publish(incident, [], 'withdrawn', now, null)
       incident.closedAt = now
       return null
     }
-    const rank = reportingOrder(incident.shots).indexOf(this.#gateway)
+    if (ready.length === 0) return null
+    incident.readyAt ??= now
     if (incident.id === null) {
+      const rank = reportingOrder(ready).indexOf(this.#gateway)
       if (now > last.time + memory) incident.closedAt = now
-      if (rank < 0 || now < incident.createdAt + rank * claimDelay) return null
-      if (!incident.shots.every(shot => context.settled(shot))) return null
-      return this.#publish(incident, 'provisional', now, null)
+      if (rank < 0 || now < incident.readyAt + rank * claimDelay) return null
+      return this.#publish(incident, ready, 'provisional', now, null)
     }
-    if (now >= last.time + finalAfter) return this.#publish(incident, 'final', now, null)
-    const changed = content(incident.shots) !== incident.publishedContent
+    if (now >= last.time + finalAfter) return this.#publish(incident, ready, 'final', now, null)
+    const changed = content(ready) !== incident.publishedContent
     if (!changed || now < incident.publishedAt + revisionSpacing) return null
-    return this.#publish(incident, 'updated', now, null)
+    return this.#publish(incident, ready, 'updated', now, null)
   }
 
   #publish(
     incident: Incident,
+    shots: readonly SupportedShot[],
     state: IncidentState,
     now: number,
     mergedInto: string | null,
   ): { revision: GunfireRevision; claim: Claim } | null {
-    const earliest = earliestArrival(incident.shots)
+    const earliest = earliestArrival(shots)
     if (incident.id === null) {
       if (earliest === undefined) return null
       incident.id = incidentIdentifier(earliest)
@@ -170,13 +179,13 @@ export class IncidentBook {
     incident.revision++
     incident.state = state
     incident.publishedAt = now
-    incident.publishedContent = content(incident.shots)
+    incident.publishedContent = content(shots)
     if (state === 'final' || state === 'withdrawn') incident.closedAt = now
-    const shots = state === 'withdrawn' ? [] : incident.shots.map(shot => this.#report(shot))
-    const quality = qualityOf(incident.shots)
+    const told = state === 'withdrawn' ? [] : shots.map(shot => this.#report(shot))
+    const quality = qualityOf(shots)
     const { id, revision } = incident
     return {
-      revision: { incident: id, revision, state, mergedInto, quality, shots },
+      revision: { incident: id, revision, state, mergedInto, quality, shots: told },
       claim: {
         incident: id,
         reporter: this.#gateway,
@@ -192,16 +201,20 @@ export class IncidentBook {
 
   #report({ located, arrivals, time }: SupportedShot): ReportedShot {
     const residuals = new Map(located?.arrivals.map(({ id, residual }) => [id, residual]))
-    const first = arrivals[0]
+    const [first] = arrivals
+    const gun = Math.max(0, ...arrivals.map(({ gunProbability }) => gunProbability ?? 0))
+    const seen = located === null ? arrivals.find(({ bearing }) => bearing !== null) : undefined
+    // The bearing is as seen from the gateway of the first arrival in the list.
+    const listed = seen === undefined ? arrivals : [seen, ...arrivals.filter(arrival => arrival !== seen)]
     return {
       time: located?.time ?? time,
       timeError: located?.timeError ?? first?.timeError ?? Number.POSITIVE_INFINITY,
-      probability: located?.probability ?? first?.gunProbability ?? 0.5,
+      probability: located?.probability ?? (gun || 0.5),
       position: located === null ? null : this.#plane.toGeodetic(located.position),
       heightSolved: located?.threeDimensional ?? false,
       uncertainty: located === null ? null : ellipse95(located.covariance),
-      bearing: located === null ? (first?.bearing ?? null) : null,
-      arrivals: arrivals.map(arrival => ({
+      bearing: seen?.bearing ?? null,
+      arrivals: listed.map(arrival => ({
         id: arrival.id,
         gateway: arrival.gateway,
         time: arrival.time,
@@ -230,7 +243,9 @@ export class IncidentBook {
       state: null,
       shots: [],
       arrivals: new Set(),
+      settled: new Set(),
       createdAt: now,
+      readyAt: null,
       publishedAt: Number.NEGATIVE_INFINITY,
       publishedContent: '',
       closedAt: null,
@@ -256,7 +271,28 @@ const qualities: readonly IncidentQuality[] = ['located', 'bearing', 'heard']
 
 function qualityOf(shots: readonly SupportedShot[]): IncidentQuality {
   if (shots.some(({ located }) => located !== null)) return 'located'
-  return shots.some(({ arrivals }) => arrivals[0]?.bearing != null) ? 'bearing' : 'heard'
+  return shots.some(({ arrivals }) => arrivals.some(({ bearing }) => bearing !== null)) ? 'bearing' : 'heard'
+}
+
+/** Shots to tell of: those that nobody can add to any more, and those that were such before and have only changed. */
+function readyShots(incident: Incident, context: IncidentContext): SupportedShot[] {
+  return incident.shots.filter(shot => {
+    const known = shot.arrivals.some(({ id }) => incident.settled.has(id))
+    if (!known && !context.settled(shot)) return false
+    for (const { id } of shot.arrivals) incident.settled.add(id)
+    return true
+  })
+}
+
+/** A shot that was told with its place keeps it when a later solution, of fewer arrivals or clocks, would only have it heard. */
+function standingShot(incident: Incident, shot: SupportedShot): SupportedShot {
+  if (shot.located !== null || incident.id === null) return shot
+  const ids = new Set(shot.arrivals.map(({ id }) => id))
+  const told = incident.shots.find(
+    ({ located, arrivals }) =>
+      located !== null && arrivals.some(({ id }) => incident.settled.has(id)) && arrivals.some(({ id }) => ids.has(id)),
+  )
+  return told ?? shot
 }
 
 type Rival = Pick<Claim, 'incident' | 'quality'>

@@ -1,4 +1,4 @@
-import { hearingProbability, residualEvidence, type Station } from './evidence.js'
+import { type Candidate, coverageEvidence, directDensity, hearingProbability, type Station } from './evidence.js'
 import { type Air, travelTime } from './propagation.js'
 
 /** A first guess: a place, a discharge time, and how well it explains the arrivals. */
@@ -11,32 +11,46 @@ export interface Seed {
 
 /** Sound may take this much less or more than the straight line says and still make a seed, seconds. */
 const slack = 0.03
-/** A source is sought no further than this from the nearest gateway, metres. */
-export const reach = 600
+/** Candidates further than this from the expected time do not count for a seed, seconds. */
+const window = 0.06
 /** Two seeds closer than this are one, metres and seconds. */
 const seedDistance = 15
 const seedTime = 0.04
+/** A source is sought no further than this from the nearest gateway, metres. */
+export const reach = 600
+/** A distance may come out this much below zero, metres. */
+const roundingError = 5
+/** Candidates worth less than this start no guess, but may join one. */
+const leastWeight = -2.5
+/** Of candidates within this time of each other, seconds, no more than about so many start a guess. */
+const crowdSeconds = 0.4
+const crowd = 4
+/** Each station is combined with so many of its nearest neighbours. */
+const neighbours = 5
 
 /**
- * The places from which sound would reach three stations at the times given: two circles' worth of algebra, closed form
- * (Bancroft 1985, in the plane). None, one or two.
+ * Gives `found` the places from which sound would reach three stations at times `t1`, `t2`, `t3` and when it left, relative
+ * to the first: the intersection of two hyperbolas in closed form (Bancroft 1985, in the plane). None, one or two.
  */
 export function placesOfThree(
   stations: readonly [Station, Station, Station],
-  times: readonly [number, number, number],
+  t1: number,
+  t2: number,
+  t3: number,
   speed: number,
-): { east: number; north: number; time: number }[] {
-  const [origin, first, second] = stations
-  const x1 = first.position.east - origin.position.east
-  const y1 = first.position.north - origin.position.north
-  const x2 = second.position.east - origin.position.east
-  const y2 = second.position.north - origin.position.north
-  const lead1 = speed * (times[1] - times[0])
-  const lead2 = speed * (times[2] - times[0])
+  found: (east: number, north: number, time: number) => void,
+): void {
+  const [{ position: origin }, { position: first }, { position: second }] = stations
+  const x1 = first.east - origin.east
+  const y1 = first.north - origin.north
+  const x2 = second.east - origin.east
+  const y2 = second.north - origin.north
+  const lead1 = speed * (t2 - t1)
+  const lead2 = speed * (t3 - t1)
   const determinant = x1 * y2 - x2 * y1
   const square1 = x1 * x1 + y1 * y1
   const square2 = x2 * x2 + y2 * y2
-  if (Math.abs(determinant) < 1e-3 * Math.sqrt(square1 * square2)) return []
+  if (Math.abs(determinant) < 1e-3 * Math.sqrt(square1 * square2)) return
   // The source is at (ax + bx r, ay + by r), r its distance from the first station.
   const k1 = (square1 - lead1 * lead1) / 2
   const k2 = (square2 - lead2 * lead2) / 2
@@ -48,27 +62,19 @@ export function placesOfThree(
   const b = ax * bx + ay * by
   const c = ax * ax + ay * ay
   const discriminant = b * b - a * c
-  const roots: number[] = []
-  if (Math.abs(a) < 1e-12) {
-    if (b !== 0) roots.push(-c / (2 * b))
-  } else if (discriminant >= 0) {
-    const root = Math.sqrt(discriminant)
-    roots.push((-b + root) / a, (-b - root) / a)
-  } else if (discriminant > -c * 0.05) {
-    roots.push(-b / a)
+  // Where the times just miss each other, the nearest point to an intersection will do for a guess.
+  const root = Math.sqrt(Math.max(0, discriminant))
+  if (!(discriminant > -0.05 * c)) return
+  for (let sign = 1; sign >= (discriminant > 0 ? -1 : 1); sign -= 2) {
+    const r = Math.abs(a) < 1e-12 ? -c / (2 * b) : (-b + sign * root) / a
+    if (r >= 0 && r + lead1 >= -roundingError && r + lead2 >= -roundingError)
+      found(origin.east + ax + bx * r, origin.north + ay + by * r, t1 - r / speed)
   }
-  return roots
-    .filter(r => r >= 0 && r + lead1 >= -5 && r + lead2 >= -5)
-    .map(r => ({
-      east: origin.position.east + ax + bx * r,
-      north: origin.position.north + ay + by * r,
-      time: times[0] - r / speed,
-    }))
 }
 
 /** How well a shot at a place and time explains each station's best candidate, or its silence. */
 export function quickScore(stations: readonly Station[], air: Air, east: number, north: number, time: number): number {
-  let score = 0
+  let product = 1
   let nearest = Number.POSITIVE_INFINITY
   for (const station of stations) {
     const dx = station.position.east - east
@@ -77,28 +83,22 @@ export function quickScore(stations: readonly Station[], air: Air, east: number,
     if (distance < nearest) nearest = distance
     const expected = time + travelTime(air, dx, dy, 0)
     const heard = hearingProbability(distance)
-    let best = expected > station.heardUntil ? 0 : Math.log(1 - heard)
+    let best = expected > station.heardUntil ? 1 : 1 - heard
     const candidates = station.candidates
-    for (let i = firstAfter(station, expected - 0.05); i < candidates.length; i++) {
+    for (let i = firstAfter(candidates, expected - window); i < candidates.length; i++) {
       const candidate = candidates[i]!
       const residual = candidate.time - expected
-      if (residual > 0.1) break
-      const value = Math.log(heard) + candidate.weight + residualEvidence(station, candidate.timeError, residual)
+      if (residual > window) break
+      const value = heard * candidate.boost * directDensity(candidate, residual)
       if (value > best) best = value
     }
-    score += best
+    product *= best
   }
-  return nearest > reach ? Number.NEGATIVE_INFINITY : score + nearnessEvidence(nearest)
-}
-
-/** Shots are where gateways are: a network covers the places it is meant for. */
-export function nearnessEvidence(distance: number): number {
-  return -0.5 * (distance / 250) ** 2
+  return nearest > reach ? Number.NEGATIVE_INFINITY : Math.log(product) + coverageEvidence(nearest)
 }
 
 /** Index of the first candidate at or after a time. */
-export function firstAfter(station: Station, time: number): number {
-  const candidates = station.candidates
+export function firstAfter(candidates: readonly Candidate[], time: number): number {
   let low = 0
   let high = candidates.length
   while (low < high) {
@@ -109,38 +109,76 @@ export function firstAfter(station: Station, time: number): number {
   return low
 }
 
+/** Triples of stations, each of a station and two of its nearest neighbours. */
+function triplesOf(
+  stations: readonly Station[],
+  distance: (a: number, b: number) => number,
+): [number, number, number][] {
+  const triples = new Map<string, [number, number, number]>()
+  stations.forEach((_, i) => {
+    const near = stations
+      .flatMap((_, k) => (k === i ? [] : [k]))
+      .sort((a, b) => distance(i, a) - distance(i, b) || a - b)
+      .slice(0, neighbours)
+    near.forEach((j, n) => {
+      for (const k of near.slice(n + 1)) {
+        const triple: [number, number, number] = [i, j, k]
+        triple.sort((a, b) => a - b)
+        triples.set(triple.join(), triple)
+      }
+    })
+  })
+  return [...triples.values()]
+}
+
+/** The candidates worth a first guess: of those close together in time only the heaviest, by time. */
+function outstanding(candidates: readonly Candidate[]): Candidate[] {
+  return candidates.filter(({ time, weight }) => {
+    if (weight < leastWeight) return false
+    let heavier = 0
+    for (let i = firstAfter(candidates, time - crowdSeconds); i < candidates.length; i++) {
+      const other = candidates[i]!
+      if (other.time > time + crowdSeconds) break
+      if (other.weight > weight) heavier++
+    }
+    return heavier < crowd
+  })
+}
+
 /** The best `count` first guesses from all triples of candidates that one source could have caused, best first. */
 export function findSeeds(stations: readonly Station[], air: Air, count: number): Seed[] {
-  const seeds: Seed[] = []
   const hearing = stations.filter(station => station.candidates.length > 0)
-  const apart = (a: Station, b: Station) =>
-    Math.hypot(a.position.east - b.position.east, a.position.north - b.position.north) / air.speed + slack
-  for (let i = 0; i < hearing.length; i++) {
-    const first = hearing[i]!
-    for (let j = i + 1; j < hearing.length; j++) {
-      const second = hearing[j]!
-      const apart12 = apart(first, second)
-      for (let k = j + 1; k < hearing.length; k++) {
-        const third = hearing[k]!
-        const apart13 = apart(first, third)
-        const apart23 = apart(second, third)
-        for (const { time: t1 } of first.candidates) {
-          for (let b = firstAfter(second, t1 - apart12); b < second.candidates.length; b++) {
-            const t2 = second.candidates[b]!.time
-            if (t2 > t1 + apart12) break
-            const until = Math.min(t1 + apart13, t2 + apart23)
-            for (
-              let c = firstAfter(third, Math.max(t1 - apart13, t2 - apart23));
-              c < third.candidates.length && third.candidates[c]!.time <= until;
-              c++
-            ) {
-              const t3 = third.candidates[c]!.time
-              for (const { east, north, time } of placesOfThree([first, second, third], [t1, t2, t3], air.speed)) {
-                const score = quickScore(stations, air, east, north, time)
-                if (score > Number.NEGATIVE_INFINITY) seeds.push({ east, north, time, score })
-              }
-            }
-          }
+  const distance = (a: number, b: number) =>
+    Math.hypot(
+      hearing[a]!.position.east - hearing[b]!.position.east,
+      hearing[a]!.position.north - hearing[b]!.position.north,
+    )
+  const heavy = hearing.map(station => outstanding(station.candidates))
+  let seeds: Seed[] = []
+  let least = Number.NEGATIVE_INFINITY
+  const keep = (east: number, north: number, time: number) => {
+    const score = quickScore(stations, air, east, north, time)
+    if (!(score > least)) return
+    seeds.push({ east, north, time, score })
+    if (seeds.length < 40 * count) return
+    seeds = seeds.sort((a, b) => b.score - a.score).slice(0, 20 * count)
+    least = seeds.at(-1)!.score
+  }
+  for (const [i, j, k] of triplesOf(hearing, distance)) {
+    const triple: [Station, Station, Station] = [hearing[i]!, hearing[j]!, hearing[k]!]
+    const [first, second, third] = [heavy[i]!, heavy[j]!, heavy[k]!]
+    const apart12 = distance(i, j) / air.speed + slack
+    const apart13 = distance(i, k) / air.speed + slack
+    const apart23 = distance(j, k) / air.speed + slack
+    for (const { time: t1 } of first) {
+      for (let b = firstAfter(second, t1 - apart12); b < second.length; b++) {
+        const t2 = second[b]!.time
+        if (t2 > t1 + apart12) break
+        const until = Math.min(t1 + apart13, t2 + apart23)
+        for (let c = firstAfter(third, Math.max(t1 - apart13, t2 - apart23)); c < third.length; c++) {
+          const t3 = third[c]!.time
+          if (t3 > until) break
+          placesOfThree(triple, t1, t2, t3, air.speed, keep)
         }
       }
     }

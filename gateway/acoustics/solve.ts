@@ -1,35 +1,47 @@
-import { directProbability, residualFreedom, residualScale, type Station } from './evidence.js'
+import { type Candidate, directProbability, residualFreedom, type Station } from './evidence.js'
 import { type Air, travelTime } from './propagation.js'
 
 /** How far a source may be above or below the gateways around it, metres, one standard deviation. */
-const heightError = 15
+export const heightError = 15
 const iterations = 8
+/** A step of the solver is at most this long, metres, and the last one shorter than that. */
+const longestStep = 60
+const shortestStep = 0.01
 
-/** When a station heard the source. */
+/** When a station heard the source; `lead` is the candidate whose scales apply. */
 export interface Sighting {
   readonly station: Station
   readonly time: number
-  readonly timeError: number
+  readonly lead: Candidate
 }
 
-/** A source and how well it is known. */
+/** A source: metres, seconds since 1970 UTC, and by how many seconds each sighting is later than predicted. */
 export interface Solution {
   readonly east: number
   readonly north: number
   readonly up: number
   readonly time: number
-  /** Inverse of the normal matrix over (east, north, up, time). */
-  readonly inverse: readonly (readonly number[])[]
-  /** Seconds by which each sighting is later than predicted, in their order. */
   readonly residuals: readonly number[]
-  /** Sum of squared residuals over their variances, each by its weight. */
-  readonly misfit: number
 }
 
 /** The height assumed for a source: the gateways' own middle height. */
 export function assumedHeight(stations: readonly Station[]): number {
   const heights = stations.map(station => station.position.up).sort((a, b) => a - b)
   return heights.length === 0 ? 0 : (heights[(heights.length - 1) >> 1]! + heights[heights.length >> 1]!) / 2
+}
+
+/** Derivatives of an arrival's time by (east, north, up, time) of the source. */
+export function gradientOf(
+  station: Station,
+  air: Air,
+  source: { readonly east: number; readonly north: number; readonly up: number },
+): readonly [number, number, number, number] {
+  const dx = station.position.east - source.east
+  const dy = station.position.north - source.north
+  const dz = station.position.up - source.up
+  const square = Math.max(1, dx * dx + dy * dy + dz * dz)
+  const slowness = travelTime(air, dx, dy, dz) / square
+  return [-dx * slowness, -dy * slowness, -dz * slowness, 1]
 }
 
 /**
@@ -40,13 +52,10 @@ export function solve(
   sightings: readonly Sighting[],
   air: Air,
   height: number,
-  guess: { east: number; north: number; time: number },
+  guess: { readonly east: number; readonly north: number; readonly time: number },
 ): Solution {
   let { east, north, time } = guess
   let up = height
-  const residuals = new Array<number>(sightings.length).fill(0)
-  let inverse: number[][] = []
-  let misfit = 0
   for (let iteration = 0; iteration < iterations; iteration++) {
     const normal = [
       [1e-8, 0, 0, 0],
@@ -55,59 +64,58 @@ export function solve(
       [0, 0, 0, 1e-8],
     ]
     const right = [0, 0, (height - up) / heightError ** 2, 0]
-    misfit = 0
-    for (let i = 0; i < sightings.length; i++) {
-      const { station, time: heard, timeError } = sightings[i]!
-      const dx = station.position.east - east
-      const dy = station.position.north - north
-      const dz = station.position.up - up
-      const travel = travelTime(air, dx, dy, dz)
-      const residual = heard - time - travel
-      residuals[i] = residual
-      const scale = residualScale(station, timeError, residual)
+    for (const { station, time: heard, lead } of sightings) {
+      const { position } = station
+      const residual = heard - time - travelTime(air, position.east - east, position.north - north, position.up - up)
+      const scale = residual < 0 ? lead.early : lead.late
       const ratio = (residual / scale) ** 2
-      const direct = directProbability(station, timeError, residual)
-      const weight = (direct * (residualFreedom + 1)) / (residualFreedom + ratio) / (scale * scale)
-      misfit += weight * residual * residual
-      const distance = Math.max(1, Math.sqrt(dx * dx + dy * dy + dz * dz))
-      const slowness = travel / (distance * distance)
-      const gradient = [-dx * slowness, -dy * slowness, -dz * slowness, 1]
+      const direct = directProbability(lead, residual)
+      const weight = (direct * (residualFreedom + 1)) / ((residualFreedom + ratio) * scale * scale)
+      const gradient = gradientOf(station, air, { east, north, up })
       for (let row = 0; row < 4; row++) {
         right[row]! += weight * gradient[row]! * residual
         for (let column = 0; column < 4; column++) normal[row]![column]! += weight * gradient[row]! * gradient[column]!
       }
     }
-    inverse = invertSymmetric(normal)
-    const step = inverse.map(row => row.reduce((sum, value, column) => sum + value * right[column]!, 0))
+    const step = solveSymmetric(normal, right)
     const length = Math.hypot(step[0]!, step[1]!)
-    const damping = length > 60 ? 60 / length : 1
+    const damping = length > longestStep ? longestStep / length : 1
     east += damping * step[0]!
     north += damping * step[1]!
     up += damping * step[2]!
     time += damping * step[3]!
-    if (length < 0.01) break
+    if (length < shortestStep) break
   }
-  return { east, north, up, time, inverse, residuals, misfit }
+  const residuals = sightings.map(
+    ({ station: { position }, time: heard }) =>
+      heard - time - travelTime(air, position.east - east, position.north - north, position.up - up),
+  )
+  return { east, north, up, time, residuals }
 }
 
-/** Inverse of a small symmetric positive definite matrix, by Gauss and Jordan. */
-export function invertSymmetric(matrix: readonly (readonly number[])[]): number[][] {
-  const size = matrix.length
-  // Time in seconds beside metres spans many powers of ten, so that rows and columns are brought to a unit diagonal.
+/** Solves a small symmetric positive definite system by Cholesky, after bringing its diagonal to one. */
+export function solveSymmetric(matrix: readonly (readonly number[])[], right: readonly number[]): number[] {
+  const size = right.length
+  // Time in seconds beside metres spans many powers of ten.
   const scale = matrix.map((row, i) => 1 / Math.sqrt(Math.max(row[i]!, 1e-30)))
-  const work = matrix.map((row, i) => [
-    ...row.map((value, j) => value * scale[i]! * scale[j]!),
-    ...row.map((_, j) => (i === j ? 1 : 0)),
-  ])
-  for (let pivot = 0; pivot < size; pivot++) {
-    const head = work[pivot]!
-    const divisor = head[pivot]!
-    for (let column = 0; column < 2 * size; column++) head[column]! /= divisor
-    for (let row = 0; row < size; row++) {
-      if (row === pivot) continue
-      const factor = work[row]![pivot]!
-      for (let column = 0; column < 2 * size; column++) work[row]![column]! -= factor * head[column]!
+  const lower: number[][] = []
+  const x: number[] = []
+  for (let i = 0; i < size; i++) {
+    const row: number[] = []
+    for (let j = 0; j <= i; j++) {
+      let sum = matrix[i]![j]! * scale[i]! * scale[j]!
+      for (let k = 0; k < j; k++) sum -= (j === i ? row[k]! : lower[j]![k]!) * row[k]!
+      row.push(j === i ? Math.sqrt(Math.max(sum, 1e-12)) : sum / lower[j]![j]!)
     }
+    lower.push(row)
+    let sum = right[i]! * scale[i]!
+    for (let k = 0; k < i; k++) sum -= row[k]! * x[k]!
+    x.push(sum / row[i]!)
   }
-  return work.map((row, i) => row.slice(size).map((value, j) => value * scale[i]! * scale[j]!))
+  for (let i = size - 1; i >= 0; i--) {
+    let sum = x[i]!
+    for (let k = i + 1; k < size; k++) sum -= lower[k]![i]! * x[k]!
+    x[i] = sum / lower[i]![i]!
+  }
+  return x.map((value, i) => value * scale[i]!)
 }

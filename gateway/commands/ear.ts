@@ -1,9 +1,11 @@
 import type { AudioBlock } from '../../drivers/microphone-array/microphone-array.js'
 import type { Arrival } from '../acoustics/arrival.js'
+import { DirectionFinder } from '../acoustics/direction.js'
 import { ArrayListener } from '../acoustics/listener.js'
 import { PolewatchError } from '../errors.js'
 import type { ClockStatus } from '../timebase/instant.js'
 import { SampleClock } from '../timebase/sample-clock.js'
+import type { ArrayDirection } from './array-direction.js'
 
 /** An arrival is given at most this long after its onset, so that much of the newest sound is still undecided, seconds. */
 const decisionDelay = 0.25
@@ -14,6 +16,7 @@ export class Ear {
   readonly #epoch: string
   readonly #fullScaleLevel: number | null
   readonly #status: ClockStatus
+  readonly #direction: ArrayDirection | null
   #clock: SampleClock | null = null
   #listener: ArrayListener | null = null
   #arrivalsSoFar = 0
@@ -26,11 +29,14 @@ export class Ear {
     /** Decibel re 20 µPa at full scale; null where the array is not calibrated. */
     readonly fullScaleLevel: number | null
     readonly clock: ClockStatus
+    /** What bearings need; null where the array gives none. */
+    readonly direction: ArrayDirection | null
   }) {
     this.#gateway = options.gateway
     this.#epoch = options.epoch
     this.#fullScaleLevel = options.fullScaleLevel
     this.#status = options.clock
+    this.#direction = options.direction
   }
 
   /** @throws PolewatchError PW_SAMPLE_RATE when the array's rate cannot be listened to */
@@ -56,6 +62,7 @@ export class Ear {
     this.#clock = new SampleClock(sampleRate)
     this.#clock.setClockStatus(this.#status)
     try {
+      const direction = this.#direction && new DirectionFinder({ ...this.#direction, sampleRate })
       this.#listener = new ArrayListener({
         gateway: this.#gateway,
         epoch: this.#epoch,
@@ -63,6 +70,7 @@ export class Ear {
         channels: channels.length,
         firstNumber: this.#arrivalsSoFar + 1,
         ...(this.#fullScaleLevel === null ? {} : { fullScaleLevel: this.#fullScaleLevel }),
+        ...(direction === null ? {} : { bearing: snippet => direction.bearing(snippet) }),
       })
     } catch (error) {
       throw new PolewatchError('PW_SAMPLE_RATE', { rate: sampleRate, channels: channels.length }, error)

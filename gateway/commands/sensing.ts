@@ -6,6 +6,7 @@ import type { StateReport } from '../../drivers/driver.js'
 import { systemClock } from '../../drivers/system-clock.js'
 import { Hearing } from '../acoustics/hearing.js'
 import { locateShots } from '../acoustics/locate.js'
+import type { DistrustChange } from '../acoustics/trust.js'
 import { defaultConfigurationFile, deviceNames, loadConfiguration } from '../config/load.js'
 import { loadPolicy } from '../config/policy-file.js'
 import type { Configuration } from '../config/schema.js'
@@ -14,7 +15,9 @@ import { Hotlist } from '../hotlist/hotlist.js'
 import { watchBells } from '../journal/bell.js'
 import { type ExchangeCursor, ExchangeReader } from '../journal/exchange.js'
 import { openEvent } from '../messages/seal.js'
+import { arrayDirection } from './array-direction.js'
 import { geometryOf, microphoneArray, plateReader } from './devices.js'
+import { clearedSentence, distrustError, distrustedPart, distrustFault } from './distrust.js'
 import { codeOfFault } from './driver-faults.js'
 import { Ear } from './ear.js'
 import { arrivalDraft, claimDraft, claimOf, gunfireDraft, neighbourReport } from './hearing-messages.js'
@@ -89,6 +92,7 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
       epoch: index === 0 ? epoch : `${epoch}${index}`,
       fullScaleLevel: geometry.soundLevelAtFullScale,
       clock,
+      direction: await arrayDirection(geometry, settings.heading, weather),
     })
     const array = await microphoneArray(settings, startAt)
     for await (const reading of array.readings(signal)) {
@@ -107,7 +111,8 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
   const decide = async (): Promise<void> => {
     while (!signal.aborted) {
       const now = systemTime()
-      const { report: own, due } = hearing.advance(now)
+      const { report: own, due, distrust } = hearing.advance(now)
+      for (const change of distrust) tellDistrust(role, change)
       if (own !== null) role.post(arrivalDraft(own, { now, exercise, clockError: clock.error, weather }))
       for (const { revision, claim } of due) {
         role.post(claimDraft(claim, revision, { now, exercise }))
@@ -121,6 +126,13 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
   if (microphoneArrays.length > 0) work.push(decide())
   if (neighbours.enabled) work.push(hearNeighbours(role, hearing, signal))
   await Promise.all(work)
+}
+
+function tellDistrust(role: Role, change: DistrustChange): void {
+  const part = distrustedPart(change, role.configuration.gateway.id)
+  const { code, message } = distrustError(change)
+  if (change.state === 'raised') role.raise(part, 'faulty', distrustFault(change), message, code)
+  else role.ready(part, clearedSentence(change))
 }
 
 /** Takes what uplink lets in from the neighbours. Uplink has checked signatures; the shape is checked again here. */

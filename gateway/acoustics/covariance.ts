@@ -1,0 +1,136 @@
+import type { LocatedShot } from './arrival.js'
+import { directProbability, onlyEchoDensity, residualFreedom, studentDensity } from './evidence.js'
+import { type Air, travelTime } from './propagation.js'
+import type { Explanation } from './rivals.js'
+import { gradientOf, heightError, solveSymmetric } from './solve.js'
+
+/** What all arrivals share and no number of gateways averages out (survey, map, mean wind), metres a horizontal axis. */
+const commonError = 2.2
+/** Chi-squared with two degrees of freedom: 95 % of a plane Gaussian lies within this squared Mahalanobis distance. */
+const chiSquared95 = 5.991464547107979
+/** The posterior is summed over so many nodes a side of the best place and time, which lie denser near it. */
+const placeNodes = 10
+const timeNodes = 7
+
+export interface Precision {
+  readonly covariance: LocatedShot['covariance']
+  /** Standard deviation of the discharge, seconds. */
+  readonly timeError: number
+  /** Radius of a circle as large as the 95 % ellipse, metres. */
+  readonly radius: number
+}
+
+/** Nodes of a sum over a line, in standard deviations, and the width each stands for; they reach out to about twelve. */
+function nodes(side: number): { at: number; width: number }[] {
+  const spread = 4.2 / side
+  return Array.from({ length: 2 * side + 1 }, (_, i) => {
+    const at = 0.35 * Math.sinh(spread * (i - side))
+    return { at, width: 0.35 * Math.cosh(spread * (i - side)) }
+  })
+}
+
+const placeGrid = nodes(placeNodes)
+const timeGrid = nodes(timeNodes)
+
+/**
+ * Covariance of a burst's place about the place given: the posterior under the measured path errors, summed numerically
+ * around the best place, so that outliers and curved valleys count; with other explanations of the same place, the error of
+ * the speed of sound and what is common to all arrivals added.
+ */
+export function precisionOf({ burst, kin }: Explanation, air: Air): Precision {
+  const { solution, tracks } = burst
+  const observations = tracks.map(({ station, lead, time }, i) => {
+    const gradient = gradientOf(station, air, solution)
+    const height = (heightError * gradient[2]) / Math.SQRT2
+    const { east, north, up } = station.position
+    const travel = travelTime(air, east - solution.east, north - solution.north, up - solution.up)
+    const early = Math.hypot(lead.early, height)
+    const late = Math.hypot(lead.late, height)
+    const residual = solution.residuals[i]!
+    const ratio = residual / (residual < 0 ? early : late)
+    const direct = directProbability(lead, residual)
+    const weight = (direct * (residualFreedom + 1)) / ((residualFreedom + ratio * ratio) * early * late)
+    return { station, time, gradient, travel, early, late, weight }
+  })
+  const normal = [
+    [1e-8, 0, 0],
+    [0, 1e-8, 0],
+    [0, 0, 1e-8],
+  ]
+  const slowed = [0, 0, 0]
+  observations.forEach(({ gradient: [east, north], travel, weight }) => {
+    const gradient = [east, north, 1]
+    for (let row = 0; row < 3; row++) {
+      slowed[row]! += weight * gradient[row]! * travel * air.speedError
+      for (let column = 0; column < 3; column++) normal[row]![column]! += weight * gradient[row]! * gradient[column]!
+    }
+  })
+  const [ee, en] = solveSymmetric(normal, [1, 0, 0])
+  const [, nn] = solveSymmetric(normal, [0, 1, 0])
+  const timeScale = Math.sqrt(solveSymmetric(normal, [0, 0, 1])[2]!)
+  const shift = solveSymmetric(normal, slowed)
+  // The lower Cholesky factor of the linear covariance spans the grid.
+  const a = Math.sqrt(ee!)
+  const b = en! / a
+  const c = Math.sqrt(Math.max(1e-6, nn! - b * b))
+  const sums = { one: 0, ee: 0, en: 0, nn: 0, tt: 0 }
+  const late = new Float64Array(observations.length)
+  for (const first of placeGrid) {
+    for (const second of placeGrid) {
+      const east = a * first.at
+      const north = b * first.at + c * second.at
+      let middle = 0
+      let weights = 0
+      observations.forEach(({ station: { position }, time, weight }, i) => {
+        const travel = travelTime(
+          air,
+          position.east - solution.east - east,
+          position.north - solution.north - north,
+          position.up - solution.up,
+        )
+        late[i] = time - travel - solution.time
+        middle += weight * late[i]!
+        weights += weight
+      })
+      middle /= weights
+      let mass = 0
+      for (const third of timeGrid) {
+        const time = middle + timeScale * third.at
+        let density = first.width * second.width * third.width
+        for (let i = 0; i < observations.length; i++) {
+          const { early, late: slow } = observations[i]!
+          density *= studentDensity(late[i]! - time, early, slow) + onlyEchoDensity(late[i]! - time)
+        }
+        mass += density
+        sums.tt += density * time * time
+      }
+      sums.one += mass
+      sums.ee += mass * east * east
+      sums.en += mass * east * north
+      sums.nn += mass * north * north
+    }
+  }
+  const common = commonError ** 2
+  let eastEast = sums.ee / sums.one
+  let eastNorth = sums.en / sums.one
+  let northNorth = sums.nn / sums.one
+  const whole = kin.reduce((sum, { odds }) => sum + odds, 1)
+  for (const { burst: other, odds } of kin) {
+    const east = other.solution.east - solution.east
+    const north = other.solution.north - solution.north
+    eastEast += (odds / whole) * east * east
+    eastNorth += (odds / whole) * east * north
+    northNorth += (odds / whole) * north * north
+  }
+  eastEast += shift[0]! ** 2 + common
+  eastNorth += shift[0]! * shift[1]!
+  northNorth += shift[1]! ** 2 + common
+  return {
+    covariance: [
+      [eastEast, eastNorth],
+      [eastNorth, northNorth],
+    ],
+    timeError: Math.sqrt(sums.tt / sums.one + shift[2]! ** 2 + common / air.speed ** 2),
+    radius: Math.sqrt(chiSquared95 * Math.sqrt(eastEast * northNorth - eastNorth ** 2)),
+  }
+}

@@ -1,0 +1,80 @@
+import { type Burst, growBurst, startBurst } from './burst.js'
+import type { Station } from './evidence.js'
+import type { Air } from './propagation.js'
+import { findSeeds } from './seeds.js'
+
+/** What a burst must be worth, as a logarithm of odds: how unlikely a shot is at just one place and moment. */
+export const burstPrice = 11
+/** Places closer than this are one, uncertain, place, metres. */
+const samePlace = 50
+/** Explanations of one place closer than this differ by nothing, metres. */
+const sameMode = 8
+/** Starts closer than this are one, metres and seconds. */
+const sameStart = { metres: 1, seconds: 0.005 }
+/** First guesses that are tried, and bursts that are grown from the best of them. */
+const seedCount = 40
+const growCount = 16
+
+/** The best explanation of some arrivals. */
+export interface Explanation {
+  readonly burst: Burst
+  /** Of the place, 0 to 1, among all places that would explain the same arrivals, and no shot at all. */
+  readonly probability: number
+  /** Other explanations at what counts as the same place, and how likely each is beside the best, 0 to 1. */
+  readonly kin: readonly { readonly burst: Burst; readonly odds: number }[]
+}
+
+/** The burst that explains the arrivals best; null where none does. */
+export function explain(stations: readonly Station[], air: Air): Explanation | null {
+  const starts: Burst[] = []
+  for (const seed of findSeeds(stations, air, seedCount)) {
+    const start = startBurst(stations, air, seed)
+    if (start && !starts.some(other => isSame(other, start))) starts.push(start)
+  }
+  starts.sort((a, b) => b.score - a.score)
+  const bursts: Burst[] = []
+  for (const start of starts) {
+    if (bursts.length >= growCount) break
+    if (!bursts.some(other => isRoundOf(start, other))) bursts.push(growBurst(stations, air, start))
+  }
+  const burst = bursts.reduce<Burst | null>((a, b) => (a && a.score >= b.score ? a : b), null)
+  return burst && judge(burst, bursts)
+}
+
+function apart(a: Burst, b: Burst): number {
+  return Math.hypot(a.solution.east - b.solution.east, a.solution.north - b.solution.north)
+}
+
+/** Whether two bursts of one round are the same: the same picks, the same place. */
+function isSame(a: Burst, b: Burst): boolean {
+  const gap = Math.abs(a.solution.time - b.solution.time)
+  return apart(a, b) < sameStart.metres && gap < sameStart.seconds && a.tracks.length === b.tracks.length
+}
+
+/** Whether a burst of one round is a round of a grown burst, so that growing it would give that again. */
+function isRoundOf(start: Burst, grown: Burst): boolean {
+  if (apart(start, grown) > samePlace / 2) return false
+  const picks = new Set(grown.tracks.flatMap(track => track.picks))
+  return start.tracks.every(({ lead }) => picks.has(lead))
+}
+
+/** How many tracks of `burst` share an arrival with the other. */
+function sharedTracks(burst: Burst, other: Burst): number {
+  const picks = new Set(other.tracks.flatMap(track => track.picks))
+  return burst.tracks.filter(track => track.picks.some(pick => pick && picks.has(pick))).length
+}
+
+function judge(best: Burst, bursts: readonly Burst[]): Explanation {
+  const rivals: Burst[] = []
+  const kin: { burst: Burst; odds: number }[] = []
+  for (const burst of [...bursts].sort((a, b) => b.score - a.score)) {
+    if (burst === best || sharedTracks(burst, best) < 2) continue
+    const odds = Math.exp(burst.score - best.score)
+    if (apart(best, burst) < samePlace) {
+      if (![best, ...kin.map(other => other.burst)].some(other => apart(other, burst) < sameMode))
+        kin.push({ burst, odds })
+    } else if (!rivals.some(other => apart(other, burst) < samePlace)) rivals.push(burst)
+  }
+  const odds = rivals.reduce((sum, rival) => sum + Math.exp(rival.score - best.score), 0)
+  return { burst: best, probability: 1 / (1 + odds + Math.exp(burstPrice - best.score)), kin }
+}

@@ -1,0 +1,78 @@
+import type { Arrival, GatewayPlace, LocatedShot } from './arrival.js'
+import { type Air, travelTime } from './propagation.js'
+
+/** From this probability on a sound by itself is convincingly a gun. */
+const convincing = 0.9
+/** What comes later than the straight sound by up to this is its echo, seconds. */
+const echoSeconds = 1
+const earliest = 0.1
+/** Clocks that know nothing of their error cannot be waited for longer, seconds. */
+const worstTimeError = 2
+/** No sound crosses a network slower, metres a second. */
+const slowest = 320
+
+/** What a network could not locate but heard as a gun: one entry a sound, its arrivals by time. */
+export interface UnlocatedSound {
+  readonly arrivals: readonly Arrival[]
+  readonly time: number
+  /** When every gateway would have heard it, seconds since 1970 UTC. */
+  readonly over: number
+}
+
+/**
+ * Groups the arrivals that sound like a gun and that no located shot explains: what two gateways hear within the time that
+ * sound takes across the network, and within what their clocks leave open, is one sound. At least one arrival of a sound must
+ * stand out by `leastSalience`.
+ */
+export function unlocatedSounds(input: {
+  readonly arrivals: readonly Arrival[]
+  readonly places: ReadonlyMap<string, GatewayPlace>
+  readonly located: readonly LocatedShot[]
+  readonly air: Air
+  readonly leastSalience: number
+}): UnlocatedSound[] {
+  const { located, places, air } = input
+  const explained = new Set(located.flatMap(({ arrivals }) => arrivals.map(({ id }) => id)))
+  const left = input.arrivals
+    .filter(({ id, gunProbability }) => (gunProbability ?? 0) >= convincing && !explained.has(id))
+    .filter(arrival => !located.some(shot => isPartOf(arrival, shot, places, air)))
+    .sort((a, b) => a.time - b.time || (a.id < b.id ? -1 : 1))
+  const crossing = crossingTime(places)
+  const groups: Arrival[][] = []
+  for (const arrival of left) {
+    const [first] = groups.at(-1) ?? []
+    if (first !== undefined && arrival.time - first.time <= crossing + openTime(first) + openTime(arrival))
+      groups.at(-1)?.push(arrival)
+    else groups.push([arrival])
+  }
+  return groups
+    .filter(group => group.some(({ salience }) => salience >= input.leastSalience))
+    .flatMap(arrivals => {
+      const [first] = arrivals
+      return first === undefined ? [] : [{ arrivals, time: first.time, over: first.time + crossing }]
+    })
+}
+
+/** Whether an arrival is a located shot's sound or echo at its gateway that the locator left out. */
+function isPartOf(arrival: Arrival, shot: LocatedShot, places: ReadonlyMap<string, GatewayPlace>, air: Air): boolean {
+  const place = places.get(arrival.gateway)
+  if (place === undefined) return false
+  const { east, north, up } = place.position
+  const travel = travelTime(air, east - shot.position.east, north - shot.position.north, up - shot.position.up)
+  const late = arrival.time - shot.time - travel
+  return late > -earliest - openTime(arrival) && late < echoSeconds + openTime(arrival)
+}
+
+function openTime({ timeError }: Arrival): number {
+  return Math.min(worstTimeError, 2 * timeError)
+}
+
+/** What sound needs at most from the gateway that hears it first to the last, seconds. */
+function crossingTime(places: ReadonlyMap<string, GatewayPlace>): number {
+  const all = [...places.values()].map(({ position }) => position)
+  const widest = Math.max(
+    0,
+    ...all.flatMap((a, i) => all.slice(i + 1).map(b => Math.hypot(a.east - b.east, a.north - b.north))),
+  )
+  return widest / slowest
+}

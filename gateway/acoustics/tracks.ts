@@ -1,0 +1,185 @@
+import {
+  type Candidate,
+  coverageEvidence,
+  directProbability,
+  hearingProbability,
+  repeatEvidence,
+  residualDensity,
+  type Station,
+} from './evidence.js'
+import { type Air, travelTime } from './propagation.js'
+import { firstAfter, reach } from './seeds.js'
+
+/** A gateway that heard one round hears another of the same burst, and one that did not does not: probabilities. */
+export const repeatHeard = 0.92
+export const repeatUnheard = 0.2
+/** Each round must be worth this much evidence: its time is free (1 ms in some seconds) and echoes come in its shape. */
+export const roundPrice = 10
+/** A round matches the pattern within this time plus four picking errors, of which no more than this counts, seconds. */
+export const lagTolerance = 0.0025
+const pickingErrors = 4
+const mostPickingError = 0.005
+/** Sound reaches a gateway no more than this before or after the straight line's time, seconds. */
+const earliest = -0.05
+const latest = 0.3
+/** An arrival likelier than this to have come straight may place a source; from the second on it surely came straight. */
+const maybeDirect = 0.05
+const surelyDirect = 0.5
+
+/** A place and a moment: metres in the tangent plane, seconds since 1970 UTC. */
+export interface Source {
+  readonly east: number
+  readonly north: number
+  readonly up: number
+  readonly time: number
+}
+
+/** What one station heard of a burst: the time of the pattern there, its best pick, and the pick of each round. */
+export interface Track {
+  readonly station: Station
+  readonly time: number
+  readonly lead: Candidate
+  readonly picks: readonly (Candidate | null)[]
+}
+
+/** The candidate nearest to a time, within the tolerance of the pattern. */
+function pickAt(candidates: readonly Candidate[], time: number): Candidate | null {
+  const widest = lagTolerance + pickingErrors * mostPickingError
+  let best: Candidate | null = null
+  let least = Number.POSITIVE_INFINITY
+  for (let i = firstAfter(candidates, time - widest); i < candidates.length; i++) {
+    const candidate = candidates[i]!
+    if (candidate.time > time + widest) break
+    const gap = Math.abs(candidate.time - time)
+    if (gap < least && gap <= lagTolerance + pickingErrors * Math.min(candidate.timeError, mostPickingError)) {
+      best = candidate
+      least = gap
+    }
+  }
+  return best
+}
+
+/** The track that `head`, heard in the round at `base`, starts, and its evidence without that of its residual. */
+function trackOf(
+  station: Station,
+  head: Candidate,
+  base: number,
+  lags: readonly number[],
+  expected: number,
+): { track: Track; evidence: number } {
+  const start = head.time - base
+  const picks: (Candidate | null)[] = []
+  let evidence = 0
+  let lead = head
+  let sum = 0
+  let weightSum = 0
+  for (const lag of lags) {
+    const pick = lag === base ? head : pickAt(station.candidates, start + lag)
+    picks.push(pick)
+    if (!pick) {
+      if (expected + lag < station.heardUntil) evidence += Math.log(1 - repeatHeard)
+      continue
+    }
+    evidence += pick.weight
+    if (pick !== head) {
+      const louder = pick.arrival.soundLevel - head.arrival.soundLevel
+      evidence += Math.log(repeatHeard) + repeatEvidence(pick.timeError, pick.time - lag - start, louder)
+    }
+    if (pick.timeError < lead.timeError) lead = pick
+    const weight = 1 / (pick.timeError * pick.timeError + 1e-8)
+    sum += weight * (pick.time - lag)
+    weightSum += weight
+  }
+  return { track: { station, time: sum / weightSum, lead, picks }, evidence }
+}
+
+/** All that one station can contribute to a burst from one place: its best track, or null for silence, and its evidence. */
+function bestTrack(
+  station: Station,
+  expected: number,
+  distance: number,
+  lags: readonly number[],
+): { track: Track | null; evidence: number } {
+  const heard = hearingProbability(distance)
+  let listening = 0
+  for (const lag of lags) if (expected + lag < station.heardUntil) listening++
+  let evidence = listening === 0 ? 0 : Math.log(1 - heard) + (listening - 1) * Math.log(1 - repeatUnheard)
+  let best: Track | null = null
+  const used = new Set<Candidate>()
+  for (const base of lags) {
+    const candidates = station.candidates
+    for (let i = firstAfter(candidates, expected + base + earliest); i < candidates.length; i++) {
+      const head = candidates[i]!
+      if (head.time > expected + base + latest) break
+      if (used.has(head)) continue
+      const { track, evidence: worth } = trackOf(station, head, base, lags, expected)
+      for (const pick of track.picks) if (pick) used.add(pick)
+      const value = worth + Math.log(heard * residualDensity(track.lead, track.time - expected))
+      if (value > evidence) {
+        evidence = value
+        best = track
+      }
+    }
+  }
+  return { track: best, evidence }
+}
+
+/** The best tracks of all stations for a source and its rounds, and how many of them came straight. */
+export function associate(
+  stations: readonly Station[],
+  air: Air,
+  source: Source,
+  lags: readonly number[],
+): { tracks: Track[]; direct: number; score: number } {
+  const tracks: Track[] = []
+  let score = -roundPrice * lags.length
+  let nearest = Number.POSITIVE_INFINITY
+  let direct = 0
+  for (const station of stations) {
+    const dx = station.position.east - source.east
+    const dy = station.position.north - source.north
+    const distance = Math.hypot(dx, dy)
+    nearest = Math.min(nearest, distance)
+    const expected = source.time + travelTime(air, dx, dy, station.position.up - source.up)
+    const { track, evidence } = bestTrack(station, expected, distance, lags)
+    score += evidence
+    if (!track) continue
+    tracks.push(track)
+    if (directProbability(track.lead, track.time - expected) > maybeDirect) direct++
+  }
+  return { tracks, direct, score: nearest > reach ? Number.NEGATIVE_INFINITY : score + coverageEvidence(nearest) }
+}
+
+/** How many tracks came straight rather than as an echo. */
+export function directTracks(tracks: readonly Track[], residuals: readonly number[]): number {
+  return tracks.filter(({ lead }, i) => directProbability(lead, residuals[i]!) > surelyDirect).length
+}
+
+/**
+ * How many stations heard the burst's rhythm, three rounds or more of it, at a time that neither its sound nor an echo can
+ * have reached them: their clocks or the burst's own are wrong. Chance does not repeat two lags to the millisecond.
+ */
+export function contradictions(
+  stations: readonly Station[],
+  air: Air,
+  {
+    solution,
+    lags,
+    tracks,
+  }: { readonly solution: Source; readonly lags: readonly number[]; readonly tracks: readonly Track[] },
+): number {
+  const enough = Math.max(3, 0.75 * lags.length)
+  const first = Math.min(...lags)
+  return stations.filter(station => {
+    const { east, north, up } = station.position
+    const travel = travelTime(air, east - solution.east, north - solution.north, up - solution.up)
+    const expected = solution.time + travel
+    const heard = tracks.some(track => track.station === station)
+    return station.candidates.some(head => {
+      const late = head.time - expected - first
+      if (late > 2 * earliest && (late < 2 * latest || heard)) return false
+      const { picks } = trackOf(station, head, first, lags, expected).track
+      return picks.filter(pick => pick !== null).length >= enough
+    })
+  }).length
+}

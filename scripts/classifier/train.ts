@@ -1,0 +1,42 @@
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { exampleSeed } from './examples.js'
+import { rounded, train, trainingSet } from './training.js'
+
+/*
+ * Trains the classifier of gateway/acoustics anew:
+ *   node dist/scripts/classifier/train.js --live-fire DIR --sounds DIR [--out gateway/acoustics/classifier-weights.ts]
+ * The same folders give the same weights. What they hold and under which licence: docs/classifier.md.
+ */
+
+const { values } = parseArgs({
+  options: { 'live-fire': { type: 'string' }, sounds: { type: 'string' }, out: { type: 'string' } },
+})
+const { 'live-fire': liveFire, sounds, out } = values
+if (liveFire === undefined || sounds === undefined) {
+  process.stderr.write('usage: train.js --live-fire DIR --sounds DIR [--out FILE.ts]\n')
+  process.exit(2)
+}
+const set = trainingSet(liveFire, sounds)
+const { weights, report } = train(set)
+const kinds = new Map<string, number>()
+for (const { origin, kind } of set.examples) kinds.set(`${origin} ${kind}`, (kinds.get(`${origin} ${kind}`) ?? 0) + 1)
+for (const [kind, count] of kinds) process.stdout.write(`${kind}: ${count} examples\n`)
+process.stdout.write(
+  `${report.examples} examples; on groups left out: area under the curve ${report.blastArea.toFixed(4)} for blasts against the rest, ${report.gunArea.toFixed(3)} for guns against fireworks (synthesised); shrunk by ${weights.blast.shrink.toFixed(2)} and ${weights.gun.shrink.toFixed(2)}\n`,
+)
+if (out !== undefined) {
+  const made = { seed: exampleSeed, data: set.data }
+  writeFileSync(
+    out,
+    `import type { ClassifierWeights } from './quadratic-model.js'
+
+// Made by scripts/classifier/train.ts; not to be edited.
+
+/** Seed, and the hash of each part of the data. */
+export const classifierTraining = ${JSON.stringify(made)}
+
+export const classifierWeights: ClassifierWeights = ${JSON.stringify(rounded(weights))}
+`,
+  )
+}
