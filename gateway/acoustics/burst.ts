@@ -2,7 +2,17 @@ import { repeatEvidence, type Station } from './evidence.js'
 import type { Air } from './propagation.js'
 import { firstAfter, type Seed } from './seeds.js'
 import { assumedHeight, type Solution, solve } from './solve.js'
-import { associate, lagTolerance, repeatHeard, repeatUnheard, roundPrice, type Source, type Track } from './tracks.js'
+import {
+  associate,
+  directTracks,
+  lagTolerance,
+  pickAt,
+  repeatHeard,
+  repeatUnheard,
+  roundPrice,
+  type Source,
+  type Track,
+} from './tracks.js'
 
 /** Rounds of one burst lie at least and at most this far apart, seconds. */
 const leastLag = 0.07
@@ -10,6 +20,10 @@ const mostLag = 5
 const mostRounds = 40
 /** A place needs so many arrivals that may have come straight. */
 const fewestDirect = 3
+/** Delays of echoes, and how exactly they come again, seconds; a round that so many of the stations heard straight is no echo. */
+const longestEcho = 0.6
+const echoTolerance = 0.004
+const nearlyAll = 0.9
 /** Choosing arrivals and solving, or adding rounds, settles within so many turns or is left as it is. */
 const mostTurns = 4
 
@@ -102,10 +116,33 @@ function bestLag(votes: readonly Vote[], silence: number, tracks: number): numbe
   return lag
 }
 
-/** Rounds that at least half of the stations heard that heard any: what only some heard is an echo. */
+/** Rounds that are no echo: at least half of the stations heard them that heard any, and they do not follow all others alike. */
 function heardRounds(burst: Burst): number[] {
-  const enough = Math.max(2, burst.tracks.length / 2)
-  return burst.lags.filter((_, round) => burst.tracks.filter(({ picks }) => picks[round]).length >= enough)
+  const { lags, tracks, solution } = burst
+  const heardBy = (round: number) => tracks.filter(({ picks }) => picks[round]).length
+  const allStraight = directTracks(tracks, solution.residuals) === tracks.length
+  return lags.filter((_, round) => {
+    if (heardBy(round) < Math.max(2, tracks.length / 2)) return false
+    if (allStraight && heardBy(round) >= nearlyAll * tracks.length) return true
+    return !lags.some((_, earlier) => isEchoOf(burst, round, earlier))
+  })
+}
+
+/**
+ * Whether a round follows an earlier one by a delay by which something follows a third one, too, where it was heard; but not
+ * twice in a row as in automatic fire. No hand repeats a pause to the millisecond; a wall does.
+ */
+function isEchoOf({ lags, tracks }: Burst, round: number, earlier: number): boolean {
+  const delay = lags[round]! - lags[earlier]!
+  if (!(delay > 0 && delay < longestEcho)) return false
+  const isRound = (lag: number) => lags.some(other => Math.abs(other - lag) < echoTolerance)
+  if (isRound(lags[round]! + delay) || isRound(lags[earlier]! - delay)) return false
+  return lags.some((_, third) => {
+    if (third === round || third === earlier) return false
+    const able = tracks.filter(({ picks }) => picks[round] && picks[third])
+    const alike = able.filter(({ station, picks }) => pickAt(station.candidates, picks[third]!.time + delay))
+    return alike.length >= Math.max(2, able.length / 2)
+  })
 }
 
 /** Lags made exact: the middle of what the stations say. */
@@ -130,20 +167,24 @@ export function startBurst(stations: readonly Station[], air: Air, seed: Seed): 
 /** Adds every round that shows the same pattern at one common lag. */
 export function growBurst(stations: readonly Station[], air: Air, start: Burst): Burst {
   const height = assumedHeight(stations)
+  const refused: number[] = []
   const grow = (burst: Burst, lags: readonly number[]): Burst | null => {
     let grown = settle(stations, air, height, burst.solution, lags)
     for (let heard = grown && heardRounds(grown); grown && heard && heard.length < grown.lags.length; ) {
+      refused.push(...grown.lags.filter(lag => !heard?.includes(lag)))
       grown = heard.length > burst.lags.length ? settle(stations, air, height, burst.solution, heard) : null
       heard = grown && heardRounds(grown)
     }
     return grown && grown.score > burst.score ? { ...grown, lags: exactLags(grown) } : null
   }
+  const isRefused = (lag: number) => refused.some(other => Math.abs(other - lag) < echoTolerance)
   let burst = start
   for (let turn = 0; turn < mostTurns; turn++) {
-    const lags = furtherLags(stations, burst)
+    const lags = furtherLags(stations, burst).filter(lag => !isRefused(lag))
     if (lags.length === 0) break
-    const grown =
-      grow(burst, [...burst.lags, ...lags]) ?? (lags.length > 1 ? grow(burst, [...burst.lags, lags[0]!]) : null)
+    let grown = grow(burst, [...burst.lags, ...lags])
+    const first = lags.find(lag => !isRefused(lag))
+    if (!grown && lags.length > 1 && first !== undefined) grown = grow(burst, [...burst.lags, first])
     if (!grown) break
     burst = grown
   }

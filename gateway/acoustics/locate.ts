@@ -10,7 +10,7 @@ import { contradictions, directTracks } from './tracks.js'
 /** A place is reported when it is this probable among all that the arrivals leave open. */
 const leastProbability = 0.63
 /** A place less certain than this is none: radius of a circle as large as its 95 % ellipse, metres. */
-const widestPlace = 80
+const widestPlace = 120
 /** So many more stations must have heard a burst where its place says than heard its rhythm where it cannot be. */
 const fewestStations = 3
 /** So many sources are told apart in one stretch of time. */

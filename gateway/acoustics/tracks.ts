@@ -43,7 +43,7 @@ export interface Track {
 }
 
 /** The candidate nearest to a time, within the tolerance of the pattern. */
-function pickAt(candidates: readonly Candidate[], time: number): Candidate | null {
+export function pickAt(candidates: readonly Candidate[], time: number): Candidate | null {
   const widest = lagTolerance + pickingErrors * mostPickingError
   let best: Candidate | null = null
   let least = Number.POSITIVE_INFINITY

@@ -30,7 +30,7 @@ export interface DistrustChange {
 
 /** The newest shots are remembered, and judged over stretches that end now, so that a fault may begin at any time. */
 const memory = 48
-const stretches = [6, 10, 16, 28, 48]
+const stretches = [6, 12, 24, 48]
 /** Faults smaller than this are a building's doing, seconds and metres; nor may they be within what the gateway states itself. */
 const leastLate = 0.025
 const leastOffset = 10
@@ -38,13 +38,13 @@ const statedTimeErrors = 3
 const statedPositionErrors = 2.5
 /** Logarithm of how much likelier a fault must be than none, than a fault of another gateway, and than one of the other kind. */
 const suspicionGain = 6
-const distrustGain = 15
+const distrustGain = 18
 const lead = 4
 const kindLead = 4
-const kindChangeLead = 12
+const kindChangeLead = 8
 /** Shots from fewer places show no fault, and those from fewer sides of a gateway of 30 degrees each. */
 const leastPlaces = { clock: 4, position: 5 }
-const manyPlaces = 20
+const manyPlaces = 18
 const leastSides = 3
 /**
  * At least so many others must agree on a shot that counts against a gateway: three always agree on some place, so that with

@@ -106,7 +106,7 @@ test('a broken line in a hotlist is named and costs no other line; a useless fil
 })
 
 test('without its broker a gateway keeps its alerts; noise is a fault; killed roles come back; nothing committed is lost', {
-  timeout: 110_000,
+  timeout: 300_000,
 }, async t => {
   const folder = temporaryFolder(t)
   const broker = await brokerKinds[0]!.create()
