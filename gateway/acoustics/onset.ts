@@ -4,6 +4,8 @@ const stepSeconds = 0.05
 const separationSeconds = 0.06
 /** Steps of power below this are not onsets, decibel. */
 const leastStep = 3
+/** A channel says nothing of a step before which it was digitally silent for more than this share of the time. */
+const mostSilence = 0.2
 /** Power of what a 16-bit converter cannot tell from silence, full scale squared; a channel below it says nothing. */
 export const silentPower = 1e-10
 
@@ -25,6 +27,8 @@ export class StepDetector {
   readonly #separation: number
   readonly #powers: Float64Array[]
   readonly #before: Float64Array
+  /** Frames of digital silence in the first half of the window: where they end nothing happened in the street. */
+  readonly #silent: Int32Array
   readonly #after: Float64Array
   readonly #scores: Float64Array
   readonly #sorted: Float64Array
@@ -38,6 +42,7 @@ export class StepDetector {
     this.#separation = Math.round(separationSeconds / frameSeconds)
     this.#powers = Array.from({ length: channels }, () => new Float64Array(2 * this.#half))
     this.#before = new Float64Array(channels)
+    this.#silent = new Int32Array(channels).fill(this.#half)
     this.#after = new Float64Array(channels)
     this.#scores = new Float64Array(2 * this.#separation + 1)
     this.#sorted = new Float64Array(channels)
@@ -54,6 +59,7 @@ export class StepDetector {
     this.#next = frame
     for (const powers of this.#powers) powers.fill(0)
     this.#before.fill(0)
+    this.#silent.fill(this.#half)
     this.#after.fill(0)
     this.#scores.fill(Number.NEGATIVE_INFINITY)
   }
@@ -66,6 +72,7 @@ export class StepDetector {
     for (let channel = 0; channel < this.#channels; channel++) {
       const powers = this.#powers[channel]!
       this.#before[channel]! += powers[middle]! - powers[slot]!
+      this.#silent[channel]! += Number(powers[middle]! <= silentPower) - Number(powers[slot]! <= silentPower)
       this.#after[channel]! += power[channel]! - powers[middle]!
       powers[slot] = power[channel]!
       // Sums by difference drift; every full turn they are made anew.
@@ -102,7 +109,7 @@ export class StepDetector {
     for (let channel = 0; channel < this.#channels; channel++) {
       const before = Math.max(0, this.#before[channel]!) / this.#half
       const after = Math.max(0, this.#after[channel]!) / this.#half
-      if (after > silentPower) {
+      if (after > silentPower && this.#silent[channel]! <= mostSilence * this.#half) {
         const step = 10 * Math.log10((after + silentPower) / (before + silentPower))
         let place = live++
         while (place > 0 && this.#sorted[place - 1]! > step) {

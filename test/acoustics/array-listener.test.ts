@@ -260,3 +260,12 @@ test('impossible settings are refused', async t => {
   const listener = make(8000, 2)()
   t.throws(() => listener.push([new Float32Array(8)], 0, () => ({ utc: 0, error: 0 })), RangeError)
 })
+
+test('digital silence that ends in sound is no impulse', async t => {
+  const rate = 16000
+  const samples = sound(rate, 3, [{ time: 2.2, level: 0.3 }], 5, 0.02)
+  samples.fill(0, 0, 1.1 * rate)
+  const found = listen([samples], rate)
+  t.same(near(found, 1.1, 0.1), [], 'nothing at its edge')
+  t.equal(near(found, 2.2).length, 1, 'the blast is heard')
+})
