@@ -49,5 +49,8 @@ try {
   await program.parseAsync()
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
-  else process.exitCode = printError(error, process.argv.includes('--json'))
+  else {
+    // A role that failed must end, whatever still runs in it, so that it is started again.
+    process.exit(printError(error, process.argv.includes('--json')))
+  }
 }

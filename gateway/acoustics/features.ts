@@ -263,7 +263,7 @@ function decibel(ratio: number): number {
 }
 
 function relative(power: number, peakPower: number): number {
-  return clamped(decibel(power / peakPower), -range, 20)
+  return clamped(decibel(power / peakPower), -range, 10)
 }
 
 function clamped(value: number, low: number, high: number): number {

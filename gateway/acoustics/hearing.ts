@@ -88,6 +88,9 @@ export class Hearing {
   #reportedAt = Number.NEGATIVE_INFINITY
   #weather: Weather
   #distrust: DistrustChange[] = []
+  #located: readonly LocatedShot[] = []
+  /** When to look again at sounds that others may still add to, seconds since 1970 UTC. */
+  #undecided: number | null = null
 
   constructor(options: HearingOptions) {
     this.#options = options
@@ -153,6 +156,7 @@ export class Hearing {
     this.#forget(now)
     if ((this.#changed && now >= this.#solvedAt + solveSpacing) || now >= this.#solvedAt + 4 * solveSpacing)
       this.#solve(now)
+    if (this.#undecided !== null && now >= this.#undecided) this.#decide(now)
     const due = this.#book.advance({
       now,
       alive: gateway => this.#alive(gateway, now),
@@ -192,13 +196,22 @@ export class Hearing {
     this.#changed = false
     this.#solvedAt = now
     const pool = [...this.#arrivals.values()]
-    const lone = ![...this.#lastSeen.keys()].some(gateway => gateway !== this.#options.gateway)
-    const located = lone ? [] : this.#locate(pool, now)
-    this.#bearWitness(located, pool, now)
-    const shots = lone
-      ? this.#heardAlone(pool)
-      : [...located.map(shot => this.#supported(shot)), ...this.#heardTogether(pool, located, now)]
+    this.#located = this.#isLone() ? [] : this.#locate(pool, now)
+    this.#bearWitness(this.#located, pool, now)
+    this.#decide(now)
+  }
+
+  /** Hands the book what was located and what was only heard; what others may still add to is looked at again soon. */
+  #decide(now: number): void {
+    this.#undecided = null
+    const pool = [...this.#arrivals.values()]
+    const heard = this.#isLone() ? this.#heardAlone(pool) : this.#heardTogether(pool, this.#located, now)
+    const shots = [...this.#located.map(shot => this.#supported(shot)), ...heard]
     this.#book.update(shots, now - frozenAfter, now)
+  }
+
+  #isLone(): boolean {
+    return ![...this.#lastSeen.keys()].some(gateway => gateway !== this.#options.gateway)
   }
 
   #supported(shot: LocatedShot): SupportedShot {
@@ -241,12 +254,13 @@ export class Hearing {
   #heardTogether(pool: readonly Arrival[], located: readonly LocatedShot[], now: number): SupportedShot[] {
     const { loneSalience } = this.#options
     const air = airOf(this.#weather)
-    return unlocatedSounds({ arrivals: pool, places: this.#places, located, air, leastSalience: loneSalience })
+    const input = { arrivals: pool, places: this.#places, located, air, leastSalience: loneSalience }
+    return unlocatedSounds(input)
       .filter(({ over }) => {
-        const waiting = [...this.#places.keys()].some(
-          each => this.#alive(each, now) && this.#toldUntil(each, now) < over,
-        )
-        return !waiting || now >= over + farewell
+        const silent = (each: string): boolean => this.#alive(each, now) && this.#toldUntil(each, now) < over
+        const waiting = now < over + farewell && [...this.#places.keys()].some(silent)
+        if (waiting) this.#undecided = now + solveSpacing
+        return !waiting
       })
       .map(({ arrivals, time }) => ({ located: null, arrivals, time }))
   }

@@ -1,6 +1,6 @@
 import type { Arrival, Bearing, LocatedShot } from './arrival.js'
-import type { UncertaintyEllipse } from './ellipse.js'
-import type { GeodeticPosition } from './geodesy.js'
+import { ellipse95, type UncertaintyEllipse } from './ellipse.js'
+import type { GeodeticPosition, TangentPlane } from './geodesy.js'
 
 export type IncidentState = 'provisional' | 'updated' | 'final' | 'withdrawn'
 export type IncidentQuality = 'located' | 'bearing' | 'heard'
@@ -78,4 +78,36 @@ export function reportingOrder(shots: readonly SupportedShot[]): string[] {
     }
   }
   return [...first].sort((a, b) => a[1] - b[1] || (a[0] < b[0] ? -1 : 1)).map(([gateway]) => gateway)
+}
+
+/** The best that any of the shots can say; a bearing counts from whichever gateway it is. */
+export function qualityOf(shots: readonly SupportedShot[]): IncidentQuality {
+  if (shots.some(({ located }) => located !== null)) return 'located'
+  return shots.some(({ arrivals }) => arrivals.some(({ bearing }) => bearing !== null)) ? 'bearing' : 'heard'
+}
+
+/** A shot as it is reported; a bearing is as seen from the gateway of the first arrival listed. */
+export function reportedShot({ located, arrivals, time }: SupportedShot, plane: TangentPlane): ReportedShot {
+  const residuals = new Map(located?.arrivals.map(({ id, residual }) => [id, residual]))
+  const [first] = arrivals
+  const gun = Math.max(0, ...arrivals.map(({ gunProbability }) => gunProbability ?? 0))
+  const seen = located === null ? arrivals.find(({ bearing }) => bearing !== null) : undefined
+  const listed = seen === undefined ? arrivals : [seen, ...arrivals.filter(arrival => arrival !== seen)]
+  return {
+    time: located?.time ?? time,
+    timeError: located?.timeError ?? first?.timeError ?? Number.POSITIVE_INFINITY,
+    probability: located?.probability ?? (gun || 0.5),
+    position: located === null ? null : plane.toGeodetic(located.position),
+    heightSolved: located?.threeDimensional ?? false,
+    uncertainty: located === null ? null : ellipse95(located.covariance),
+    bearing: seen?.bearing ?? null,
+    arrivals: listed.map(arrival => ({
+      id: arrival.id,
+      gateway: arrival.gateway,
+      time: arrival.time,
+      error: arrival.timeError,
+      residual: residuals.get(arrival.id) ?? 0,
+      soundLevel: arrival.soundLevel,
+    })),
+  }
 }

@@ -1,4 +1,4 @@
-import { ellipse95 } from './ellipse.js'
+import type { Arrival } from './arrival.js'
 import type { TangentPlane } from './geodesy.js'
 import {
   type Claim,
@@ -7,7 +7,8 @@ import {
   type IncidentQuality,
   type IncidentState,
   incidentIdentifier,
-  type ReportedShot,
+  qualityOf,
+  reportedShot,
   reportingOrder,
   type SupportedShot,
 } from './incident.js'
@@ -35,6 +36,7 @@ interface Incident {
   readonly arrivals: Set<string>
   /** Arrivals of shots that were once settled: what was told stays told while its shot stands. */
   readonly settled: Set<string>
+  earliest: Arrival | null
   readonly createdAt: number
   /** When there was first something to publish: others wait from then on. */
   readyAt: number | null
@@ -46,7 +48,10 @@ interface Incident {
 interface SeenClaim {
   readonly claim: Claim
   readonly seen: number
+  /** Whether its reporter started anew and forgot it. */
   abandoned: boolean
+  /** Since when nobody looks after it. */
+  orphaned: number | null
 }
 
 /** What the book needs to know of the world at each step. */
@@ -101,8 +106,8 @@ export class IncidentBook {
     if (claim.reporter === this.#gateway) return
     const key = `${claim.incident} ${claim.reporter}`
     const known = this.#claims.get(key)
-    if (known === undefined || claim.revision >= known.claim.revision)
-      this.#claims.set(key, { claim, seen: now, abandoned: false })
+    if (known === undefined || claim.revision > known.claim.revision)
+      this.#claims.set(key, { claim, seen: now, abandoned: false, orphaned: null })
   }
 
   /** A gateway has started anew and remembers nothing of what it reported. */
@@ -131,14 +136,13 @@ export class IncidentBook {
     const ready = readyShots(incident, context)
     const foreign = this.#foreignClaim(incident)
     if (foreign !== null) {
-      const { claim, seen, abandoned } = foreign
+      const { claim, orphaned } = foreign
       if (incident.id !== null && isBefore(claim, { incident: incident.id, quality: qualityOf(ready) }))
         return this.#publish(incident, ready, 'withdrawn', now, claim.incident)
-      if (incident.id === claim.incident && claim.reporter < this.#gateway) incident.closedAt = now
+      if (incident.id === claim.incident && claim.reporter < this.#gateway && orphaned === null) incident.closedAt = now
       if (incident.id === null) {
         if (claim.state === 'final' || now - incident.createdAt > memory) incident.closedAt = now
-        const reporterGone = abandoned || (now - seen > reporterPatience && !context.alive(claim.reporter))
-        if (incident.closedAt !== null || !reporterGone) return null
+        if (incident.closedAt !== null || !this.#mayTakeOver(incident, foreign, context)) return null
         incident.id = claim.incident
         incident.revision = claim.revision
         incident.state = claim.state
@@ -164,6 +168,17 @@ export class IncidentBook {
     return this.#publish(incident, ready, 'updated', now, null)
   }
 
+  /** Whether the reporter is gone for good and everybody who comes before this gateway has let it pass. */
+  #mayTakeOver(incident: Incident, entry: SeenClaim, { now, alive }: IncidentContext): boolean {
+    const { reporter } = entry.claim
+    const cared = !entry.abandoned && (alive(reporter) || now - entry.seen <= reporterPatience)
+    entry.orphaned = cared ? null : (entry.orphaned ?? now)
+    if (entry.orphaned === null) return false
+    const order = reportingOrder(incident.shots).filter(gateway => gateway !== reporter)
+    const rank = order.includes(this.#gateway) ? order.indexOf(this.#gateway) : order.length
+    return now >= entry.orphaned + rank * claimDelay
+  }
+
   #publish(
     incident: Incident,
     shots: readonly SupportedShot[],
@@ -171,17 +186,20 @@ export class IncidentBook {
     now: number,
     mergedInto: string | null,
   ): { revision: GunfireRevision; claim: Claim } | null {
-    const earliest = earliestArrival(shots)
-    if (incident.id === null) {
-      if (earliest === undefined) return null
-      incident.id = incidentIdentifier(earliest)
+    // A withdrawn incident may have no shots left; it is told with the arrival that it was last told with.
+    const earliest = earliestArrival(shots) ?? incident.earliest
+    if (earliest === null) {
+      incident.closedAt = now
+      return null
     }
+    incident.earliest = earliest
+    incident.id ??= incidentIdentifier(earliest)
     incident.revision++
     incident.state = state
     incident.publishedAt = now
     incident.publishedContent = content(shots)
     if (state === 'final' || state === 'withdrawn') incident.closedAt = now
-    const told = state === 'withdrawn' ? [] : shots.map(shot => this.#report(shot))
+    const told = state === 'withdrawn' ? [] : shots.map(shot => reportedShot(shot, this.#plane))
     const quality = qualityOf(shots)
     const { id, revision } = incident
     return {
@@ -193,35 +211,9 @@ export class IncidentBook {
         state,
         quality,
         time: now,
-        earliest: { id: earliest?.id ?? id, time: earliest?.time ?? now },
+        earliest: { id: earliest.id, time: earliest.time },
         arrivals: [...incident.arrivals],
       },
-    }
-  }
-
-  #report({ located, arrivals, time }: SupportedShot): ReportedShot {
-    const residuals = new Map(located?.arrivals.map(({ id, residual }) => [id, residual]))
-    const [first] = arrivals
-    const gun = Math.max(0, ...arrivals.map(({ gunProbability }) => gunProbability ?? 0))
-    const seen = located === null ? arrivals.find(({ bearing }) => bearing !== null) : undefined
-    // The bearing is as seen from the gateway of the first arrival in the list.
-    const listed = seen === undefined ? arrivals : [seen, ...arrivals.filter(arrival => arrival !== seen)]
-    return {
-      time: located?.time ?? time,
-      timeError: located?.timeError ?? first?.timeError ?? Number.POSITIVE_INFINITY,
-      probability: located?.probability ?? (gun || 0.5),
-      position: located === null ? null : this.#plane.toGeodetic(located.position),
-      heightSolved: located?.threeDimensional ?? false,
-      uncertainty: located === null ? null : ellipse95(located.covariance),
-      bearing: seen?.bearing ?? null,
-      arrivals: listed.map(arrival => ({
-        id: arrival.id,
-        gateway: arrival.gateway,
-        time: arrival.time,
-        error: arrival.timeError,
-        residual: residuals.get(arrival.id) ?? 0,
-        soundLevel: arrival.soundLevel,
-      })),
     }
   }
 
@@ -244,6 +236,7 @@ export class IncidentBook {
       shots: [],
       arrivals: new Set(),
       settled: new Set(),
+      earliest: null,
       createdAt: now,
       readyAt: null,
       publishedAt: Number.NEGATIVE_INFINITY,
@@ -268,11 +261,6 @@ export class IncidentBook {
 }
 
 const qualities: readonly IncidentQuality[] = ['located', 'bearing', 'heard']
-
-function qualityOf(shots: readonly SupportedShot[]): IncidentQuality {
-  if (shots.some(({ located }) => located !== null)) return 'located'
-  return shots.some(({ arrivals }) => arrivals.some(({ bearing }) => bearing !== null)) ? 'bearing' : 'heard'
-}
 
 /** Shots to tell of: those that nobody can add to any more, and those that were such before and have only changed. */
 function readyShots(incident: Incident, context: IncidentContext): SupportedShot[] {

@@ -18,7 +18,7 @@ export interface ClassifierWeights {
 }
 
 /** A standardised feature beyond this says no more than this. */
-const farthest = 4
+const farthest = 3
 /** No single microphone is surer than this, in natural-logarithmic odds. */
 const surest = 6
 

@@ -5,8 +5,8 @@ import { ImpulseJudge } from '../../gateway/acoustics/classifier.js'
 import { ArrayListener } from '../../gateway/acoustics/listener.js'
 import { Random } from '../simulator/random.js'
 import { bandNoise } from '../simulator/waveform.js'
-import { liveFire } from './examples.js'
 import { areaUnderCurve } from './fit.js'
+import { isQuiet, liveFire } from './live-fire.js'
 import { type Recording, readWave } from './wave.js'
 
 /*
@@ -29,6 +29,8 @@ export interface Heard {
 }
 
 const lead = 1
+/** Root mean square of what every microphone adds, full scale 1: no recording is digitally silent. */
+const selfNoise = 1e-4
 
 /**
  * Lets a gateway hear a clip. Before it lies a second of noise that is as loud as the clip's own quietest tenth, of any
@@ -51,7 +53,8 @@ export function hear(clip: Clip): Heard {
 
 export function streamOf({ name, samples, sampleRate }: Pick<Clip, 'name' | 'samples' | 'sampleRate'>): Float32Array {
   const count = Math.round(lead * sampleRate)
-  const noise = bandNoise(new Random(1).fork(name), count, sampleRate, 100, 0.35 * sampleRate)
+  const random = new Random(1).fork(name)
+  const noise = bandNoise(random, count, sampleRate, 100, 0.35 * sampleRate)
   const level = quietestTenth({ samples, sampleRate })
   const stream = new Float32Array(2 * count + samples.length)
   for (let i = 0; i < count; i++) {
@@ -59,6 +62,7 @@ export function streamOf({ name, samples, sampleRate }: Pick<Clip, 'name' | 'sam
     stream[count + samples.length + i] = level * noise[count - 1 - i]!
   }
   stream.set(samples, count)
+  for (let i = 0; i < stream.length; i++) stream[i]! += selfNoise * random.normal()
   return stream
 }
 
@@ -172,7 +176,7 @@ function liveFireCandidates(folder: string): { gun: number; blast: number; isGun
     const heard = hear({ ...source, name: source.file, kind: 'live-fire', trained: false })
     return heard.candidates.flatMap(({ time, gun, blast }) => {
       const isGun = source.blasts.some(blast => Math.abs(blast - time) < 0.04)
-      const isOther = time < source.quietUntil || time > source.quietFrom
+      const isOther = isQuiet(source, time)
       return isGun || isOther ? [{ gun, blast, isGun, position: source.position }] : []
     })
   })

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { z } from 'zod'
 import { BandReader } from '../../gateway/acoustics/band.js'
 import { impulseFeatures } from '../../gateway/acoustics/features.js'
 import { Random } from '../simulator/random.js'
 import { bandNoise } from '../simulator/waveform.js'
+import { synthesisRate } from './blasts.js'
+import { isQuiet, type LiveFireRecording, liveFire } from './live-fire.js'
 import { carried, type Recorder, recorded, resampled } from './recorder.js'
-import { makers, synthesisRate } from './synthesis.js'
+import { makers } from './synthesis.js'
 import { type Recording, readWave } from './wave.js'
 
 export const exampleSeed = 20_181_218
@@ -34,8 +35,6 @@ const trainableSounds = [
   'ambience/max_crowd_cheering.wav',
   'ambience/max_rain.wav',
 ]
-/** FP7 and FP8 are kept for evaluation. */
-const trainingPositions = ['FP1', 'FP2', 'FP4']
 
 /** Steps of power in a recording, as a listener finds them: seconds. */
 function steps({ samples, sampleRate }: Recording): number[] {
@@ -88,52 +87,9 @@ function exampleAt(
   return features === null ? [] : [{ ...about, features, secondsHeard: heard.length / sampleRate }]
 }
 
-const pulses = z.array(z.object({ pulse_uuid: z.string(), serial_number: z.string(), arrival_time_utc: z.string() }))
-const tuples = z.array(z.object({ pulse_uuids: z.array(z.string()) }))
-const recordingNote = z.object({ serial_number: z.string(), timestamp: z.string() })
-
-/** One sensor's recording of one test: when in it the vendor heard blasts, and up to and from when there surely were none, seconds. */
-export interface LiveFireRecording extends Recording {
-  readonly position: string
-  readonly file: string
-  readonly blasts: readonly number[]
-  readonly quietUntil: number
-  readonly quietFrom: number
-}
-
-export function* liveFire(
-  folder: string,
-  positions: readonly string[] = trainingPositions,
-): Generator<LiveFireRecording> {
-  const json = (file: string): unknown => JSON.parse(readFileSync(file, 'utf8'))
-  for (const position of positions) {
-    for (const test of readdirSync(join(folder, position)).sort()) {
-      const path = (name: string): string => join(folder, position, test, `${test}.${name}`)
-      const all = new Map(pulses.parse(json(path('allpulses.json'))).map(pulse => [pulse.pulse_uuid, pulse]))
-      const shots = tuples
-        .parse(json(path('nlos-tuples.json')))
-        .flatMap(({ pulse_uuids }) => pulse_uuids.flatMap(id => all.get(id) ?? []))
-      const times = shots.map(({ arrival_time_utc }) => Date.parse(arrival_time_utc) / 1000)
-      for (const name of readdirSync(join(folder, position, test)).sort()) {
-        if (!name.endsWith('.wav')) continue
-        const file = join(folder, position, test, name)
-        const { serial_number, timestamp } = recordingNote.parse(json(file.replace(/wav$/, 'json')))
-        const start = Date.parse(timestamp) / 1000
-        const blasts = shots.flatMap((shot, i) => (shot.serial_number === serial_number ? [times[i]! - start] : []))
-        yield {
-          ...readWave(file),
-          ...{ position, file, blasts: blasts.sort((a, b) => a - b) },
-          quietUntil: Math.min(...times) - start - 0.25,
-          quietFrom: Math.max(...times) - start + 3,
-        }
-      }
-    }
-  }
-}
-
 /** Seconds of sound around an onset that are handed to a recorder: before and after. */
 const pieceBefore = 0.55
-const pieceAfter = 0.55
+const pieceAfter = 0.6
 
 /** Cuts the sound around a moment, adds noise at times, records it and takes the onset that is found there again. */
 function piece(
@@ -167,10 +123,6 @@ function liveFireExamples(sources: readonly LiveFireRecording[], random: Random)
   )
 }
 
-export function isQuiet({ quietUntil, quietFrom }: LiveFireRecording, seconds: number): boolean {
-  return seconds < quietUntil || seconds > quietFrom
-}
-
 /** Onsets in recordings of what is no gun. */
 function recordedExamples(sounds: readonly (Recording & { readonly name: string })[], random: Random): Example[] {
   return sounds.flatMap(source => {
@@ -201,8 +153,9 @@ function synthesisedExample(
   noise(wet, floor)
   const { recording, recorder } = recorded({ samples: wet, sampleRate: synthesisRate }, random)
   const found = steps(recording)
-  const at =
-    blast === undefined ? found.slice(0, 4) : found.filter(seconds => Math.abs(seconds - pieceBefore - 0.003) < 0.03)
+  // Where the piece holds all that is looked at, so that nothing tells where it was cut.
+  const whole = found.filter(seconds => seconds > 0.43 && seconds < 1.02)
+  const at = blast === undefined ? whole : whole.filter(seconds => Math.abs(seconds - pieceBefore - 0.003) < 0.03)
   const group = blast === undefined ? kind : `blasts ${stream % 3}`
   const about = { kind, blast: blast !== undefined, origin: 'synthesised', group, recorder, floor } as const
   return at.flatMap(seconds => exampleAt(recording, seconds, random, about))
@@ -269,7 +222,7 @@ export function allExamples(
     data: {
       'live-fire': hashOfFiles(sensors.map(({ file }) => file)),
       sounds: hashOfFiles(sounds.map(({ file }) => file)),
-      synthesised: hashOfExamples(synthesised),
+      'synthesised sample': synthesisedSampleHash(),
     },
   }
 }
@@ -281,10 +234,12 @@ function hashOfFiles(files: readonly string[]): string {
   return hash.digest('hex')
 }
 
-/** SHA-256 of the features, rounded to what does not depend on the machine. */
-export function hashOfExamples(examples: readonly Example[]): string {
+/** SHA-256 of the features of a part of the synthesised examples, rounded to what does not depend on the machine. */
+export function synthesisedSampleHash(): string {
   const hash = createHash('sha256')
-  for (const { features } of examples) hash.update(Array.from(features, value => value.toPrecision(4)).join())
+  for (const { features } of synthesisedExamples(new Random(exampleSeed).fork('synthesised'), 0.04)) {
+    hash.update(Array.from(features, value => value.toPrecision(4)).join())
+  }
   return hash.digest('hex')
 }
 

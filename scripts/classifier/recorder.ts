@@ -8,6 +8,8 @@ import type { Recording } from './wave.js'
 export interface Recorder {
   /** Hertz. */
   readonly sampleRate: number
+  /** Up to where the sound reaches, hertz. */
+  readonly bandwidth: number
   readonly encoding: 'linear 10' | 'linear 12' | 'linear 16' | 'mu-law'
 }
 
@@ -119,7 +121,7 @@ export function resampled(samples: ArrayLike<number>, from: number, to: number):
 }
 
 /**
- * Records a sound: another rate, another loudness, clipping now and then, and coarse or fine numbers. The loudness follows the
+ * Records a sound: another rate, another colour, another loudness, clipping now and then, and coarse or fine numbers. The loudness follows the
  * sound's own peak.
  */
 export function recorded(
@@ -129,12 +131,27 @@ export function recorded(
   const rate = rates[random.integer(rates.length)]!
   const encoding = encodings[random.integer(encodings.length)]!
   const sound = resampled(samples, sampleRate, rate)
+  if (random.chance(0.6)) colour(sound, rate, random.between(-1, 1))
   let peak = 1e-12
   for (const value of sound) peak = Math.max(peak, Math.abs(value))
   const gain = 10 ** ((random.chance(0.35) ? random.between(0, 24) : random.between(-20, 0)) / 20) / peak
   const coded = new Float32Array(sound.length)
   for (let i = 0; i < sound.length; i++) coded[i] = code(Math.max(-1, Math.min(1, sound[i]! * gain)), encoding, random)
-  return { recording: { sampleRate: rate, samples: coded }, recorder: { sampleRate: rate, encoding } }
+  return {
+    recording: { sampleRate: rate, samples: coded },
+    recorder: { sampleRate: rate, bandwidth: 0.46 * Math.min(rate, sampleRate), encoding },
+  }
+}
+
+/** Tilts the spectrum up (towards 1) or down (towards -1), by up to about 15 dB between 300 and 3,000 Hz, as microphones and housings do. */
+function colour(sound: Float64Array, sampleRate: number, tilt: number): void {
+  const pole = Math.exp((-2 * Math.PI * 600) / sampleRate)
+  let low = 0
+  for (let i = 0; i < sound.length; i++) {
+    low = pole * low + (1 - pole) * sound[i]!
+    const high = sound[i]! - low
+    sound[i] = tilt > 0 ? high + (1 - tilt) * low : low + (1 + 0.9 * tilt) * high
+  }
 }
 
 /** G.711 is followed for the law itself; its segments are not. Steps are dithered, as a microphone's own noise does. */
