@@ -55,7 +55,9 @@ const shot = z
     probability: probability('That this is a gunshot.'),
     position: position.nullable(),
     uncertainty: uncertainty.nullable(),
-    bearing: bearing.nullable().describe('From the gateway that reports; null where its array gives none.'),
+    bearing: bearing
+      .nullable()
+      .describe('From the gateway of the first arrival listed; null where its array gives none.'),
     arrivals: z.array(shotArrival).describe('The arrivals that this shot explains.'),
   })
   .refine(
