@@ -41,6 +41,8 @@ export interface HearingOptions {
   readonly loneSalience: number
 }
 
+/** Salience (decibel of the power step) from which gateways report a sound that is not located. */
+export const usualLoneSalience = 30
 /** Arrivals are kept this long, and shots older than `frozenAfter` are no longer changed, seconds. */
 const poolSeconds = 20
 const frozenAfter = 14

@@ -7,7 +7,7 @@ import type { AudioBlock } from '../../drivers/microphone-array/microphone-array
 import { RecordedArray } from '../../drivers/microphone-array/recording.js'
 import { systemClock } from '../../drivers/system-clock.js'
 import type { Arrival } from '../acoustics/arrival.js'
-import { Hearing } from '../acoustics/hearing.js'
+import { Hearing, usualLoneSalience } from '../acoustics/hearing.js'
 import type { GunfireRevision } from '../acoustics/incident.js'
 import { locateShots } from '../acoustics/locate.js'
 import type { DistrustChange } from '../acoustics/trust.js'
@@ -232,7 +232,7 @@ async function playerOf(gateway: RecordedGateway, set: RecordingSet): Promise<Pl
       weather: set.weather,
       locate: locateShots,
       heartbeat: 0,
-      loneSalience: 1000,
+      loneSalience: usualLoneSalience,
     }),
     blocks: array.readings(new AbortController().signal)[Symbol.asyncIterator](),
     next: null,

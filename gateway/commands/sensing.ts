@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { devicesFolder } from '../../drivers/device-files.js'
 import type { StateReport } from '../../drivers/driver.js'
 import { systemClock } from '../../drivers/system-clock.js'
-import { Hearing } from '../acoustics/hearing.js'
+import { Hearing, usualLoneSalience } from '../acoustics/hearing.js'
 import { locateShots } from '../acoustics/locate.js'
 import type { DistrustChange } from '../acoustics/trust.js'
 import { defaultConfigurationFile, deviceNames, loadConfiguration } from '../config/load.js'
@@ -28,8 +28,6 @@ import { stopSignal } from './terminal.js'
 
 /** How often the hearing looks whether something is due, seconds. */
 const tick = 0.1
-/** Salience from which a gateway without neighbours reports a sound by itself. */
-const loneSalience = 30
 
 export function define(command: Command): void {
   command
@@ -81,7 +79,7 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
     weather,
     locate: locateShots,
     heartbeat: 10,
-    loneSalience,
+    loneSalience: usualLoneSalience,
   })
   const listen = async (index: number): Promise<void> => {
     const settings = microphoneArrays[index]

@@ -1,33 +1,9 @@
 import { test } from 'tap'
 import { fromDecibel, toDecibel } from '../../scripts/simulator/physics.js'
 import { GatewayRenderer } from '../../scripts/simulator/render.js'
-import {
-  plainGateway,
-  plainScene,
-  type Scene,
-  type SceneGateway,
-  usualMicrophones,
-} from '../../scripts/simulator/scene.js'
+import { plainGateway, plainScene, type Scene, usualMicrophones } from '../../scripts/simulator/scene.js'
 import { peakOf, rootMeanSquare } from '../../scripts/simulator/waveform.js'
-
-const at = (east: number, north: number, up = 0) => ({ east, north, up })
-const start = 1_700_000_000
-/** On the ground, so that the bounce off a hard ground only doubles the sound. */
-const onGround = (id: string, east: number, more: Partial<SceneGateway> = {}): SceneGateway => ({
-  ...plainGateway(id, at(east, 0)),
-  microphones: { ...usualMicrophones, selfNoise: -100 },
-  ...more,
-})
-const gun = (time: number, position = at(0, 0)) => ({ kind: 'gun' as const, time: start + time, position })
-
-function record(
-  scene: Scene,
-  gateway: SceneGateway,
-  first = 0,
-  count = scene.duration * scene.sampleRate,
-): Float32Array[] {
-  return new GatewayRenderer(scene, gateway).samples(first, count)
-}
+import { at, gun, onGround, record, start } from './open-field.js'
 
 test('noise has its level, keeps it over time, and lies as far below the sound as asked', async t => {
   const calm = { ambience: null, rain: null, wind: null }

@@ -2,35 +2,11 @@ import { test } from 'tap'
 import { fourier } from '../../scripts/simulator/fourier.js'
 import { valueAt } from '../../scripts/simulator/interpolation.js'
 import { absorption, shockAt, speedOfSound, toDecibel } from '../../scripts/simulator/physics.js'
-import { GatewayRenderer } from '../../scripts/simulator/render.js'
-import {
-  plainGateway,
-  plainScene,
-  type Scene,
-  type SceneGateway,
-  usualMicrophones,
-} from '../../scripts/simulator/scene.js'
+import { plainScene, type SceneGateway, usualMicrophones } from '../../scripts/simulator/scene.js'
 import { peakOf, rootMeanSquare } from '../../scripts/simulator/waveform.js'
+import { at, gun, onGround, record, start } from './open-field.js'
 
-const at = (east: number, north: number, up = 0) => ({ east, north, up })
-const start = 1_700_000_000
-/** On the ground, so that the bounce off a hard ground only doubles the sound. */
-const onGround = (id: string, east: number, more: Partial<SceneGateway> = {}): SceneGateway => ({
-  ...plainGateway(id, at(east, 0)),
-  microphones: { ...usualMicrophones, selfNoise: -100 },
-  ...more,
-})
-const gun = (time: number, position = at(0, 0)) => ({ kind: 'gun' as const, time: start + time, position })
 const speed = speedOfSound({ temperature: 20, humidity: 50, pressure: 101.325 })
-
-function record(
-  scene: Scene,
-  gateway: SceneGateway,
-  first = 0,
-  count = scene.duration * scene.sampleRate,
-): Float32Array[] {
-  return new GatewayRenderer(scene, gateway).samples(first, count)
-}
 
 /** The spectrum of `size` samples from `first` on. */
 function spectrum(samples: Float32Array, first: number, size: number) {
