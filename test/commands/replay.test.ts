@@ -156,7 +156,9 @@ test('the demonstration is found within 25 m, in the same bytes twice, with a pi
   const svg = readFileSync(picture, 'utf8')
   t.equal(faultOfXml(svg), null)
   t.match(svg, /<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg"/)
-  t.notMatch(svg, /<script|NaN|Infinity|undefined/)
+  // Packed pixels may spell anything, and do so differently with each zlib.
+  const drawn = svg.replace(/base64,[A-Za-z0-9+/=]+/g, '')
+  t.notMatch(drawn, /<script|NaN|Infinity|undefined/)
   t.ok(svg.length < 1_000_000, `${svg.length} bytes`)
   const count = (pattern: RegExp): number => svg.match(pattern)?.length ?? 0
   t.equal(count(/class="gateway"/g), 6, 'six gateways on the map')
