@@ -171,7 +171,8 @@ function summarise(outcome: Outcome, killed: number): number {
       `  ${killed} processes killed, ${keepers.reduce((sum, { restarts }) => sum + restarts, 0)} started again by the demo, the others by "polewatch run"`,
     )
   const fine = values.chaos ? outcome.nothingLost : outcome.complete
-  say(fine ? '  Everything that was expected arrived.' : '  NOT everything that was expected arrived.')
+  const expected = values.chaos ? 'that was committed' : 'that was expected'
+  say(fine ? `  Everything ${expected} arrived.` : `  NOT everything ${expected} arrived.`)
   if (!fine) {
     say('  The end of what the gateways logged:')
     say(tail(join(folder, 'gateways.log'), 20))
