@@ -197,14 +197,17 @@ test('the canonical form is that of RFC 8785', t => {
     [Number.NEGATIVE_INFINITY],
     '\udc00',
     { '\ud800': 1 },
+    JSON.parse('{"__proto__": 1}'),
     new Date(0),
     1n,
     new Map(),
   ]) {
     t.throws(() => canonicalJson(value), TypeError)
   }
+  // A property named __proto__ is refused, as the messages' test shows.
+  const jsonValue = fc.jsonValue({ maxDepth: 5 }).filter(value => !JSON.stringify(value).includes('"__proto__":'))
   fc.assert(
-    fc.property(fc.jsonValue({ maxDepth: 5 }), value => {
+    fc.property(jsonValue, value => {
       const text = canonicalJson(value)
       return canonicalJson(JSON.parse(text)) === text
     }),
