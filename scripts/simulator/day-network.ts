@@ -1,0 +1,103 @@
+import type { Arrival } from '../../gateway/acoustics/arrival.js'
+import { TangentPlane } from '../../gateway/acoustics/geodesy.js'
+import { Hearing, usualLoneSalience } from '../../gateway/acoustics/hearing.js'
+import type { GunfireRevision } from '../../gateway/acoustics/incident.js'
+import { locateShots } from '../../gateway/acoustics/locate.js'
+import { Ear } from '../../gateway/commands/ear.js'
+import { City } from './buildings.js'
+import { GatewayRenderer } from './render.js'
+import type { Scene, SceneGateway } from './scene.js'
+
+/** Sound goes to the ears and messages to the neighbours in such steps, and for so long after the last sound, seconds. */
+const step = 0.5
+const afterwards = 20
+
+/** Told of what the gateways hear and publish as it happens. */
+export interface DayWitness {
+  heard(gateway: SceneGateway, arrivals: readonly Arrival[]): void
+  published(gateway: SceneGateway, revision: GunfireRevision): void
+  /** @param seconds of the scene that are over */
+  progress(seconds: number): void
+}
+
+interface Pole {
+  readonly gateway: SceneGateway
+  readonly renderer: GatewayRenderer
+  readonly ear: Ear
+  readonly hearing: Hearing
+  next: number
+}
+
+/**
+ * Streams a scene through the ears and the hearing of all its gateways, which tell each other their arrivals with a step's
+ * delay. Nothing is kept but what they keep themselves: memory does not grow with the length of the scene.
+ */
+export function listenToScene(scene: Scene, witness: DayWitness): void {
+  const poles = polesOf(scene)
+  const block = Math.round(step * scene.sampleRate)
+  for (let seconds = step; seconds < scene.duration + afterwards; seconds += step) {
+    const now = scene.start + seconds
+    for (const pole of poles) {
+      // A block is heard when its last sample is taken; recordings begin up to half a second into the scene.
+      const count = Math.min(block, pole.renderer.sampleCount - pole.next)
+      if (count <= 0 || pole.gateway.startDelay + (pole.next + count) / scene.sampleRate > seconds) continue
+      const { arrivals, heardUntil } = pole.ear.take({
+        kind: 'audio',
+        channels: pole.renderer.samples(pole.next, count),
+        sampleRate: scene.sampleRate,
+        firstSample: pole.next,
+        systemTime: systemTimeOf(scene, pole.gateway, pole.next),
+        systemTimeError: 0.0001,
+      })
+      pole.next += count
+      pole.hearing.hear(arrivals, heardUntil, now)
+      if (arrivals.length > 0) witness.heard(pole.gateway, arrivals)
+    }
+    exchange(poles, now, witness)
+    witness.progress(seconds)
+  }
+}
+
+function exchange(poles: readonly Pole[], now: number, witness: DayWitness): void {
+  for (const pole of poles) {
+    const { report, due } = pole.hearing.advance(now)
+    for (const other of poles) {
+      if (other === pole) continue
+      if (report !== null) other.hearing.receive(report, now)
+      for (const { claim } of due) other.hearing.receiveClaim(claim, now)
+    }
+    for (const { revision } of due) witness.published(pole.gateway, revision)
+  }
+}
+
+function polesOf(scene: Scene): Pole[] {
+  const city = new City(scene.buildings)
+  const plane = new TangentPlane(scene.origin)
+  return scene.gateways.map(gateway => ({
+    gateway,
+    renderer: new GatewayRenderer(scene, gateway, city),
+    ear: new Ear({
+      gateway: gateway.id,
+      epoch: 'day',
+      fullScaleLevel: gateway.microphones.fullScaleLevel,
+      clock: { offset: 0, error: gateway.timeError },
+      direction: null,
+    }),
+    hearing: new Hearing({
+      gateway: gateway.id,
+      epoch: 'day',
+      position: plane.toGeodetic(gateway.statedPosition),
+      positionError: gateway.positionError,
+      weather: scene.statedWeather,
+      locate: locateShots,
+      heartbeat: 10,
+      loneSalience: usualLoneSalience,
+    }),
+    next: 0,
+  }))
+}
+
+/** When the gateway's own clock reads that it took a sample. */
+function systemTimeOf(scene: Scene, { startDelay, clockOffset, drift }: SceneGateway, sample: number): number {
+  return scene.start + startDelay + clockOffset + sample / (scene.sampleRate * (1 + 1e-6 * drift))
+}
