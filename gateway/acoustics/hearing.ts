@@ -238,7 +238,7 @@ export class Hearing {
       poor.add(arrival.gateway)
       return []
     })
-    if (new Set(arrivals.map(({ gateway }) => gateway)).size < 3) return []
+    if (new Set(arrivals.map(({ gateway }) => gateway)).size < 2) return []
     const told = [...places.keys()].filter(gateway => !poor.has(gateway))
     const heardUntil = new Map(told.map(gateway => [gateway, this.#toldUntil(gateway, now)]))
     return this.#options.locate({ arrivals, places, heardUntil, weather: this.#weather })

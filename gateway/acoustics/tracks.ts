@@ -1,4 +1,5 @@
 import {
+  bearingOf,
   type Candidate,
   coverageEvidence,
   directProbability,
@@ -96,6 +97,8 @@ function trackOf(
 /** All that one station can contribute to a burst from one place: its best track, or null for silence, and its evidence. */
 function bestTrack(
   station: Station,
+  source: Source,
+  air: Air,
   expected: number,
   distance: number,
   lags: readonly number[],
@@ -114,7 +117,8 @@ function bestTrack(
       if (used.has(head)) continue
       const { track, evidence: worth } = trackOf(station, head, base, lags, expected)
       for (const pick of track.picks) if (pick) used.add(pick)
-      const value = worth + Math.log(heard * residualDensity(track.lead, track.time - expected))
+      const ratio = bearingOf(track.lead, station, source, air)?.ratio ?? 1
+      const value = worth + Math.log(heard * residualDensity(track.lead, track.time - expected, ratio))
       if (value > evidence) {
         evidence = value
         best = track
@@ -124,7 +128,7 @@ function bestTrack(
   return { track: best, evidence }
 }
 
-/** The best tracks of all stations for a source and its rounds, and how many of them came straight. */
+/** The best tracks of all stations for a source and its rounds, and what those that may have come straight give towards a place. */
 export function associate(
   stations: readonly Station[],
   air: Air,
@@ -141,13 +145,33 @@ export function associate(
     const distance = Math.hypot(dx, dy)
     nearest = Math.min(nearest, distance)
     const expected = source.time + travelTime(air, dx, dy, station.position.up - source.up)
-    const { track, evidence } = bestTrack(station, expected, distance, lags)
+    const { track, evidence } = bestTrack(station, source, air, expected, distance, lags)
     score += evidence
     if (!track) continue
     tracks.push(track)
-    if (directProbability(track.lead, track.time - expected) > maybeDirect) direct++
+    const ratio = bearingOf(track.lead, station, source, air)?.ratio ?? 1
+    if (directProbability(track.lead, track.time - expected, ratio) > maybeDirect) direct += fixesOf(ratio)
   }
   return { tracks, direct, score: nearest > reach ? Number.NEGATIVE_INFINITY : score + coverageEvidence(nearest) }
+}
+
+/** What an arrival gives towards a place, in arrivals: its time, and half as much again a bearing that agrees with the source. */
+function fixesOf(ratio: number): number {
+  return ratio > 1 ? 1.5 : 1
+}
+
+/** What the tracks that came straight give towards a place, in arrivals. */
+export function straightFixes(
+  burst: { readonly solution: Source; readonly tracks: readonly Track[] },
+  air: Air,
+): number {
+  const { solution, tracks } = burst
+  return tracks.reduce((sum, { station, lead, time }) => {
+    const { east, north, up } = station.position
+    const travel = travelTime(air, east - solution.east, north - solution.north, up - solution.up)
+    const ratio = bearingOf(lead, station, solution, air)?.ratio ?? 1
+    return directProbability(lead, time - solution.time - travel, ratio) > surelyDirect ? sum + fixesOf(ratio) : sum
+  }, 0)
 }
 
 /** How many tracks came straight rather than as an echo. */
