@@ -130,7 +130,7 @@ export function candidatesOf(
   })
 }
 
-/** Sorts arrivals by gateway and time; those of unknown gateways, or of no known time or place, are left out. */
+/** Sorts arrivals by gateway and time; those of unknown gateways, or of no known time or place, and shock waves are left out. */
 export function stationsOf(
   arrivals: readonly Arrival[],
   places: ReadonlyMap<string, GatewayPlace>,
@@ -139,7 +139,7 @@ export function stationsOf(
 ): Station[] {
   const byGateway = new Map<string, Arrival[]>()
   for (const arrival of arrivals) {
-    if (!Number.isFinite(arrival.time) || !Number.isFinite(arrival.timeError)) continue
+    if (!Number.isFinite(arrival.time) || !Number.isFinite(arrival.timeError) || arrival.shockWave) continue
     const known = byGateway.get(arrival.gateway)
     if (known) known.push(arrival)
     else byGateway.set(arrival.gateway, [arrival])

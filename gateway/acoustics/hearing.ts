@@ -115,8 +115,9 @@ export class Hearing {
     const { gateway } = this.#options
     this.#heardUntil.set(gateway, Math.max(this.#heardUntil.get(gateway) ?? 0, heardUntil))
     this.#lastSeen.set(gateway, now)
-    this.#unsent.push(...arrivals)
-    this.#add(arrivals)
+    const blasts = arrivals.filter(({ shockWave }) => shockWave !== true)
+    this.#unsent.push(...blasts)
+    this.#add(blasts)
   }
 
   /** Takes a neighbour's report. Arrivals that claim to be from another gateway, or from the future, are ignored. */
