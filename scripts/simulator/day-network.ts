@@ -1,6 +1,6 @@
-import type { Arrival } from '../../gateway/acoustics/arrival.js'
+import type { Arrival, LocalPosition, LocatedShot } from '../../gateway/acoustics/arrival.js'
 import { TangentPlane } from '../../gateway/acoustics/geodesy.js'
-import { Hearing, usualLoneSalience } from '../../gateway/acoustics/hearing.js'
+import { Hearing, type Locator, usualLoneSalience } from '../../gateway/acoustics/hearing.js'
 import type { GunfireRevision } from '../../gateway/acoustics/incident.js'
 import { locateShots } from '../../gateway/acoustics/locate.js'
 import { Ear } from '../../gateway/commands/ear.js'
@@ -9,7 +9,9 @@ import { GatewayRenderer } from './render.js'
 import type { Scene, SceneGateway } from './scene.js'
 
 /** Sound goes to the ears and messages to the neighbours in such steps, and for so long after the last sound, seconds. */
-const step = 0.5
+const step = 1
+/** Gateways tell what they have just heard so long before anyone solves for it, as messages take their time, seconds. */
+const tellingTime = 0.8
 const afterwards = 20
 
 /** Told of what the gateways hear and publish as it happens. */
@@ -29,14 +31,18 @@ interface Pole {
 }
 
 /**
- * Streams a scene through the ears and the hearing of all its gateways, which tell each other their arrivals with a step's
- * delay. Nothing is kept but what they keep themselves: memory does not grow with the length of the scene.
+ * Streams a scene through the ears and the hearing of all its gateways, which tell each other their arrivals within a
+ * step. Nothing is kept but what they keep themselves: memory does not grow with the length of the scene.
  */
 export function listenToScene(scene: Scene, witness: DayWitness): void {
-  const poles = polesOf(scene)
+  const solutions = new Map<string, readonly LocatedShot[]>()
+  const poles = polesOf(scene, shared(solutions))
   const block = Math.round(step * scene.sampleRate)
   for (let seconds = step; seconds < scene.duration + afterwards; seconds += step) {
     const now = scene.start + seconds
+    const solvedAt = now + tellingTime - step
+    solutions.clear()
+    exchange(poles, solvedAt, witness)
     for (const pole of poles) {
       // A block is heard when its last sample is taken; recordings begin up to half a second into the scene.
       const count = Math.min(block, pole.renderer.sampleCount - pole.next)
@@ -70,7 +76,34 @@ function exchange(poles: readonly Pole[], now: number, witness: DayWitness): voi
   }
 }
 
-function polesOf(scene: Scene): Pole[] {
+/**
+ * Gateways that know the same arrivals at the same moment come to the same solution but for the origin of their planes and for
+ * up to when they know that the others heard nothing, which is a second's difference; it is worked out once for all of them.
+ */
+function shared(solutions: Map<string, readonly LocatedShot[]>): Locator {
+  return input => {
+    const places = [...input.places.values()].sort((a, b) => (a.gateway < b.gateway ? -1 : 1))
+    const origin = places[0]?.position ?? { east: 0, north: 0, up: 0 }
+    const key = JSON.stringify([
+      places.map(({ gateway, positionError }) => [gateway, positionError]),
+      input.arrivals.map(({ id, timeError }) => `${id} ${timeError}`).sort(),
+      [...input.heardUntil.keys()].sort(),
+    ])
+    let found = solutions.get(key)
+    if (found === undefined) {
+      const moved = places.map(each => ({ ...each, position: from(origin, each.position, -1) }))
+      found = locateShots({ ...input, places: new Map(moved.map(each => [each.gateway, each])) })
+      solutions.set(key, found)
+    }
+    return found.map(shot => ({ ...shot, position: from(origin, shot.position, 1) }))
+  }
+}
+
+function from(origin: LocalPosition, { east, north, up }: LocalPosition, sign: 1 | -1): LocalPosition {
+  return { east: east + sign * origin.east, north: north + sign * origin.north, up: up + sign * origin.up }
+}
+
+function polesOf(scene: Scene, locate: Locator): Pole[] {
   const city = new City(scene.buildings)
   const plane = new TangentPlane(scene.origin)
   return scene.gateways.map(gateway => ({
@@ -89,7 +122,7 @@ function polesOf(scene: Scene): Pole[] {
       position: plane.toGeodetic(gateway.statedPosition),
       positionError: gateway.positionError,
       weather: scene.statedWeather,
-      locate: locateShots,
+      locate,
       heartbeat: 10,
       loneSalience: usualLoneSalience,
     }),
