@@ -34,18 +34,20 @@ interface Pole {
  * Streams a scene through the ears and the hearing of all its gateways, which tell each other their arrivals within a
  * step. Nothing is kept but what they keep themselves: memory does not grow with the length of the scene.
  */
-export function listenToScene(scene: Scene, witness: DayWitness): void {
+export function listenToScene(scene: Scene, witness: DayWitness, { from, until }: Stretch = wholeOf(scene)): void {
   const solutions = new Map<string, readonly LocatedShot[]>()
   const poles = polesOf(scene, shared(solutions))
   const block = Math.round(step * scene.sampleRate)
-  for (let seconds = step; seconds < scene.duration + afterwards; seconds += step) {
+  for (const pole of poles) pole.next = Math.round(from * scene.sampleRate)
+  for (let seconds = from + step; seconds < until + afterwards; seconds += step) {
     const now = scene.start + seconds
     const solvedAt = now + tellingTime - step
     solutions.clear()
     exchange(poles, solvedAt, witness)
     for (const pole of poles) {
       // A block is heard when its last sample is taken; recordings begin up to half a second into the scene.
-      const count = Math.min(block, pole.renderer.sampleCount - pole.next)
+      const last = Math.min(pole.renderer.sampleCount, Math.round(until * scene.sampleRate))
+      const count = Math.min(block, last - pole.next)
       if (count <= 0 || pole.gateway.startDelay + (pole.next + count) / scene.sampleRate > seconds) continue
       const { arrivals, heardUntil } = pole.ear.take({
         kind: 'audio',
@@ -62,6 +64,16 @@ export function listenToScene(scene: Scene, witness: DayWitness): void {
     exchange(poles, now, witness)
     witness.progress(seconds)
   }
+}
+
+/** Seconds of a scene between which it is listened to. */
+export interface Stretch {
+  readonly from: number
+  readonly until: number
+}
+
+export function wholeOf({ duration }: Scene): Stretch {
+  return { from: 0, until: duration }
 }
 
 function exchange(poles: readonly Pole[], now: number, witness: DayWitness): void {
@@ -91,15 +103,15 @@ function shared(solutions: Map<string, readonly LocatedShot[]>): Locator {
     ])
     let found = solutions.get(key)
     if (found === undefined) {
-      const moved = places.map(each => ({ ...each, position: from(origin, each.position, -1) }))
+      const moved = places.map(each => ({ ...each, position: shifted(origin, each.position, -1) }))
       found = locateShots({ ...input, places: new Map(moved.map(each => [each.gateway, each])) })
       solutions.set(key, found)
     }
-    return found.map(shot => ({ ...shot, position: from(origin, shot.position, 1) }))
+    return found.map(shot => ({ ...shot, position: shifted(origin, shot.position, 1) }))
   }
 }
 
-function from(origin: LocalPosition, { east, north, up }: LocalPosition, sign: 1 | -1): LocalPosition {
+function shifted(origin: LocalPosition, { east, north, up }: LocalPosition, sign: 1 | -1): LocalPosition {
   return { east: east + sign * origin.east, north: north + sign * origin.north, up: up + sign * origin.up }
 }
 

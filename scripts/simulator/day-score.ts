@@ -3,6 +3,7 @@ import { TangentPlane } from '../../gateway/acoustics/geodesy.js'
 import type { GunfireRevision, ReportedShot } from '../../gateway/acoustics/incident.js'
 import { City } from './buildings.js'
 import { airOf } from './contribution.js'
+import { type Stretch, wholeOf } from './day-network.js'
 import { findPaths } from './paths.js'
 import { travelTime } from './physics.js'
 import type { Scene, SceneGateway } from './scene.js'
@@ -56,13 +57,14 @@ export class DayScore {
   readonly #incidents = new Map<string, GunfireRevision>()
   #arrivals = 0
 
-  constructor(scene: Scene) {
+  /** @param stretch outside which shots do not count */
+  constructor(scene: Scene, { from, until }: Stretch = wholeOf(scene)) {
     this.#scene = scene
     this.#plane = new TangentPlane(scene.origin)
     const city = new City(scene.buildings)
     const ways = new Map<string, ReadonlyMap<string, number>>()
     this.#rounds = scene.sources
-      .filter(({ kind }) => kind === 'gun')
+      .filter(({ kind, time }) => kind === 'gun' && time >= scene.start + from && time < scene.start + until)
       .map(source => {
         const key = `${source.position.east} ${source.position.north}`
         const delays = ways.get(key) ?? delaysOf(scene, city, source)
