@@ -41,6 +41,9 @@ export interface Track {
   readonly time: number
   readonly lead: Candidate
   readonly picks: readonly (Candidate | null)[]
+  /** Logarithms: what its picks are worth as arrivals of the burst, wherever it is, and what their being something else is. */
+  readonly worth: number
+  readonly chance: number
 }
 
 /** The candidate nearest to a time, within the tolerance of the pattern. */
@@ -67,7 +70,7 @@ function trackOf(
   base: number,
   lags: readonly number[],
   expected: number,
-): { track: Track; evidence: number } {
+): Omit<Track, 'chance'> {
   const start = head.time - base
   const picks: (Candidate | null)[] = []
   let evidence = 0
@@ -91,7 +94,7 @@ function trackOf(
     sum += weight * (pick.time - lag)
     weightSum += weight
   }
-  return { track: { station, time: sum / weightSum, lead, picks }, evidence }
+  return { station, time: sum / weightSum, lead, picks, worth: evidence }
 }
 
 /** All that one station can contribute to a burst from one place: its best track, or null for silence, and its evidence. */
@@ -106,7 +109,8 @@ function bestTrack(
   const heard = hearingProbability(distance)
   let listening = 0
   for (const lag of lags) if (expected + lag < station.heardUntil) listening++
-  let evidence = listening === 0 ? 0 : Math.log(1 - heard) + (listening - 1) * Math.log(1 - repeatUnheard)
+  const chance = Math.max(0, listening - 1) * Math.log(1 - repeatUnheard)
+  let evidence = listening === 0 ? 0 : Math.log(1 - heard) + chance
   let best: Track | null = null
   const used = new Set<Candidate>()
   for (const base of lags) {
@@ -115,10 +119,10 @@ function bestTrack(
       const head = candidates[i]!
       if (head.time > expected + base + latest) break
       if (used.has(head)) continue
-      const { track, evidence: worth } = trackOf(station, head, base, lags, expected)
+      const track = { ...trackOf(station, head, base, lags, expected), chance }
       for (const pick of track.picks) if (pick) used.add(pick)
       const ratio = bearingOf(track.lead, station, source, air)?.ratio ?? 1
-      const value = worth + Math.log(heard * residualDensity(track.lead, track.time - expected, ratio))
+      const value = track.worth + Math.log(heard * residualDensity(track.lead, track.time - expected, ratio))
       if (value > evidence) {
         evidence = value
         best = track
@@ -202,7 +206,7 @@ export function contradictions(
     return station.candidates.some(head => {
       const late = head.time - expected - first
       if (late > 2 * earliest && (late < 2 * latest || heard)) return false
-      const { picks } = trackOf(station, head, first, lags, expected).track
+      const { picks } = trackOf(station, head, first, lags, expected)
       return picks.filter(pick => pick !== null).length >= enough
     })
   }).length
