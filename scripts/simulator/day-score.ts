@@ -18,7 +18,7 @@ const enough = 4
 const sameTime = 0.5
 const samePlace = 100
 /** What else sounded shortly before an alert that is false, seconds. */
-const lately = 4
+const lately = 20
 
 /** What became of a scene's shots. Metres. */
 export interface DayFigures {
@@ -32,14 +32,25 @@ export interface DayFigures {
   readonly error90: number | null
   readonly within25: number
   readonly insideEllipse: number
-  /** Final incidents with a place and no true shot in them, each with what sounded shortly before. */
-  readonly falseAlerts: readonly { readonly incident: string; readonly time: number; readonly after: SourceKind[] }[]
+  /** Final incidents with a place and no true shot in them. */
+  readonly falseAlerts: readonly FalseAlert[]
   /** Reported shots beyond the true ones in incidents that hold a true one, and incidents about shots told before. */
   readonly spareShots: number
   readonly doubledIncidents: number
   /** Final incidents without a place. */
   readonly heardOnly: number
   readonly arrivals: number
+}
+
+export interface FalseAlert {
+  readonly incident: string
+  readonly time: number
+  readonly probability: number
+  /** How many gateways its first shot's arrivals are from, and how far it lies from the nearest of all, metres. */
+  readonly gateways: number
+  readonly distance: number
+  /** What sounded shortly before. */
+  readonly after: readonly SourceKind[]
 }
 
 interface Round {
@@ -92,7 +103,7 @@ export class DayScore {
     const final = [...this.#incidents.values()].filter(({ state }) => state === 'final')
     const located = final.filter(({ quality }) => quality === 'located')
     const found = new Map<Round, { readonly error: number; readonly inside: boolean }>()
-    const falseAlerts: { incident: string; time: number; after: SourceKind[] }[] = []
+    const falseAlerts: FalseAlert[] = []
     let [spareShots, doubledIncidents] = [0, 0]
     for (const { incident, shots } of located) {
       let [fresh, known, spare] = [0, 0, 0]
@@ -106,8 +117,7 @@ export class DayScore {
         else spare++
       }
       const [first] = shots
-      if (fresh + known === 0 && first !== undefined)
-        falseAlerts.push({ incident, time: first.time, after: this.#before(first.time) })
+      if (fresh + known === 0 && first !== undefined) falseAlerts.push({ incident, ...this.#circumstances(first) })
       else if (fresh === 0) doubledIncidents++
       else spareShots += known + spare
     }
@@ -155,11 +165,21 @@ export class DayScore {
     return { error: Math.hypot(east, north), inside }
   }
 
-  #before(time: number): SourceKind[] {
+  #circumstances({ time, probability, position, arrivals }: ReportedShot): Omit<FalseAlert, 'incident'> {
+    const place = position === null ? null : this.#plane.toLocal(position)
+    const distances = this.#scene.gateways.map(gateway =>
+      place === null ? 0 : Math.hypot(gateway.position.east - place.east, gateway.position.north - place.north),
+    )
     const sounding = this.#scene.sources.filter(
       source => source.time < time + 0.5 && source.time + (source.duration ?? 1) > time - lately,
     )
-    return [...new Set(sounding.map(({ kind }) => kind))]
+    return {
+      time,
+      probability,
+      gateways: new Set(arrivals.map(({ gateway }) => gateway)).size,
+      distance: Math.min(...distances),
+      after: [...new Set(sounding.map(({ kind }) => kind))],
+    }
   }
 }
 

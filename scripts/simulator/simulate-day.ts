@@ -90,8 +90,10 @@ function print(day: DayFigures): void {
   console.log(`    within 25 m                             ${share(day.within25, day.confirmedAtAll)}`)
   console.log(`    inside the 95 % ellipse                 ${share(day.insideEllipse, day.confirmedAtAll)}`)
   console.log(`  confirmed alerts that are false           ${day.falseAlerts.length}`)
-  for (const { incident, time, after } of day.falseAlerts)
-    console.log(`    ${formatTime(time, 3)}  ${incident}  after: ${after.join(', ') || 'nothing'}`)
+  for (const { incident, time, probability, gateways: heardBy, distance, after } of day.falseAlerts)
+    console.log(
+      `    ${formatTime(time, 3)}  ${incident}  ${probability.toFixed(2)}  by ${heardBy} gateways, ${metres(distance)} from the nearest  after: ${after.join(', ') || 'nothing'}`,
+    )
   console.log(`  shots too many in true alerts             ${day.spareShots}`)
   console.log(`  alerts about shots told before            ${day.doubledIncidents}`)
   console.log(`  final alerts without a place              ${day.heardOnly}`)
