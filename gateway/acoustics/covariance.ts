@@ -1,5 +1,5 @@
 import type { LocatedShot } from './arrival.js'
-import { directProbability, onlyEchoDensity, residualFreedom, studentDensity } from './evidence.js'
+import { bearingOf, directProbability, onlyEchoDensity, residualFreedom, studentDensity } from './evidence.js'
 import { type Air, travelTime } from './propagation.js'
 import type { Explanation } from './rivals.js'
 import { gradientOf, heightError, solveSymmetric } from './solve.js'
@@ -48,9 +48,10 @@ export function precisionOf({ burst, kin }: Explanation, air: Air): Precision {
     const late = Math.hypot(lead.late, height)
     const residual = solution.residuals[i]!
     const ratio = residual / (residual < 0 ? early : late)
-    const direct = directProbability(lead, residual)
+    const seen = bearingOf(lead, station, solution, air)
+    const direct = directProbability(lead, residual, seen?.ratio)
     const weight = (direct * (residualFreedom + 1)) / ((residualFreedom + ratio * ratio) * early * late)
-    return { station, time, gradient, travel, early, late, weight }
+    return { station, lead, time, gradient, travel, early, late, weight, seen, direct }
   })
   const normal = [
     [1e-8, 0, 0],
@@ -58,8 +59,11 @@ export function precisionOf({ burst, kin }: Explanation, air: Air): Precision {
     [0, 0, 1e-8],
   ]
   const slowed = [0, 0, 0]
-  observations.forEach(({ gradient: [east, north], travel, weight }) => {
+  observations.forEach(({ gradient: [east, north], travel, weight, seen, direct }) => {
     const gradient = [east, north, 1]
+    for (let row = 0; seen !== null && row < 2; row++)
+      for (let column = 0; column < 2; column++)
+        normal[row]![column]! += direct * seen.weight * seen.gradient[row]! * seen.gradient[column]!
     for (let row = 0; row < 3; row++) {
       slowed[row]! += weight * gradient[row]! * travel * air.speedError
       for (let column = 0; column < 3; column++) normal[row]![column]! += weight * gradient[row]! * gradient[column]!
@@ -75,13 +79,17 @@ export function precisionOf({ burst, kin }: Explanation, air: Air): Precision {
   const c = Math.sqrt(Math.max(1e-6, nn! - b * b))
   const sums = { one: 0, ee: 0, en: 0, nn: 0, tt: 0 }
   const late = new Float64Array(observations.length)
+  const ratio = new Float64Array(observations.length)
   for (const first of placeGrid) {
     for (const second of placeGrid) {
       const east = a * first.at
       const north = b * first.at + c * second.at
       let middle = 0
       let weights = 0
-      observations.forEach(({ station: { position }, time, weight }, i) => {
+      observations.forEach(({ station, lead, time, weight }, i) => {
+        const { position } = station
+        const place = { east: solution.east + east, north: solution.north + north, up: solution.up }
+        ratio[i] = bearingOf(lead, station, place, air)?.ratio ?? 1
         const travel = travelTime(
           air,
           position.east - solution.east - east,
@@ -99,7 +107,7 @@ export function precisionOf({ burst, kin }: Explanation, air: Air): Precision {
         let density = first.width * second.width * third.width
         for (let i = 0; i < observations.length; i++) {
           const { early, late: slow } = observations[i]!
-          density *= studentDensity(late[i]! - time, early, slow) + onlyEchoDensity(late[i]! - time)
+          density *= studentDensity(late[i]! - time, early, slow) * ratio[i]! + onlyEchoDensity(late[i]! - time)
         }
         mass += density
         sums.tt += density * time * time

@@ -115,8 +115,9 @@ export class Hearing {
     const { gateway } = this.#options
     this.#heardUntil.set(gateway, Math.max(this.#heardUntil.get(gateway) ?? 0, heardUntil))
     this.#lastSeen.set(gateway, now)
-    this.#unsent.push(...arrivals)
-    this.#add(arrivals)
+    const blasts = arrivals.filter(({ shockWave }) => shockWave !== true)
+    this.#unsent.push(...blasts)
+    this.#add(blasts)
   }
 
   /** Takes a neighbour's report. Arrivals that claim to be from another gateway, or from the future, are ignored. */
@@ -238,7 +239,7 @@ export class Hearing {
       poor.add(arrival.gateway)
       return []
     })
-    if (new Set(arrivals.map(({ gateway }) => gateway)).size < 3) return []
+    if (new Set(arrivals.map(({ gateway }) => gateway)).size < 2) return []
     const told = [...places.keys()].filter(gateway => !poor.has(gateway))
     const heardUntil = new Map(told.map(gateway => [gateway, this.#toldUntil(gateway, now)]))
     return this.#options.locate({ arrivals, places, heardUntil, weather: this.#weather })

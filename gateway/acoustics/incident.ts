@@ -1,4 +1,4 @@
-import type { Arrival, Bearing, LocatedShot } from './arrival.js'
+import type { Arrival, Bearing, LocatedShot, SourceRange } from './arrival.js'
 import { ellipse95, type UncertaintyEllipse } from './ellipse.js'
 import type { GeodeticPosition, TangentPlane } from './geodesy.js'
 
@@ -15,6 +15,8 @@ export interface ReportedShot {
   readonly heightSolved: boolean
   readonly uncertainty: UncertaintyEllipse | null
   readonly bearing: Bearing | null
+  /** Of the gun from the gateway that the bearing is from. */
+  readonly range: SourceRange | null
   readonly arrivals: readonly {
     readonly id: string
     readonly gateway: string
@@ -86,12 +88,13 @@ export function qualityOf(shots: readonly SupportedShot[]): IncidentQuality {
   return shots.some(({ arrivals }) => arrivals.some(({ bearing }) => bearing !== null)) ? 'bearing' : 'heard'
 }
 
-/** A shot as it is reported; a bearing is as seen from the gateway of the first arrival listed. */
+/** A shot as it is reported; a bearing is as seen from the gateway of the first arrival listed, one with a range if there is one. */
 export function reportedShot({ located, arrivals, time }: SupportedShot, plane: TangentPlane): ReportedShot {
   const residuals = new Map(located?.arrivals.map(({ id, residual }) => [id, residual]))
   const [first] = arrivals
   const gun = Math.max(0, ...arrivals.map(({ gunProbability }) => gunProbability ?? 0))
-  const seen = located === null ? arrivals.find(({ bearing }) => bearing !== null) : undefined
+  const directed = located === null ? arrivals.filter(({ bearing }) => bearing !== null) : []
+  const seen = directed.find(({ range }) => range !== undefined) ?? directed[0]
   const listed = seen === undefined ? arrivals : [seen, ...arrivals.filter(arrival => arrival !== seen)]
   return {
     time: located?.time ?? time,
@@ -101,6 +104,7 @@ export function reportedShot({ located, arrivals, time }: SupportedShot, plane: 
     heightSolved: located?.threeDimensional ?? false,
     uncertainty: located === null ? null : ellipse95(located.covariance),
     bearing: seen?.bearing ?? null,
+    range: seen?.range ?? null,
     arrivals: listed.map(arrival => ({
       id: arrival.id,
       gateway: arrival.gateway,

@@ -39,6 +39,8 @@ export interface ListenerOptions {
   readonly firstNumber?: number
   /** Finds the direction of a snippet, which it may keep. */
   readonly bearing?: (snippet: Snippet) => Bearing | null
+  /** Takes each new arrival with its sound and gives it as it should be told. */
+  readonly finish?: (arrival: Arrival, snippet: Snippet) => Arrival
 }
 
 /** When the sample with this index, counted from the start of the stream and possibly fractional, was captured. */
@@ -196,16 +198,18 @@ export class ArrayListener {
     const onset = onsets.length > 0 ? median(onsets) : stepSample
     const instant = timeOf(onset)
     const picking = Math.hypot(leastPickingError, (onsets.length > 0 ? median(rises) : 0.01 * sampleRate) / sampleRate)
-    return {
+    const snippet = this.#snippet(from, to, onset)
+    const arrival: Arrival = {
       id: `${gateway}/${epoch}/${this.#number++}`,
       gateway,
       time: instant.utc,
       timeError: Math.hypot(instant.error, picking),
       salience: step.salience,
       soundLevel: 20 * Math.log10(Math.max(peak, 1e-6)) + (this.#options.fullScaleLevel ?? 120),
-      bearing: this.#options.bearing?.(this.#snippet(from, to, onset)) ?? null,
+      bearing: this.#options.bearing?.(snippet) ?? null,
       gunProbability: null,
     }
+    return this.#options.finish?.(arrival, snippet) ?? arrival
   }
 
   /** Onset and length of the rise of one channel, samples, and its peak, full scale 1; null where it heard no step. */

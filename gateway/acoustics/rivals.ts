@@ -1,4 +1,5 @@
 import { type Burst, growBurst, startBurst } from './burst.js'
+import { oddsElsewhere } from './elsewhere.js'
 import type { Station } from './evidence.js'
 import type { Air } from './propagation.js'
 import { findSeeds } from './seeds.js'
@@ -38,7 +39,7 @@ export function explain(stations: readonly Station[], air: Air): Explanation | n
     if (!bursts.some(other => isRoundOf(start, other))) bursts.push(growBurst(stations, air, start))
   }
   const burst = bursts.reduce<Burst | null>((a, b) => (a && a.score >= b.score ? a : b), null)
-  return burst && judge(burst, bursts)
+  return burst && judge(burst, bursts, oddsElsewhere(burst, stations, air, samePlace))
 }
 
 function apart(a: Burst, b: Burst): number {
@@ -64,7 +65,7 @@ function sharedTracks(burst: Burst, other: Burst): number {
   return burst.tracks.filter(track => track.picks.some(pick => pick && picks.has(pick))).length
 }
 
-function judge(best: Burst, bursts: readonly Burst[]): Explanation {
+function judge(best: Burst, bursts: readonly Burst[], elsewhere: number): Explanation {
   const rivals: Burst[] = []
   const kin: { burst: Burst; odds: number }[] = []
   for (const burst of [...bursts].sort((a, b) => b.score - a.score)) {
@@ -76,5 +77,5 @@ function judge(best: Burst, bursts: readonly Burst[]): Explanation {
     } else if (!rivals.some(other => apart(other, burst) < samePlace)) rivals.push(burst)
   }
   const odds = rivals.reduce((sum, rival) => sum + Math.exp(rival.score - best.score), 0)
-  return { burst: best, probability: 1 / (1 + odds + Math.exp(burstPrice - best.score)), kin }
+  return { burst: best, probability: 1 / (1 + Math.max(odds, elsewhere) + Math.exp(burstPrice - best.score)), kin }
 }

@@ -2,6 +2,8 @@ import type { AudioBlock } from '../../drivers/microphone-array/microphone-array
 import type { Arrival } from '../acoustics/arrival.js'
 import { DirectionFinder } from '../acoustics/direction.js'
 import { ArrayListener } from '../acoustics/listener.js'
+import { nWaveOf } from '../acoustics/shock-wave.js'
+import { ShockPairing } from '../acoustics/supersonic.js'
 import { PolewatchError } from '../errors.js'
 import type { ClockStatus } from '../timebase/instant.js'
 import { SampleClock } from '../timebase/sample-clock.js'
@@ -63,6 +65,8 @@ export class Ear {
     this.#clock.setClockStatus(this.#status)
     try {
       const direction = this.#direction && new DirectionFinder({ ...this.#direction, sampleRate })
+      const { speedOfSound = 340, speedError = 0.016 } = this.#direction ?? {}
+      const pairing = new ShockPairing({ speedOfSound, speedOfSoundError: speedError })
       this.#listener = new ArrayListener({
         gateway: this.#gateway,
         epoch: this.#epoch,
@@ -71,6 +75,7 @@ export class Ear {
         firstNumber: this.#arrivalsSoFar + 1,
         ...(this.#fullScaleLevel === null ? {} : { fullScaleLevel: this.#fullScaleLevel }),
         ...(direction === null ? {} : { bearing: snippet => direction.bearing(snippet) }),
+        finish: (arrival, snippet) => pairing.take(arrival, nWaveOf(snippet) !== null),
       })
     } catch (error) {
       throw new PolewatchError('PW_SAMPLE_RATE', { rate: sampleRate, channels: channels.length }, error)

@@ -1,4 +1,4 @@
-import type { Arrival, Weather } from '../acoustics/arrival.js'
+import type { Arrival, SourceRange, Weather } from '../acoustics/arrival.js'
 import type { GeodeticPosition } from '../acoustics/geodesy.js'
 import type { NeighbourReport } from '../acoustics/hearing.js'
 import type { Claim, GunfireRevision } from '../acoustics/incident.js'
@@ -42,6 +42,7 @@ export function gunfireDraft(
                 confidence: shot.uncertainty.confidence,
               },
         bearing: shot.bearing,
+        ...(shot.range === null ? {} : { range: wireRange(shot.range) }),
         arrivals: shot.arrivals.map(arrival => ({
           id: arrival.id,
           gateway: arrival.gateway,
@@ -78,15 +79,18 @@ export function arrivalDraft(
       clockError: Number.isFinite(context.clockError) ? context.clockError : null,
       heardUntil: formatTime(report.heardUntil, 6),
       weather: context.weather,
-      arrivals: report.arrivals.map(({ id, time, timeError, salience, soundLevel, bearing, gunProbability }) => ({
-        id,
-        time: formatTime(time, 6),
-        timeError: rounded(timeError, 6),
-        salience: rounded(salience, 3),
-        soundLevel: rounded(soundLevel, 1),
-        bearing,
-        gunProbability,
-      })),
+      arrivals: report.arrivals.map(
+        ({ id, time, timeError, salience, soundLevel, bearing, gunProbability, range }) => ({
+          id,
+          time: formatTime(time, 6),
+          timeError: rounded(timeError, 6),
+          salience: rounded(salience, 3),
+          soundLevel: rounded(soundLevel, 1),
+          bearing,
+          gunProbability,
+          ...(range === undefined ? {} : { range: wireRange(range) }),
+        }),
+      ),
     },
   }
 }
@@ -100,7 +104,12 @@ export function neighbourReport(data: MessageData<'arrival'>): NeighbourReport {
     positionError: data.positionError,
     heardUntil: parseTime(data.heardUntil),
     arrivals: data.arrivals.map(
-      (arrival): Arrival => ({ ...arrival, gateway: data.gateway, time: parseTime(arrival.time) }),
+      ({ range, ...arrival }): Arrival => ({
+        ...arrival,
+        gateway: data.gateway,
+        time: parseTime(arrival.time),
+        ...(range === undefined ? {} : { range }),
+      }),
     ),
   }
 }
@@ -152,6 +161,10 @@ function wirePosition({ latitude, longitude, altitude }: GeodeticPosition, heigh
     longitude: rounded(longitude, 7),
     altitude: heightKnown ? rounded(altitude, 1) : null,
   }
+}
+
+function wireRange({ distance, nearest, farthest }: SourceRange): SourceRange {
+  return { distance: rounded(distance, 1), nearest: rounded(nearest, 1), farthest: rounded(farthest, 1) }
 }
 
 function rounded(value: number, decimals: number): number {

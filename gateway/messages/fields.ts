@@ -86,6 +86,14 @@ export const bearing = z
   })
   .describe('The direction that a sound came from.')
 
+export const range = z
+  .object({
+    distance: z.number().positive().describe('The most likely. Metres.'),
+    nearest: z.number().nonnegative().describe('It is further with 97.5 % confidence. Metres.'),
+    farthest: z.number().positive().describe('It is nearer with 97.5 % confidence. Metres.'),
+  })
+  .describe('How far the gun is along the bearing, by the delay from the shock wave of its bullet to its muzzle blast.')
+
 export const soundLevel = z
   .number()
   .describe(
