@@ -25,20 +25,18 @@ const schema = z.object({
       windFrom: z.number().nullable().default(null),
     })
     .default({ temperature: null, humidity: null, windSpeed: null, windFrom: null }),
-  gateways: z
-    .array(
-      z.object({
-        id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/),
-        position: place,
-        positionError: z.number().nonnegative().default(1),
-        timeError: z.number().nonnegative().default(0.0001),
-        array: z.string().default('mono'),
-        heading: z.number().default(0),
-        audio: z.string(),
-        startTime: instant,
-      }),
-    )
-    .min(1),
+  gateways: z.array(
+    z.object({
+      id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/),
+      position: place,
+      positionError: z.number().nonnegative().default(1),
+      timeError: z.number().nonnegative().default(0.0001),
+      array: z.string().default('mono'),
+      heading: z.number().default(0),
+      audio: z.string(),
+      startTime: instant,
+    }),
+  ),
   truth: z
     .object({
       shots: z.array(z.object({ time: instant.optional(), position: place, kind: z.string().default('gun') })),
