@@ -17,11 +17,11 @@ export interface SeenClaim {
 /** What one gateway knows of the others' claims, and how far the revisions of each incident have come, its own included. */
 export class ClaimBook {
   readonly #claims = new Map<string, SeenClaim>()
-  readonly #revisions = new Map<string, { revision: number; seen: number }>()
+  readonly #revisions = new Map<string, { revision: number; withdrawn: boolean; seen: number }>()
 
   /** Takes another gateway's claim; claims may come late, doubled or out of order. */
   receive(claim: Claim, now: number): void {
-    this.told(claim.incident, claim.revision, now)
+    this.told(claim, now)
     const key = `${claim.incident} ${claim.reporter}`
     const known = this.#claims.get(key)
     if (known === undefined || claim.revision > known.claim.revision)
@@ -29,8 +29,9 @@ export class ClaimBook {
   }
 
   /** A revision of an incident is out, whoever told it. */
-  told(incident: string, revision: number, now: number): void {
-    this.#revisions.set(incident, { revision: Math.max(revision, this.revisionOf(incident)), seen: now })
+  told({ incident, revision, state }: Pick<Claim, 'incident' | 'revision' | 'state'>, now: number): void {
+    if (revision < this.revisionOf(incident)) return
+    this.#revisions.set(incident, { revision, withdrawn: state === 'withdrawn', seen: now })
   }
 
   /** The highest revision known of an incident, 0 for none. */
@@ -48,27 +49,59 @@ export class ClaimBook {
     for (const [incident, { seen }] of this.#revisions) if (now - seen > 2 * memory) this.#revisions.delete(incident)
   }
 
-  /** The claim on the same arrivals that decides: the one before all others, of one incident the newest. */
-  on(arrivals: ReadonlySet<string>, shots: readonly SupportedShot[]): SeenClaim | null {
+  /**
+   * The claim on the same arrivals that decides: the one before all others, of one incident the newest. Open incidents that
+   * share one arrival are one. What ended takes in, or is taken in by, no more than was told of it: a new shot that has
+   * borrowed an arrival of an old one must not vanish in it.
+   *
+   * @param ended whether the incident that has these arrivals and shots is final
+   */
+  on(arrivals: ReadonlySet<string>, shots: readonly SupportedShot[], ended: boolean): SeenClaim | null {
     let best: SeenClaim | null = null
-    for (const entry of this.#claims.values()) {
+    for (const entry of this.#standing()) {
       const { claim } = entry
-      if (claim.state === 'withdrawn' || !concerns(claim, arrivals, shots)) continue
+      if (!shares(claim, arrivals)) continue
+      const known = knownShots(claim, shots).length
+      if (ended ? known < shots.length : claim.state === 'final' && shots.length > 0 && known === 0) continue
       const newer = claim.incident === best?.claim.incident && claim.revision > best.claim.revision
       if (best === null || newer || isBefore(claim, best.claim)) best = entry
     }
     return best
   }
+
+  /** A claim on mostly the same arrivals that should give way to `winner`, and that nobody is left to withdraw. */
+  orphanBehind(
+    winner: Rival,
+    arrivals: ReadonlySet<string>,
+    { now, alive }: { readonly now: number; alive(gateway: string): boolean },
+  ): Claim | null {
+    for (const entry of this.#standing()) {
+      const { claim } = entry
+      const common = claim.arrivals.filter(id => arrivals.has(id)).length
+      if (2 * common < claim.arrivals.length || !isBefore(winner, claim)) continue
+      if (isOrphaned(entry, now, alive)) return claim
+    }
+    return null
+  }
+
+  /** Claims on incidents that were not withdrawn when last heard of. */
+  *#standing(): Iterable<SeenClaim> {
+    for (const entry of this.#claims.values()) {
+      const { incident, state } = entry.claim
+      const withdrawn = this.#revisions.get(incident)?.withdrawn === true
+      if (!withdrawn && state !== 'withdrawn') yield entry
+    }
+  }
 }
 
-/**
- * Open incidents that share one arrival are one. What ended takes in no more than was told of it: a new shot that has
- * borrowed an arrival of an old one must not vanish in it.
- */
-function concerns(claim: Claim, arrivals: ReadonlySet<string>, shots: readonly SupportedShot[]): boolean {
-  if (claim.state !== 'final') return claim.arrivals.some(id => arrivals.has(id))
-  const known = new Set(claim.arrivals)
-  return shots.length > 0 ? shots.every(shot => isKnown(shot, known)) : claim.arrivals.some(id => arrivals.has(id))
+function shares(claim: Claim, arrivals: ReadonlySet<string>): boolean {
+  return claim.arrivals.some(id => arrivals.has(id))
+}
+
+/** Those of the shots that a claim was told of. */
+export function knownShots({ arrivals }: Claim, shots: readonly SupportedShot[]): SupportedShot[] {
+  const told = new Set(arrivals)
+  return shots.filter(shot => isKnown(shot, told))
 }
 
 /** Whether a shot is one of those that these arrivals were told of: at least half of its own are among them. */

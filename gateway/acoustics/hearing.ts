@@ -60,8 +60,12 @@ const poolLimit = 60
  */
 const locatingTimeError = 0.1
 const locatingPositionError = 340 * locatingTimeError
+/** No sound crosses a network slower, metres a second. */
+const slowest = 320
 /** A gateway that has not told by so long after it should have is not waited for, seconds. */
 const farewell = 2
+/** So long after the newest arrival the silence of others may still change the solution, seconds; then it stands. */
+const openFor = hearingRange / slowest + farewell
 /** Shots bear witness when nothing can be added to them any more, seconds, and if their place is as sure as this. */
 const witnessAfter = 8
 const witnessProbability = 0.9
@@ -86,6 +90,8 @@ export class Hearing {
   readonly #lastSeen = new Map<string, number>()
   #unsent: Arrival[] = []
   #changed = false
+  /** Onset of the latest arrival. */
+  #newest = Number.NEGATIVE_INFINITY
   #solvedAt = Number.NEGATIVE_INFINITY
   #reportedAt = Number.NEGATIVE_INFINITY
   #weather: Weather
@@ -156,8 +162,10 @@ export class Hearing {
     distrust: DistrustChange[]
   } {
     this.#forget(now)
-    if ((this.#changed && now >= this.#solvedAt + solveSpacing) || now >= this.#solvedAt + 4 * solveSpacing)
-      this.#solve(now)
+    if (now >= this.#solvedAt + (this.#changed ? solveSpacing : 4 * solveSpacing)) {
+      if (this.#changed || now <= this.#newest + openFor) this.#solve(now)
+      this.#bearWitness(now)
+    }
     if (this.#undecided !== null && now >= this.#undecided) this.#decide(now)
     const due = this.#book.advance({
       now,
@@ -173,6 +181,7 @@ export class Hearing {
     for (const arrival of arrivals) {
       if (this.#arrivals.has(arrival.id)) continue
       this.#arrivals.set(arrival.id, arrival)
+      this.#newest = Math.max(this.#newest, arrival.time)
       this.#changed = true
     }
     for (const gateway of new Set(arrivals.map(arrival => arrival.gateway))) {
@@ -199,7 +208,6 @@ export class Hearing {
     this.#solvedAt = now
     const pool = [...this.#arrivals.values()]
     this.#located = this.#isLone() ? [] : this.#locate(pool, now)
-    this.#bearWitness(this.#located, pool, now)
     this.#decide(now)
   }
 
@@ -245,8 +253,9 @@ export class Hearing {
   }
 
   /** Shots that are settled show whose clock or place is wrong. */
-  #bearWitness(located: readonly LocatedShot[], pool: readonly Arrival[], now: number): void {
-    for (const shot of located) {
+  #bearWitness(now: number): void {
+    const pool = [...this.#arrivals.values()]
+    for (const shot of this.#located) {
       if (shot.time > now - witnessAfter || shot.probability < witnessProbability || this.#trust.knows(shot)) continue
       this.#distrust.push(...this.#trust.take(witnessOf(shot, pool, this.#places.values(), airOf(this.#weather))))
     }
@@ -290,7 +299,6 @@ export class Hearing {
   #settled(shot: SupportedShot, now: number): boolean {
     const { located } = shot
     if (located === null) return true
-    const slowest = 320
     for (const [gateway, place] of this.#places) {
       if (!this.#alive(gateway, now)) continue
       const distance = Math.hypot(

@@ -1,5 +1,5 @@
 import type { Arrival } from './arrival.js'
-import { ClaimBook, isBefore, isKnown, isOrphaned, type SeenClaim } from './claims.js'
+import { ClaimBook, isBefore, isKnown, isOrphaned, knownShots, type SeenClaim } from './claims.js'
 import type { TangentPlane } from './geodesy.js'
 import {
   type Claim,
@@ -122,7 +122,11 @@ export class IncidentBook {
   /** The revisions due now, each with the claim to send beside it. */
   advance(context: IncidentContext): Publication[] {
     const { now } = context
-    const due = this.#incidents.flatMap(incident => (incident.endedAt === null ? this.#next(incident, context) : []))
+    const due = this.#incidents.flatMap(incident =>
+      incident.told !== null && incident.mergedWith === null
+        ? (this.#yield(incident, incident.told, context) ?? this.#next(incident, context))
+        : this.#next(incident, context),
+    )
     // Of an incident that was never told, or that was a mistake, nothing is left to remember.
     this.#incidents = this.#incidents.filter(
       ({ endedAt, shots }) => endedAt === null || (shots.length > 0 && now - endedAt < memory),
@@ -131,17 +135,27 @@ export class IncidentBook {
     return due
   }
 
+  /** Of several incidents that are one, ended or not, one is left: this one, or another for which it is withdrawn. */
+  #yield(incident: Incident, told: Told, context: IncidentContext): Publication[] | null {
+    const { now } = context
+    const { arrivals, shots, endedAt } = incident
+    const own = { incident: told.id, quality: told.quality }
+    const foreign = this.#claims.on(arrivals, shots, endedAt !== null)
+    if (foreign !== null && isBefore(foreign.claim, own))
+      return this.#withdraw(incident, told, now, foreign.claim.incident)
+    if (foreign?.claim.incident === told.id && foreign.claim.reporter < this.#gateway && foreign.orphaned === null)
+      incident.told = null
+    const orphan = this.#claims.orphanBehind(own, arrivals, context)
+    if (orphan === null || incident.earliest === null) return null
+    const { incident: id, quality } = orphan
+    return [this.#publication(incident, id, [], 'withdrawn', quality, incident.earliest, told.id, now)]
+  }
+
   #next(incident: Incident, context: IncidentContext): Publication[] {
     const { now } = context
+    if (incident.endedAt !== null) return []
     if (incident.mergedWith !== null) return this.#leave(incident, incident.mergedWith, now)
-    const foreign = this.#claims.on(incident.arrivals, incident.shots)
-    if (incident.told !== null && foreign !== null) {
-      const { claim, orphaned } = foreign
-      if (isBefore(claim, { incident: incident.told.id, quality: incident.told.quality }))
-        return this.#withdraw(incident, incident.told, now, claim.incident)
-      if (claim.incident === incident.told.id && claim.reporter < this.#gateway && orphaned === null)
-        incident.told = null
-    }
+    const foreign = this.#claims.on(incident.arrivals, incident.shots, false)
     if (incident.told === null && foreign !== null && !this.#takesOver(incident, foreign, context)) return []
     const { told, lostAt } = incident
     const last = incident.shots.at(-1)
@@ -170,8 +184,15 @@ export class IncidentBook {
     // Should the claim ever be withdrawn in favour of nothing, the order of reporting starts again then.
     incident.readyAt = null
     const last = incident.shots.at(-1)
-    if (claim.state === 'final' || last === undefined || now > last.time + memory) incident.endedAt = now
-    if (incident.endedAt !== null || !isOrphaned(entry, now, alive) || entry.orphaned === null) return false
+    if (last === undefined || now > last.time + memory) incident.endedAt = now
+    else if (claim.state === 'final') this.#end(incident, knownShots(claim, incident.shots), now)
+    if (
+      incident.endedAt !== null ||
+      claim.state === 'final' ||
+      !isOrphaned(entry, now, alive) ||
+      entry.orphaned === null
+    )
+      return false
     const order = reportingOrder(incident.shots).filter(gateway => gateway !== claim.reporter)
     const rank = order.includes(this.#gateway) ? order.indexOf(this.#gateway) : order.length
     if (now < entry.orphaned + rank * claimDelay) return false
@@ -179,10 +200,21 @@ export class IncidentBook {
     return true
   }
 
+  /** Ends an incident that was told for good; shots that were not are left over for one of their own. */
+  #end(incident: Incident, shots: readonly SupportedShot[], now: number): void {
+    const left = incident.shots.filter(shot => !shots.includes(shot))
+    incident.shots = shots
+    incident.endedAt = now
+    if (left.length === 0) return
+    const rest = this.#begin()
+    rest.shots = left
+    for (const { id } of left.flatMap(({ arrivals }) => arrivals)) rest.arrivals.add(id)
+  }
+
   /** Publishes the withdrawal of an incident that became part of another as soon as that one has a name. */
   #leave(incident: Incident, survivor: Incident, now: number): Publication[] {
     const { told } = incident
-    const name = survivor.told?.id ?? this.#claims.on(survivor.arrivals, survivor.shots)?.claim.incident
+    const name = survivor.told?.id ?? this.#claims.on(survivor.arrivals, survivor.shots, false)?.claim.incident
     if (told === null || name === told.id) incident.endedAt = now
     else if (survivor.mergedWith !== null) incident.mergedWith = survivor.mergedWith
     else if (name !== undefined) return this.#withdraw(incident, told, now, name)
@@ -216,7 +248,7 @@ export class IncidentBook {
     const id = incident.told?.id ?? incidentIdentifier(earliest)
     const quality = qualityOf(shots)
     incident.told = { id, quality, at: now, content: content(shots) }
-    if (state === 'final') incident.endedAt = now
+    if (state === 'final') this.#end(incident, shots, now)
     const named = state ?? (this.#claims.revisionOf(id) > 0 ? 'updated' : 'provisional')
     return [this.#publication(incident, id, shots, named, quality, earliest, null, now)]
   }
@@ -232,7 +264,7 @@ export class IncidentBook {
     now: number,
   ): Publication {
     const revision = this.#claims.revisionOf(id) + 1
-    this.#claims.told(id, revision, now)
+    this.#claims.told({ incident: id, revision, state }, now)
     return {
       revision: {
         incident: id,
