@@ -64,6 +64,8 @@ const locatingPositionError = 340 * locatingTimeError
 const slowest = 320
 /** A gateway that has not told by so long after it should have is not waited for, seconds. */
 const farewell = 2
+/** So long after its last arrival a shot is told, whatever far gateways may yet add, seconds. */
+const longestWait = 1.7
 /** So long after the newest arrival the silence of others may still change the solution, seconds; then it stands. */
 const openFor = hearingRange / slowest + farewell
 /** Shots bear witness when nothing can be added to them any more, seconds, and if their place is as sure as this. */
@@ -297,8 +299,8 @@ export class Hearing {
   }
 
   #settled(shot: SupportedShot, now: number): boolean {
-    const { located } = shot
-    if (located === null) return true
+    const { located, arrivals } = shot
+    if (located === null || now >= Math.max(...arrivals.map(({ time }) => time)) + longestWait) return true
     for (const [gateway, place] of this.#places) {
       if (!this.#alive(gateway, now)) continue
       const distance = Math.hypot(

@@ -14,6 +14,7 @@ import {
   middleOf,
   type NumberedShot,
   numbersOf,
+  otherMark,
   type Scene,
   truthCross,
 } from './plot-shots.js'
@@ -45,6 +46,7 @@ export function drawMap(scene: Scene, box: Box): { markup: Markup; clusters: Clu
     ...lines,
     ...clusters.flatMap(cluster => ellipsesOf(cluster, ground)),
     ...scene.shots.flatMap(shot => ringsOf(shot, scene, ground, room)),
+    ...scene.others.flatMap(spot => othersOf(spot, ground, room)),
     ...scene.truth.flatMap(spot => truthCross(ground.x(spot), ground.y(spot))),
     ...clusters.flatMap(cluster => pointOf(cluster, ground, room)),
     ...scene.gateways.map(({ spot, channels }) => gatewayMark(ground.x(spot), ground.y(spot), channels.length > 0)),
@@ -62,8 +64,9 @@ export function drawMap(scene: Scene, box: Box): { markup: Markup; clusters: Clu
 }
 
 /** Everything that has a place is on the map; of an ellipse, as much as the rest leaves room for. */
-function groundOf({ gateways, shots, truth }: Scene, box: Box): Ground {
-  const spots = [...gateways.map(({ spot }) => spot), ...shots.flatMap(({ spot }) => spot ?? []), ...truth]
+function groundOf({ gateways, shots, truth, others }: Scene, box: Box): Ground {
+  const found = shots.flatMap(({ spot }) => spot ?? [])
+  const spots = [...gateways.map(({ spot }) => spot), ...found, ...truth, ...others]
   const [first = { east: 0, north: 0 }] = spots
   const extent = Math.max(100, ...spots.map(spot => distance(spot, first)))
   const edges = shots.flatMap(({ spot, shot }) => {
@@ -71,6 +74,14 @@ function groundOf({ gateways, shots, truth }: Scene, box: Box): Ground {
     return spot === null ? [] : [-reach, reach].map(by => ({ east: spot.east + by, north: spot.north + by }))
   })
   return Ground.around(box, [...spots, ...edges], 64, 120)
+}
+
+/** The true place of another sound and what it is. */
+function othersOf(spot: Scene['others'][number], ground: Ground, room: LabelRoom): Markup[] {
+  const [x, y] = [ground.x(spot), ground.y(spot)]
+  room.take({ x: x - 6, y: y - 6, width: 12, height: 12 }, 1)
+  const place = room.place(x, y, textWidth(spot.kind, 11) + 4, 14, 12)
+  return [otherMark(x, y), text(place.x + 2, place.y + 11, spot.kind, { 'font-size': 11, fill: ink, ...halo })]
 }
 
 /** Thin lines from each shot to the gateways whose arrivals it used, side by side. */

@@ -11,6 +11,7 @@ import {
   middleOf,
   type NumberedShot,
   numbersOf,
+  otherMark,
   type Scene,
   truthCross,
 } from './plot-shots.js'
@@ -184,6 +185,8 @@ export function drawLegend(scene: Scene, x: number, y: number): { markup: Markup
     rows.push([(left, level) => [line(left, level, left + 28, level, dashed)], 'bearing and its standard deviation'])
   }
   if (scene.truth.length > 0) rows.push([(left, level) => truthCross(left + 14, level, 6), 'true place of a shot'])
+  if (scene.others.length > 0)
+    rows.push([(left, level) => [otherMark(left + 14, level)], 'true place of another sound'])
   const marks = rows.flatMap(([symbol, words], index) => {
     const level = y + 28 + 22 * index
     return [...symbol(x, level), text(x + 40, level + 4, words, { 'font-size': 12 })]

@@ -40,6 +40,7 @@ const schema = z.object({
   truth: z
     .object({
       shots: z.array(z.object({ time: instant.optional(), position: place, kind: z.string().default('gun') })),
+      others: z.array(z.object({ position: place, kind: z.string() })).default([]),
     })
     .optional(),
 })
@@ -63,10 +64,17 @@ export interface TrueShot {
   readonly kind: string
 }
 
+/** A sound that is no shot, and where it really was. */
+export interface OtherSound {
+  readonly position: GeodeticPosition
+  readonly kind: string
+}
+
 export interface RecordingSet {
   readonly weather: Weather
   readonly gateways: readonly RecordedGateway[]
   readonly truth: readonly TrueShot[]
+  readonly others: readonly OtherSound[]
 }
 
 /**
@@ -99,6 +107,7 @@ export function readRecordingSet(file: string): RecordingSet {
       position: place(shot.position),
       kind: shot.kind,
     })),
+    others: (truth?.others ?? []).map(({ position, kind }) => ({ kind, position: place(position) })),
   }
 }
 

@@ -13,7 +13,8 @@ export function printIncidents(revisions: readonly GunfireRevision[], set: Recor
     print(
       `${bold(`Incident ${incident.incident}`)}: ${shots.length} ${shots.length === 1 ? 'shot' : 'shots'}, ${incident.quality}`,
     )
-    print('  time (UTC)        latitude   longitude  95 % within     probability  gateways  from truth')
+    const fromTruth = set.truth.length > 0 ? '  from truth' : ''
+    print(`  time (UTC)        latitude   longitude  95 % within     probability  gateways${fromTruth}`)
     for (const shot of shots) print(`  ${row(shot, set.truth)}`)
   }
 }

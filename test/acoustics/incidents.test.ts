@@ -450,6 +450,21 @@ test('an ellipse has the axes and the orientation of its covariance', async t =>
   )
 })
 
+test('what half of the arrivals of a second round makes a solution lose for a moment is not withdrawn', async t => {
+  const network = new Network(['a', 'b', 'c']).run(1001)
+  for (const gateway of ['a', 'b', 'c']) network.hear(gateway, 1, 1001)
+  while (network.revisions.length === 0) network.run(network.now + 0.1)
+  network.hear('a', 2, network.now)
+  network.locate = () => []
+  network.run(network.now + 2)
+  network.locate = byNumber
+  for (const gateway of ['b', 'c']) network.hear(gateway, 2, network.now)
+  network.run(1020)
+  t.notOk(network.revisions.some(({ revision }) => revision.state === 'withdrawn'))
+  t.match(network.standing, [{ incident: 'a-e-1', state: 'final' }])
+  t.equal(network.standing[0]!.shots.length, 2)
+})
+
 test('a shot that the next arrivals refute is withdrawn, and its last claim still names a real arrival', async t => {
   const network = new Network(['a', 'b', 'c']).run(1001)
   for (const gateway of ['a', 'b', 'c']) network.hear(gateway, 1, 1001, { gunProbability: null })
@@ -461,4 +476,29 @@ test('a shot that the next arrivals refute is withdrawn, and its last claim stil
   t.same(revision.shots, [])
   t.equal(claim.earliest.id, 'a/e/1')
   t.equal(network.standing.length, 0)
+})
+
+test('a withdrawn shot that comes back is a further revision of its incident, and one that was never told is told then', async t => {
+  for (const [told, back] of [
+    [true, 1006],
+    [false, 1003],
+  ] as const) {
+    const network = new Network(['a', 'b', 'c']).run(1001)
+    if (!told) network.locate = scene => (network.now < 1001.3 ? byNumber(scene) : [])
+    for (const gateway of ['a', 'b', 'c']) network.hear(gateway, 1, 1001, { gunProbability: null })
+    if (told) while (network.revisions.length === 0) network.run(network.now + 0.1)
+    else network.run(1001.4)
+    network.locate = () => []
+    network.run(back)
+    network.locate = byNumber
+    network.run(1015)
+    const states = network.revisions.map(({ revision }) => revision.state)
+    t.same(states, told ? ['provisional', 'withdrawn', 'updated', 'final'] : ['provisional', 'final'])
+    t.equal(new Set(network.revisions.map(({ revision }) => revision.incident)).size, 1)
+    t.same(
+      network.revisions.map(({ revision }) => revision.revision),
+      states.map((_, index) => index + 1),
+    )
+    t.equal(network.standing[0]?.shots.length, 1)
+  }
 })
