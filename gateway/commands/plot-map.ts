@@ -26,8 +26,10 @@ const clusterReach = 16
 const shownApart = 4
 /** A gateway shows its residuals in two rows of so many; of more, only their spread. */
 const residualsInRow = 3
-/** A ray goes on past the shot, and reaches so far where there is no place, page units. */
-const rayLength = 260
+/** Where there is no place a ray leaves the map, page units. */
+const rayLength = 1500
+/** A ring about a gateway bears no more numbers of shots. */
+const numbersAtRing = 6
 
 /** The map: gateways, shots with ellipses, true places, lines to the gateways that heard each shot, rays of bearings. */
 export function drawMap(scene: Scene, box: Box): { markup: Markup; clusters: Cluster[]; ground: Ground } {
@@ -45,7 +47,7 @@ export function drawMap(scene: Scene, box: Box): { markup: Markup; clusters: Clu
     ...raysOf(scene, ground, room),
     ...lines,
     ...clusters.flatMap(cluster => ellipsesOf(cluster, ground)),
-    ...scene.shots.flatMap(shot => ringsOf(shot, scene, ground, room)),
+    ...ringsOf(scene, ground, room),
     ...scene.others.flatMap(spot => othersOf(spot, ground, room)),
     ...scene.truth.flatMap(spot => truthCross(ground.x(spot), ground.y(spot))),
     ...clusters.flatMap(cluster => pointOf(cluster, ground, room)),
@@ -140,17 +142,21 @@ function pointOf(cluster: Cluster, ground: Ground, room: LabelRoom): Markup[] {
   return marks
 }
 
-/** A shot without a place and direction: a ring about the gateway that heard it. */
-function ringsOf(shot: NumberedShot, scene: Scene, ground: Ground, room: LabelRoom): Markup[] {
-  if (shot.spot !== null) return []
-  return scene.gateways
-    .filter(({ gateway }) => shot.shot.arrivals.some(arrival => arrival.gateway === gateway.id))
-    .flatMap(({ spot }) => {
-      const [x, y] = [ground.x(spot), ground.y(spot)]
-      room.take({ x: x + 3, y: y - 25, width: 24, height: 20 }, 2)
-      const ring = { cx: x, cy: y - 1, r: 15, fill: 'none', stroke: shot.colour, 'stroke-width': 2 }
-      return [element('circle', ring), ...badge(x + 15, y - 15, shot)]
-    })
+/** Of shots without a place: a ring about each gateway that heard any, and their numbers beside it. */
+function ringsOf(scene: Scene, ground: Ground, room: LabelRoom): Markup[] {
+  return scene.gateways.flatMap(({ gateway, spot }) => {
+    const heard = scene.shots.filter(
+      shot => shot.spot === null && shot.shot.arrivals.some(arrival => arrival.gateway === gateway.id),
+    )
+    const [first] = heard
+    if (first === undefined) return []
+    const [x, y] = [ground.x(spot), ground.y(spot)]
+    const shown = heard.slice(0, numbersAtRing)
+    room.take({ x: x - 17, y: y - 17, width: 34, height: 34 }, 2)
+    room.take({ x: x + 3, y: y - 25, width: 24 * shown.length, height: 20 }, 2)
+    const ring = { cx: x, cy: y - 1, r: 15, fill: 'none', stroke: first.colour, 'stroke-width': 2 }
+    return [element('circle', ring), ...shown.flatMap((shot, index) => badge(x + 15 + 23 * index, y - 15, shot))]
+  })
 }
 
 /** Directions that arrays gave of the sounds a shot was made of, with one standard deviation to both sides. */

@@ -163,7 +163,7 @@ export function drawLegend(scene: Scene, x: number, y: number): { markup: Markup
   const rows: (readonly [(x: number, y: number) => Markup[], string])[] = [
     [(left, level) => [gatewayMark(left + 14, level, true)], 'gateway; hollow where it gave no sound'],
   ]
-  if (first !== undefined) {
+  if (scene.shots.some(({ spot }) => spot !== null)) {
     const oval = (left: number, level: number): Markup =>
       element('ellipse', { cx: left + 14, cy: level, rx: 13, ry: 7, fill: colour, 'fill-opacity': 0.1, stroke: colour })
     rows.push([
