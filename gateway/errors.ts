@@ -180,6 +180,10 @@ export const errorTable = {
     summary: 'The picture {file} cannot be read: {why}.',
     advice: 'Check the path, and that the file is a whole JPEG, PNG, WebP, TIFF or AVIF picture.',
   },
+  PW_RECORDING_ARRAY: {
+    summary: 'The gateway {gateway} is left out, since the geometry of its array cannot be used: {why}.',
+    advice: 'Let "array" be one of {known}, or the path of a file that ends in .json.',
+  },
   PW_RECORDING_MISSING: {
     summary: 'The recording of {part} cannot be read: {detail}',
     advice: 'Check the path; it counts from the folder of the file that names it.',
@@ -197,8 +201,8 @@ export const errorTable = {
     advice: 'What there is was used. Copy the file again if the rest matters.',
   },
   PW_SAMPLE_RATE: {
-    summary: 'Sound of {rate} Hz in {channels} channels cannot be listened to.',
-    advice: 'Use 8,000 to 96,000 Hz and 1 to 16 channels.',
+    summary: 'The sound of {part} has {rate} Hz and {channels} channels and cannot be listened to.',
+    advice: 'Give it 8,000 to 96,000 Hz and 1 to 16 channels: set the array up anew, or resample the recording.',
   },
   PW_SAMPLE_RATE_DIFFERS: {
     summary: 'The sound of {part} has another sample rate than it should: {detail}',

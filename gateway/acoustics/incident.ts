@@ -3,7 +3,9 @@ import { ellipse95, type UncertaintyEllipse } from './ellipse.js'
 import type { GeodeticPosition, TangentPlane } from './geodesy.js'
 
 export type IncidentState = 'provisional' | 'updated' | 'final' | 'withdrawn'
-export type IncidentQuality = 'located' | 'bearing' | 'heard'
+/** Best first. */
+export const incidentQualities = ['located', 'bearing', 'heard'] as const
+export type IncidentQuality = (typeof incidentQualities)[number]
 
 /** One discharge as the hub is told of it. */
 export interface ReportedShot {
@@ -86,6 +88,12 @@ export function reportingOrder(shots: readonly SupportedShot[]): string[] {
 export function qualityOf(shots: readonly SupportedShot[]): IncidentQuality {
   if (shots.some(({ located }) => located !== null)) return 'located'
   return shots.some(({ arrivals }) => arrivals.some(({ bearing }) => bearing !== null)) ? 'bearing' : 'heard'
+}
+
+/** Metres between two shots, 0 where the place of one is not known. */
+export function distance({ located: a }: SupportedShot, { located: b }: SupportedShot): number {
+  if (a === null || b === null) return 0
+  return Math.hypot(a.position.east - b.position.east, a.position.north - b.position.north)
 }
 
 /** A shot as it is reported; a bearing is as seen from the gateway of the first arrival listed, one with a range if there is one. */

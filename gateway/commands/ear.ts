@@ -15,6 +15,7 @@ const decisionDelay = 0.25
 /** One array's way from blocks of sound to arrivals with UTC. */
 export class Ear {
   readonly #gateway: string
+  readonly #part: string
   readonly #epoch: string
   readonly #fullScaleLevel: number | null
   readonly #status: ClockStatus
@@ -26,6 +27,8 @@ export class Ear {
 
   constructor(options: {
     readonly gateway: string
+    /** What a person calls the array. */
+    readonly part: string
     /** Changes whenever the gateway starts anew; one ear's alone. */
     readonly epoch: string
     /** Decibel re 20 µPa at full scale; null where the array is not calibrated. */
@@ -35,6 +38,7 @@ export class Ear {
     readonly direction: ArrayDirection | null
   }) {
     this.#gateway = options.gateway
+    this.#part = options.part
     this.#epoch = options.epoch
     this.#fullScaleLevel = options.fullScaleLevel
     this.#status = options.clock
@@ -78,7 +82,11 @@ export class Ear {
         finish: (arrival, snippet) => pairing.take(arrival, nWaveOf(snippet) !== null),
       })
     } catch (error) {
-      throw new PolewatchError('PW_SAMPLE_RATE', { rate: sampleRate, channels: channels.length }, error)
+      throw new PolewatchError(
+        'PW_SAMPLE_RATE',
+        { part: this.#part, rate: sampleRate, channels: channels.length },
+        error,
+      )
     }
   }
 }

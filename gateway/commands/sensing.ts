@@ -87,6 +87,7 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
     const geometry = await geometryOf(settings.geometry)
     const ear = new Ear({
       gateway: gateway.id,
+      part: settings.name,
       epoch: index === 0 ? epoch : `${epoch}${index}`,
       fullScaleLevel: geometry.soundLevelAtFullScale,
       clock,
