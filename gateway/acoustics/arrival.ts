@@ -35,6 +35,8 @@ export interface Arrival {
   readonly bearing: Bearing | null
   /** Probability that the sound by itself is a gunshot, 0 to 1; null where it was not judged. */
   readonly gunProbability: number | null
+  /** Probability that the sound by itself is like a firework's, a blast that is no gun's; the rest up to 1 is other sounds'. */
+  readonly fireworkProbability?: number | null
 }
 
 /** What the air is like; null where it is not known. Celsius, per cent, metres a second, degrees the wind comes from. */

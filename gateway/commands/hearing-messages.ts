@@ -78,14 +78,15 @@ export function arrivalDraft(
       clockError: Number.isFinite(context.clockError) ? context.clockError : null,
       heardUntil: formatTime(report.heardUntil, 6),
       weather: context.weather,
-      arrivals: report.arrivals.map(({ id, time, timeError, salience, soundLevel, bearing, gunProbability }) => ({
-        id,
-        time: formatTime(time, 6),
-        timeError: rounded(timeError, 6),
-        salience: rounded(salience, 3),
-        soundLevel: rounded(soundLevel, 1),
-        bearing,
-        gunProbability,
+      arrivals: report.arrivals.map(arrival => ({
+        id: arrival.id,
+        time: formatTime(arrival.time, 6),
+        timeError: rounded(arrival.timeError, 6),
+        salience: rounded(arrival.salience, 3),
+        soundLevel: rounded(arrival.soundLevel, 1),
+        bearing: arrival.bearing,
+        gunProbability: wireProbability(arrival.gunProbability),
+        fireworkProbability: wireProbability(arrival.fireworkProbability ?? null),
       })),
     },
   }
@@ -152,6 +153,10 @@ function wirePosition({ latitude, longitude, altitude }: GeodeticPosition, heigh
     longitude: rounded(longitude, 7),
     altitude: heightKnown ? rounded(altitude, 1) : null,
   }
+}
+
+function wireProbability(probability: number | null): number | null {
+  return probability === null ? null : rounded(probability, 4)
 }
 
 function rounded(value: number, decimals: number): number {

@@ -35,6 +35,9 @@ const heardArrival = z.object({
   soundLevel,
   bearing: bearing.nullable(),
   gunProbability: probability('That the sound by itself is a gunshot.').nullable(),
+  fireworkProbability: probability(
+    'That the sound by itself is like a firework: a blast, but no gun. What is missing to 1 is other sounds.',
+  ).nullable(),
 })
 
 export const arrival = z.object({
