@@ -46,6 +46,8 @@ export interface Arrival {
   readonly shockWave?: boolean
   /** How far the gun is along the bearing, where a shock wave came before and the physics allows it. */
   readonly range?: SourceRange
+  /** Probability that the sound by itself is like a firework's, a blast that is no gun's; the rest up to 1 is other sounds'. */
+  readonly fireworkProbability?: number | null
 }
 
 /** What the air is like; null where it is not known. Celsius, per cent, metres a second, degrees the wind comes from. */

@@ -10,7 +10,7 @@ import { SampleClock } from '../timebase/sample-clock.js'
 import type { ArrayDirection } from './array-direction.js'
 
 /** An arrival is given at most this long after its onset, so that much of the newest sound is still undecided, seconds. */
-const decisionDelay = 0.25
+const decisionDelay = 0.35
 
 /** One array's way from blocks of sound to arrivals with UTC. */
 export class Ear {

@@ -79,18 +79,17 @@ export function arrivalDraft(
       clockError: Number.isFinite(context.clockError) ? context.clockError : null,
       heardUntil: formatTime(report.heardUntil, 6),
       weather: context.weather,
-      arrivals: report.arrivals.map(
-        ({ id, time, timeError, salience, soundLevel, bearing, gunProbability, range }) => ({
-          id,
-          time: formatTime(time, 6),
-          timeError: rounded(timeError, 6),
-          salience: rounded(salience, 3),
-          soundLevel: rounded(soundLevel, 1),
-          bearing,
-          gunProbability,
-          ...(range === undefined ? {} : { range: wireRange(range) }),
-        }),
-      ),
+      arrivals: report.arrivals.map(arrival => ({
+        id: arrival.id,
+        time: formatTime(arrival.time, 6),
+        timeError: rounded(arrival.timeError, 6),
+        salience: rounded(arrival.salience, 3),
+        soundLevel: rounded(arrival.soundLevel, 1),
+        bearing: arrival.bearing,
+        gunProbability: wireProbability(arrival.gunProbability),
+        fireworkProbability: wireProbability(arrival.fireworkProbability ?? null),
+        ...(arrival.range === undefined ? {} : { range: wireRange(arrival.range) }),
+      })),
     },
   }
 }
@@ -165,6 +164,10 @@ function wirePosition({ latitude, longitude, altitude }: GeodeticPosition, heigh
 
 function wireRange({ distance, nearest, farthest }: SourceRange): SourceRange {
   return { distance: rounded(distance, 1), nearest: rounded(nearest, 1), farthest: rounded(farthest, 1) }
+}
+
+function wireProbability(probability: number | null): number | null {
+  return probability === null ? null : rounded(probability, 4)
 }
 
 function rounded(value: number, decimals: number): number {

@@ -37,6 +37,9 @@ const heardArrival = z.object({
   bearing: bearing.nullable(),
   range: range.optional().describe('With the bearing, and only where the physics allows one.'),
   gunProbability: probability('That the sound by itself is a gunshot.').nullable(),
+  fireworkProbability: probability(
+    'That the sound by itself is like a firework: a blast, but no gun. What is missing to 1 is other sounds.',
+  ).nullable(),
 })
 
 export const arrival = z.object({
