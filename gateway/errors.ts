@@ -176,6 +176,10 @@ export const errorTable = {
     advice:
       'Survey its place again and correct gateway.position in its configuration. Until then it counts for little.',
   },
+  PW_PICTURE_UNREADABLE: {
+    summary: 'The picture {file} cannot be read: {why}.',
+    advice: 'Check the path, and that the file is a whole JPEG, PNG, WebP, TIFF or AVIF picture.',
+  },
   PW_RECORDING_ARRAY: {
     summary: 'The gateway {gateway} is left out, since the geometry of its array cannot be used: {why}.',
     advice: 'Let "array" be one of {known}, or the path of a file that ends in .json.',
