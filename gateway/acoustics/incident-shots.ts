@@ -73,6 +73,7 @@ export function merge(one: Incident, other: Incident): Incident {
   survivor.shots = [...survivor.shots, ...merged.shots].sort(byTime)
   for (const id of merged.arrivals) survivor.arrivals.add(id)
   for (const id of merged.settled) survivor.settled.add(id)
+  merged.shots = []
   merged.mergedWith = survivor
   return survivor
 }

@@ -85,7 +85,8 @@ export class IncidentBook {
       for (const { id } of shot.arrivals) incident.arrivals.add(id)
     }
     for (const one of this.#open()) {
-      for (const other of this.#open()) if (one !== other && isInterleaved(one, other)) merge(one, other)
+      for (const other of this.#open())
+        if (one !== other && one.mergedWith === null && isInterleaved(one, other)) merge(one, other)
       if (one.shots.length > 0) one.lostAt = null
       else one.lostAt ??= now
     }

@@ -303,6 +303,62 @@ test('a burst that goes on is told of when its first shot is settled, not when i
   t.equal(network.standing[0]!.shots.length, 10)
 })
 
+test('an exchange of fire is one incident, and shots one after the other at two places are two', async t => {
+  for (const [order, incidents] of [
+    [[1, 2, 3, 4], 1],
+    [[1, 3, 2, 4], 2],
+  ] as const) {
+    const network = new Network(['a', 'b', 'c', 'd'])
+    // Even numbers are fired 400 m further east.
+    network.locate = scene =>
+      byNumber(scene).map(shot => {
+        const even = Number(shot.arrivals[0]?.id.at(-1)) % 2 === 0
+        return { ...shot, position: { ...shot.position, east: shot.position.east + (even ? 400 : 0) } }
+      })
+    network.run(1001)
+    for (const number of order) {
+      for (const [place, gateway] of ['a', 'b', 'c', 'd'].entries())
+        network.hear(gateway, number, network.now + 0.05 * place)
+      network.run(network.now + 0.8)
+    }
+    network.run(1040)
+    t.equal(network.standing.length, incidents)
+    t.ok(network.standing.every(({ state }) => state === 'final'))
+    t.equal(network.standing.flatMap(({ shots }) => shots).length, 4)
+    t.same(new Set(network.revisions.map(({ from }) => from)), new Set(['a']))
+    const withdrawn = network.revisions.filter(({ revision }) => revision.state === 'withdrawn')
+    for (const { revision } of withdrawn) t.equal(revision.mergedInto, network.standing[0]?.incident)
+  }
+})
+
+test('a shot that borrows an arrival of a final incident is told as one of its own', async t => {
+  const network = new Network(['a', 'b', 'c', 'd']).run(1001)
+  for (const gateway of ['a', 'b', 'c', 'd']) network.hear(gateway, 1, 1001)
+  network.run(1011)
+  t.match(network.standing, [{ state: 'final' }])
+  network.locate = scene => {
+    const [first, second] = byNumber(scene)
+    const borrowed = { id: 'd/e/1', residual: 0 }
+    return first && second ? [first, { ...second, arrivals: [...second.arrivals, borrowed] }] : []
+  }
+  for (const gateway of ['a', 'b', 'c']) network.hear(gateway, 2, 1011)
+  network.run(1040)
+  t.match(network.standing, [
+    { incident: 'a-e-1', state: 'final' },
+    { state: 'final', shots: [{ time: 1010.9 }] },
+  ])
+})
+
+test('nobody waits for a far gateway that does not tell: a shot is told within two seconds of its last arrival', async t => {
+  const network = new Network(['a', 'b', 'c', 'z']).run(1001)
+  // 900 m further west than where it is fired, so that "z" could hear it three seconds later.
+  network.locate = scene =>
+    byNumber(scene).map(shot => ({ ...shot, position: { ...shot.position, east: shot.position.east - 900 } }))
+  for (const gateway of ['a', 'b', 'c']) network.hear(gateway, 1, 1001)
+  network.run(1020)
+  t.ok(network.revisions[0]!.at < 1001 + 2, `${network.revisions[0]!.at}`)
+})
+
 test('a gun that only two of a network hear is one "heard" of the first of them, without a position', async t => {
   const network = new Network(['a', 'b', 'c', 'd']).run(1001)
   network.hear('c', 1, 1001)
