@@ -123,6 +123,7 @@ function polesOf(scene: Scene, locate: Locator): Pole[] {
     renderer: new GatewayRenderer(scene, gateway, city),
     ear: new Ear({
       gateway: gateway.id,
+      part: gateway.array,
       epoch: 'day',
       fullScaleLevel: gateway.microphones.fullScaleLevel,
       clock: { offset: 0, error: gateway.timeError },
@@ -130,6 +131,7 @@ function polesOf(scene: Scene, locate: Locator): Pole[] {
     }),
     hearing: new Hearing({
       gateway: gateway.id,
+      part: gateway.array,
       epoch: 'day',
       position: plane.toGeodetic(gateway.statedPosition),
       positionError: gateway.positionError,
