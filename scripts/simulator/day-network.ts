@@ -131,7 +131,6 @@ function polesOf(scene: Scene, locate: Locator): Pole[] {
     }),
     hearing: new Hearing({
       gateway: gateway.id,
-      part: gateway.array,
       epoch: 'day',
       position: plane.toGeodetic(gateway.statedPosition),
       positionError: gateway.positionError,
