@@ -5,6 +5,9 @@ const assumedTemperature = 12
 const assumedTemperatureError = 9
 /** A temperature that is known is a weather station's some way off, Celsius. */
 const measuredTemperatureError = 1.5
+/** How far the wind may be from what is taken, metres a second an axis: from the mean that is known, from none where it is not. */
+const measuredWindError = 0.8
+const unknownWindError = 2
 
 /** How sound travels: its speed in still air and the wind, metres a second, east and north. */
 export interface Air {
@@ -13,6 +16,8 @@ export interface Air {
   readonly speedError: number
   readonly windEast: number
   readonly windNorth: number
+  /** One standard deviation of either, metres a second. */
+  readonly windError: number
 }
 
 /** Speed of sound in dry air, metres a second: 331.3 √(1 + T / 273.15) for T in Celsius; humidity adds at most 0.4 %. */
@@ -26,6 +31,7 @@ export function airOf(weather: Weather): Air {
     speedError: error / (2 * (273.15 + temperature)),
     windEast: -wind * Math.sin(from),
     windNorth: -wind * Math.cos(from),
+    windError: weather.windFrom === null || weather.windSpeed === null ? unknownWindError : measuredWindError,
   }
 }
 
