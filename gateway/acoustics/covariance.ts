@@ -11,7 +11,7 @@ const commonError = 1.2
  * Residuals are measured about the best place, which has taken three of some six degrees of freedom; about the true place they
  * are so much wider.
  */
-const wider = 1.2
+const wider = 1.25
 /** Chi-squared with two degrees of freedom: 95 % of a plane Gaussian lies within this squared Mahalanobis distance. */
 const chiSquared95 = 5.991464547107979
 /** The posterior is summed over so many nodes a side of the best place and time, which lie denser near it. */
@@ -192,9 +192,12 @@ function widened(local: Precision['covariance'], elsewhere: readonly Square[]): 
       return { square, mass }
     })
     .sort((first, second) => first.square - second.square)
-  let held = 0
-  const edge = squares.find(({ mass }) => (held += mass) >= 0.95 * total)?.square ?? chiSquared95
-  const scale = edge / chiSquared95
+  let left = total
+  const edge = squares.find(({ mass }) => {
+    left -= mass
+    return left <= 0.05 * total
+  })
+  const scale = (edge?.square ?? chiSquared95) / chiSquared95
   return [
     [scale * eastEast, scale * eastNorth],
     [scale * eastNorth, scale * northNorth],
