@@ -11,7 +11,7 @@ const commonError = 1.2
  * Residuals are measured about the best place, which has taken three of some six degrees of freedom; about the true place they
  * are so much wider.
  */
-const wider = 1.25
+const wider = 1.2
 /** Chi-squared with two degrees of freedom: 95 % of a plane Gaussian lies within this squared Mahalanobis distance. */
 const chiSquared95 = 5.991464547107979
 /** The posterior is summed over so many nodes a side of the best place and time, which lie denser near it. */
