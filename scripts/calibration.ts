@@ -5,8 +5,9 @@ import { type GeometryClass, geometryClasses } from './simulator/placements.js'
 
 /*
  * Whether ellipses hold what they promise: simulated shots by class of geometry. Of the shots reported, 92 to 98 % should lie
- * inside their 95 % ellipse in every class. Arrivals err as on the live-fire recordings: ±12 ms, late more than early, and one
- * gateway in fifty hears only an echo (8 of 480 there). With --harsh one in six does, of which the locator knows nothing.
+ * inside their 95 % ellipse in every class. Arrivals err by about ±12 ms, late more than early, as on the live-fire recordings;
+ * one gateway in fourteen hears only an echo (on the recordings 8 of 480 did). With --harsh one in six does, and nobody knows
+ * the wind: the locator does not allow for so many echoes, and its ellipses are then too small.
  *
  *   node dist/scripts/calibration.js [--trials N] [--seed N] [--harsh] [--json]
  */
