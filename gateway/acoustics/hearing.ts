@@ -2,8 +2,9 @@ import type { Arrival, GatewayPlace, LocatedShot, Weather } from './arrival.js'
 import { type GeodeticPosition, TangentPlane } from './geodesy.js'
 import type { Claim, GunfireRevision, SupportedShot } from './incident.js'
 import { IncidentBook } from './incidents.js'
+import { blastProbability } from './probability.js'
 import { airOf } from './propagation.js'
-import { unlocatedSounds } from './sounds.js'
+import { convincing, unlocatedSounds } from './sounds.js'
 import { type DistrustChange, type Standing, TrustBook } from './trust.js'
 import { hearingRange, witnessOf } from './witness.js'
 
@@ -42,7 +43,9 @@ export interface HearingOptions {
 }
 
 /** Salience (decibel of the power step) from which gateways report a sound that is not located. */
-export const usualLoneSalience = 30
+export const usualLoneSalience = 12
+/** What several gateways locate and all judge to be something else than a blast is not told: below this probability. */
+const leastBlast = 0.2
 /** Arrivals are kept this long, and shots older than `frozenAfter` are no longer changed, seconds. */
 const poolSeconds = 20
 const frozenAfter = 14
@@ -209,7 +212,10 @@ export class Hearing {
     this.#undecided = null
     const pool = [...this.#arrivals.values()]
     const heard = this.#isLone() ? this.#heardAlone(pool) : this.#heardTogether(pool, this.#located, now)
-    const shots = [...this.#located.map(shot => this.#supported(shot)), ...heard]
+    const blasts = this.#located
+      .map(shot => this.#supported(shot))
+      .filter(({ arrivals }) => (blastProbability(arrivals, true) ?? 1) >= leastBlast)
+    const shots = [...blasts, ...heard]
     this.#book.update(shots, now - frozenAfter, now)
   }
 
@@ -270,11 +276,11 @@ export class Hearing {
 
   /**
    * Without neighbours there is no position: a bearing where the array gives one, else "heard"; and only what sounds like a
-   * gun by itself, since nobody else bears it out.
+   * blast by itself, since nobody else bears it out.
    */
   #heardAlone(pool: readonly Arrival[]): SupportedShot[] {
     return pool
-      .filter(({ salience, gunProbability }) => salience >= this.#options.loneSalience && (gunProbability ?? 0) >= 0.9)
+      .filter(arrival => arrival.salience >= this.#options.loneSalience && convincing(arrival))
       .map(arrival => ({ located: null, arrivals: [arrival], time: arrival.time }))
   }
 

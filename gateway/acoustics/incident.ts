@@ -1,6 +1,7 @@
 import type { Arrival, Bearing, LocatedShot, SourceRange } from './arrival.js'
 import { ellipse95, type UncertaintyEllipse } from './ellipse.js'
 import type { GeodeticPosition, TangentPlane } from './geodesy.js'
+import { gunshotProbability } from './probability.js'
 
 export type IncidentState = 'provisional' | 'updated' | 'final' | 'withdrawn'
 export type IncidentQuality = 'located' | 'bearing' | 'heard'
@@ -92,14 +93,13 @@ export function qualityOf(shots: readonly SupportedShot[]): IncidentQuality {
 export function reportedShot({ located, arrivals, time }: SupportedShot, plane: TangentPlane): ReportedShot {
   const residuals = new Map(located?.arrivals.map(({ id, residual }) => [id, residual]))
   const [first] = arrivals
-  const gun = Math.max(0, ...arrivals.map(({ gunProbability }) => gunProbability ?? 0))
   const directed = located === null ? arrivals.filter(({ bearing }) => bearing !== null) : []
   const seen = directed.find(({ range }) => range !== undefined) ?? directed[0]
   const listed = seen === undefined ? arrivals : [seen, ...arrivals.filter(arrival => arrival !== seen)]
   return {
     time: located?.time ?? time,
     timeError: located?.timeError ?? first?.timeError ?? Number.POSITIVE_INFINITY,
-    probability: located?.probability ?? (gun || 0.5),
+    probability: gunshotProbability(arrivals, located?.probability ?? null),
     position: located === null ? null : plane.toGeodetic(located.position),
     heightSolved: located?.threeDimensional ?? false,
     uncertainty: located === null ? null : ellipse95(located.covariance),
