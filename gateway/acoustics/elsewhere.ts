@@ -19,20 +19,21 @@ const mostTracks = 6
 /** The discharge is sought at so many scales of the residual around what each track says. */
 const timeNodes = [-1.6, -0.5, 0.5, 1.6] as const
 
-/** A square of the ground by its middle, metres from the burst's place, and how likely the source is there, in any unit. */
-interface Square {
+/** A square of the ground by its middle, metres from the burst's place, and how likely the source is there, beside another. */
+export interface Square {
   readonly east: number
   readonly north: number
   readonly mass: number
 }
 
 /**
- * How likely the source is further than `near` metres from a burst's place, against not, given its tracks: each of them may
- * have come straight, as an echo, or have its rhythm by chance, and whoever heard nothing counts. Three stations always agree
- * on some place, whatever they heard; only the sum over all other places says what their agreement is worth.
+ * Where else than within `near` metres of a burst's place its source may be, and how likely that is beside its being there,
+ * given its tracks: each of them may have come straight, as an echo, or have its rhythm by chance, and whoever heard nothing
+ * counts. Three stations always agree on some place, whatever they heard; only the sum over all other places says what their
+ * agreement is worth.
  */
-export function oddsElsewhere(burst: Burst, stations: readonly Station[], air: Air, near: number): number {
-  if (burst.tracks.length > mostTracks) return 0
+export function placesElsewhere(burst: Burst, stations: readonly Station[], air: Air, near: number): Square[] {
+  if (burst.tracks.length > mostTracks) return []
   const evidence = new TrackEvidence(burst, stations, air)
   let side = coarsest
   let squares: Square[] = []
@@ -55,13 +56,9 @@ export function oddsElsewhere(burst: Burst, stations: readonly Station[], air: A
       )
     })
   }
-  let here = 0
-  let elsewhere = 0
-  for (const { east, north, mass } of squares) {
-    if (Math.hypot(east, north) < near) here += mass
-    else elsewhere += mass
-  }
-  return here > 0 ? elsewhere / here : Number.POSITIVE_INFINITY
+  const isNear = ({ east, north }: Square) => Math.hypot(east, north) < near
+  const here = squares.reduce((sum, square) => (isNear(square) ? sum + square.mass : sum), 0)
+  return squares.flatMap(square => (isNear(square) ? [] : [{ ...square, mass: square.mass / here }]))
 }
 
 /** Where a source could be whose tracks these are, relative to the burst's place. */

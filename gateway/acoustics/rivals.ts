@@ -1,5 +1,5 @@
 import { type Burst, growBurst, startBurst } from './burst.js'
-import { oddsElsewhere } from './elsewhere.js'
+import { placesElsewhere, type Square } from './elsewhere.js'
 import type { Station } from './evidence.js'
 import type { Air } from './propagation.js'
 import { findSeeds } from './seeds.js'
@@ -23,6 +23,8 @@ export interface Explanation {
   readonly probability: number
   /** Other explanations at what counts as the same place, and how likely each is beside the best, 0 to 1. */
   readonly kin: readonly { readonly burst: Burst; readonly odds: number }[]
+  /** Places that the same tracks leave open further off, and how likely each is beside the best. */
+  readonly elsewhere: readonly Square[]
 }
 
 /** The burst that explains the arrivals best; null where none does. */
@@ -39,7 +41,7 @@ export function explain(stations: readonly Station[], air: Air): Explanation | n
     if (!bursts.some(other => isRoundOf(start, other))) bursts.push(growBurst(stations, air, start))
   }
   const burst = bursts.reduce<Burst | null>((a, b) => (a && a.score >= b.score ? a : b), null)
-  return burst && judge(burst, bursts, oddsElsewhere(burst, stations, air, samePlace))
+  return burst && judge(burst, bursts, placesElsewhere(burst, stations, air, samePlace))
 }
 
 function apart(a: Burst, b: Burst): number {
@@ -65,7 +67,7 @@ function sharedTracks(burst: Burst, other: Burst): number {
   return burst.tracks.filter(track => track.picks.some(pick => pick && picks.has(pick))).length
 }
 
-function judge(best: Burst, bursts: readonly Burst[], elsewhere: number): Explanation {
+function judge(best: Burst, bursts: readonly Burst[], elsewhere: readonly Square[]): Explanation {
   const rivals: Burst[] = []
   const kin: { burst: Burst; odds: number }[] = []
   for (const burst of [...bursts].sort((a, b) => b.score - a.score)) {
@@ -77,5 +79,7 @@ function judge(best: Burst, bursts: readonly Burst[], elsewhere: number): Explan
     } else if (!rivals.some(other => apart(other, burst) < samePlace)) rivals.push(burst)
   }
   const odds = rivals.reduce((sum, rival) => sum + Math.exp(rival.score - best.score), 0)
-  return { burst: best, probability: 1 / (1 + Math.max(odds, elsewhere) + Math.exp(burstPrice - best.score)), kin }
+  const others = elsewhere.reduce((sum, { mass }) => sum + mass, 0)
+  const probability = 1 / (1 + Math.max(odds, others) + Math.exp(burstPrice - best.score))
+  return { burst: best, probability, kin, elsewhere }
 }
