@@ -5,7 +5,7 @@ import { reach } from './seeds.js'
 
 /** The ground is divided into squares of this side at first, metres, and those that count for much again into four each. */
 const coarsest = 40
-const mostSquares = 4000
+const mostSquares = 2500
 const halvings = 4
 /** A square with more than this share of all is divided. */
 const muchShare = 0.002

@@ -33,7 +33,7 @@ const leastSalience = 3
 const hearingRange = 1000
 const deafness = 0.03
 /** How often a gateway that hears a shot hears only its echo, a probability. Measured: 8 of 480, where sensors were well placed. */
-const onlyEcho = 0.05
+const onlyEcho = 0.06
 /** What remains between rounds of one burst at one gateway, beside the picking error, seconds. Measured: 0.1 ms median. */
 const repeatScale = 0.0005
 /** The same gun at the same place is as loud again at a gateway, decibel; and how often it is not. Measured: 0.5 dB. */

@@ -41,7 +41,9 @@ export function explain(stations: readonly Station[], air: Air): Explanation | n
     if (!bursts.some(other => isRoundOf(start, other))) bursts.push(growBurst(stations, air, start))
   }
   const burst = bursts.reduce<Burst | null>((a, b) => (a && a.score >= b.score ? a : b), null)
-  return burst && judge(burst, bursts, placesElsewhere(burst, stations, air, samePlace))
+  if (!burst) return null
+  const elsewhere = burst.score < burstPrice ? [] : placesElsewhere(burst, stations, air, samePlace)
+  return judge(burst, bursts, elsewhere)
 }
 
 function apart(a: Burst, b: Burst): number {
