@@ -176,6 +176,10 @@ export const errorTable = {
     advice:
       'Survey its place again and correct gateway.position in its configuration. Until then it counts for little.',
   },
+  PW_PICTURE_UNREADABLE: {
+    summary: 'The picture {file} cannot be read: {why}.',
+    advice: 'Check the path, and that the file is a whole JPEG, PNG, WebP, TIFF or AVIF picture.',
+  },
   PW_RECORDING_MISSING: {
     summary: 'The recording of {part} cannot be read: {detail}',
     advice: 'Check the path; it counts from the folder of the file that names it.',

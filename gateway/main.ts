@@ -30,6 +30,7 @@ const subcommands: Readonly<Record<string, { summary: string; load: () => Promis
     load: () => import('./commands/watch.js'),
   },
   hotlist: { summary: 'import a hotlist, or look a plate up in it', load: () => import('./commands/hotlist.js') },
+  plates: { summary: 'read the plates in pictures', load: () => import('./commands/plates.js') },
   config: { summary: 'check or print a configuration', load: () => import('./commands/config.js') },
 }
 

@@ -43,6 +43,8 @@ interface Incident {
   publishedAt: number
   publishedContent: string
   closedAt: number | null
+  /** Withdrawn because nothing was left of it: what brings it back is told as a further revision of it. */
+  mistaken: boolean
 }
 
 interface SeenClaim {
@@ -92,6 +94,7 @@ export class IncidentBook {
     for (const shot of shots) {
       if (shot.time < frozenBefore) continue
       const incident = this.#incidentOf(shot, assigned) ?? this.#open(now)
+      if (incident.mistaken) reopen(incident)
       if (incident.closedAt !== null) continue
       const standing = standingShot(incident, shot)
       const members = assigned.get(incident) ?? []
@@ -150,6 +153,7 @@ export class IncidentBook {
       if (incident.closedAt !== null) return null
     }
     if (last === undefined) {
+      incident.mistaken = true
       if (incident.id !== null) return this.#publish(incident, [], 'withdrawn', now, null)
       incident.closedAt = now
       return null
@@ -242,6 +246,7 @@ export class IncidentBook {
       publishedAt: Number.NEGATIVE_INFINITY,
       publishedContent: '',
       closedAt: null,
+      mistaken: false,
     }
     this.#incidents.push(incident)
     return incident
@@ -258,6 +263,13 @@ export class IncidentBook {
     }
     return best
   }
+}
+
+function reopen(incident: Incident): void {
+  incident.mistaken = false
+  incident.closedAt = null
+  // Who has told of it before comes first again.
+  incident.readyAt = null
 }
 
 const qualities: readonly IncidentQuality[] = ['located', 'bearing', 'heard']

@@ -98,7 +98,9 @@ export const quality = z
 
 export const incidentState = z
   .enum(['provisional', 'updated', 'final', 'withdrawn'])
-  .describe('A withdrawn incident was a mistake or is part of another one.')
+  .describe(
+    'A withdrawn incident was a mistake or is part of another one; a higher revision may still take the withdrawal back.',
+  )
 
 export const revision = z
   .int()

@@ -389,3 +389,25 @@ test('a shot that the next arrivals refute is withdrawn, and its last claim stil
   t.equal(claim.earliest.id, 'a/e/1')
   t.equal(network.standing.length, 0)
 })
+
+test('a withdrawn shot that comes back is a further revision of its incident, and one that was never told is told then', async t => {
+  for (const told of [true, false]) {
+    const network = new Network(['a', 'b', 'c']).run(1001)
+    if (!told) network.locate = scene => (network.now < 1001.3 ? byNumber(scene) : [])
+    for (const gateway of ['a', 'b', 'c']) network.hear(gateway, 1, 1001, { gunProbability: null })
+    if (told) while (network.revisions.length === 0) network.run(network.now + 0.1)
+    else network.run(1001.4)
+    network.locate = () => []
+    network.run(1003)
+    network.locate = byNumber
+    network.run(1015)
+    const states = network.revisions.map(({ revision }) => revision.state)
+    t.same(states, told ? ['provisional', 'withdrawn', 'updated', 'final'] : ['provisional', 'final'])
+    t.equal(new Set(network.revisions.map(({ revision }) => revision.incident)).size, 1)
+    t.same(
+      network.revisions.map(({ revision }) => revision.revision),
+      states.map((_, index) => index + 1),
+    )
+    t.equal(network.standing[0]?.shots.length, 1)
+  }
+})
