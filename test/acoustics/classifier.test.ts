@@ -180,7 +180,8 @@ test('rate, bandwidth, noise floor, encoding and length do not tell a gunshot fr
 })
 
 test('training again on the same synthesised sounds gives the same weights, which tell blasts never heard before', t => {
-  const learn = () => rounded(train({ examples: balanced(synthesisedExamples(new Random(99), 0.03)), data: {} }).weights)
+  const learn = () =>
+    rounded(train({ examples: balanced(synthesisedExamples(new Random(99), 0.03)), data: {} }).weights)
   const weights = learn()
   t.strictSame(learn(), weights)
   const scored = fresh.map(({ features, blast }) => ({
