@@ -39,8 +39,12 @@ export class SoundRing {
   /** A copy of one channel's samples `from` to `to`, which must be held. */
   cut(channel: number, from: number, to: number): Float32Array {
     const ring = this.#rings[channel]!
-    const mask = this.#length - 1
-    return Float32Array.from({ length: to - from }, (_, i) => ring[(from + i) & mask]!)
+    const first = from & (this.#length - 1)
+    const head = ring.subarray(first, first + to - from)
+    const samples = new Float32Array(to - from)
+    samples.set(head)
+    samples.set(ring.subarray(0, to - from - head.length), head.length)
+    return samples
   }
 
   /** The largest magnitude in one channel's samples `from` to `to`. */
