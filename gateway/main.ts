@@ -17,6 +17,10 @@ const subcommands: Readonly<Record<string, { summary: string; load: () => Promis
     summary: 'the process that hears and reads plates; has no network',
     load: () => import('./commands/sensing.js'),
   },
+  vision: {
+    summary: 'the process that reads plates over the local network',
+    load: () => import('./commands/vision.js'),
+  },
   uplink: {
     summary: 'the process that talks to the hub and to neighbours; has no devices',
     load: () => import('./commands/uplink.js'),
@@ -29,8 +33,11 @@ const subcommands: Readonly<Record<string, { summary: string; load: () => Promis
     summary: 'be a hub: subscribe, verify, order and print every alert',
     load: () => import('./commands/watch.js'),
   },
+  plates: {
+    summary: 'read the plates in pictures; listen to a plate reader, or find its layout',
+    load: () => import('./commands/plates.js'),
+  },
   hotlist: { summary: 'import a hotlist, or look a plate up in it', load: () => import('./commands/hotlist.js') },
-  plates: { summary: 'read the plates in pictures', load: () => import('./commands/plates.js') },
   config: { summary: 'check or print a configuration', load: () => import('./commands/config.js') },
 }
 

@@ -17,97 +17,74 @@ const delimitedSchema = z
   })
   .refine(framing => framing.start?.join() !== framing.end.join(), 'start and end must differ')
 
+export const checkSchema = z.strictObject({
+  /** `crc-16-ccitt`: polynomial 0x1021, begun with 0xffff. `crc-16-modbus`: 0x8005 reflected, begun with 0xffff. */
+  kind: z.enum(['xor', 'crc-16-ccitt', 'crc-16-modbus']),
+  /** Which byte of a CRC comes first: the high one (`big`) or the low one. */
+  order: z.enum(['big', 'little']).default('big'),
+  /** Bytes at the frame's beginning that are not checked. */
+  skip: z.int().min(0).max(16).default(0),
+})
+
+/** Start mark, header, content, check, end mark; the header says how long the content is, or it always has one length. */
+const countedSchema = z
+  .strictObject({
+    kind: z.literal('counted'),
+    start: hexBytesSchema,
+    /** Bytes between the start mark and the content. */
+    headerBytes: z.int().min(0).max(32),
+    length: z.union([
+      z.strictObject({ fixed: z.int().min(1).max(4096) }),
+      /** Where in the header the number of content bytes stands, and how. */
+      z.strictObject({
+        at: z.int().min(0).max(31),
+        bytes: z.union([z.literal(1), z.literal(2), z.literal(4)]),
+        order: z.enum(['big', 'little']).default('big'),
+      }),
+    ]),
+    check: checkSchema.optional(),
+    end: hexBytesSchema.optional(),
+    /** Longest content; a frame that announces more is none. */
+    maximumBytes: z.int().min(1).max(4096),
+  })
+  .refine(
+    ({ length, headerBytes }) => 'fixed' in length || length.at + length.bytes <= headerBytes,
+    'the length must lie in the header',
+  )
+
 /** How frames are told apart on the line. Further kinds join here and in `makeFramer`. */
-export const framingSchema = z.discriminatedUnion('kind', [delimitedSchema])
+export const framingSchema = z.discriminatedUnion('kind', [delimitedSchema, countedSchema])
 
 export type Framing = z.infer<typeof framingSchema>
+export type DelimitedFraming = z.infer<typeof delimitedSchema>
+export type CountedFraming = z.infer<typeof countedSchema>
+export type Check = z.infer<typeof checkSchema>
+
+/** One frame as it came. Whoever takes it owns its bytes. */
+export interface Frame {
+  readonly content: Uint8Array
+  /** What stood before the content, the start mark included. */
+  readonly header: Uint8Array
+  /** Bytes of the whole frame. */
+  readonly size: number
+  /** Whether a checksum vouches for it. */
+  readonly checked: boolean
+}
 
 /** Cuts a stream of bytes into frames, the same ones however the stream is split. */
 export interface Framer {
-  /** Takes one byte; the content of a frame when the byte completes one. The caller owns it. */
-  take(byte: number): Uint8Array | null
+  /** Takes one byte; the frames that the byte completes, mostly none. */
+  take(byte: number): readonly Frame[]
   /** Bytes of a frame that has begun, its start mark included. */
   readonly pending: number
-  /** Bytes around the content of every complete frame. */
-  readonly overhead: number
-  /** Frames dropped so far because they were too long or broken off. */
+  /** Frames dropped so far because they were too long, broken off or wrong. */
   readonly dropped: number
   /** Forgets a frame that has begun. */
   reset(): void
 }
 
-export function makeFramer(framing: Framing): Framer {
-  return new DelimitedFramer(framing)
-}
-
-class DelimitedFramer implements Framer {
-  readonly overhead: number
-  readonly #start: Uint8Array | null
-  readonly #end: Uint8Array
-  readonly #frame: Uint8Array
-  #length = 0
-  #state: 'outside' | 'inside' | 'skipping'
-  /** The last bytes outside a frame's content, or matching a start mark inside it. */
-  #recent: number[] = []
-  #dropped = 0
-
-  constructor(framing: z.infer<typeof delimitedSchema>) {
-    this.#start = framing.start ?? null
-    this.#end = framing.end
-    this.#frame = new Uint8Array(framing.maximumBytes + framing.end.length)
-    this.overhead = (framing.start?.length ?? 0) + framing.end.length
-    this.#state = this.#start === null ? 'inside' : 'outside'
-  }
-
-  get pending(): number {
-    return this.#state === 'inside' ? this.#length + (this.#start?.length ?? 0) : 0
-  }
-
-  get dropped(): number {
-    return this.#dropped
-  }
-
-  take(byte: number): Uint8Array | null {
-    this.#recent.push(byte)
-    if (this.#recent.length > Math.max(this.#start?.length ?? 0, this.#end.length)) this.#recent.shift()
-    if (this.#start !== null && endsWith(this.#recent, this.#recent.length, this.#start)) {
-      if (this.#state === 'inside') this.#dropped += 1
-      this.#begin('inside')
-      return null
-    }
-    if (this.#state === 'outside') return null
-    if (this.#state === 'skipping') {
-      if (endsWith(this.#recent, this.#recent.length, this.#end)) this.#begin('inside')
-      return null
-    }
-    this.#frame[this.#length] = byte
-    this.#length += 1
-    if (endsWith(this.#frame, this.#length, this.#end)) {
-      const content = this.#frame.slice(0, this.#length - this.#end.length)
-      this.#begin(this.#start === null ? 'inside' : 'outside')
-      return content
-    }
-    if (this.#length === this.#frame.length) {
-      this.#dropped += 1
-      this.#length = 0
-      this.#state = this.#start === null ? 'skipping' : 'outside'
-    }
-    return null
-  }
-
-  reset(): void {
-    if (this.#length > 0 || (this.#state === 'inside' && this.#start !== null)) this.#dropped += 1
-    this.#begin(this.#start === null ? 'inside' : 'outside')
-  }
-
-  #begin(state: 'inside' | 'outside'): void {
-    this.#state = state
-    this.#length = 0
-    this.#recent = []
-  }
-}
-
-function endsWith(bytes: ArrayLike<number>, length: number, mark: Uint8Array): boolean {
+/** Whether the first `length` bytes end with the mark. */
+export function endsWith(bytes: ArrayLike<number>, length: number, mark: Uint8Array): boolean {
   if (length < mark.length) return false
   for (let index = 0; index < mark.length; index += 1) {
     if (bytes[length - mark.length + index] !== mark[index]) return false

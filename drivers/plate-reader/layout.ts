@@ -1,6 +1,10 @@
 import { z } from 'zod'
-import { type Framer, framingSchema, hexBytesSchema, makeFramer } from './framing.js'
-import { compileTemplates, type ParsedRead, templateContentSchema } from './template.js'
+import { acknowledgementBytes, acknowledgementSchema } from './acknowledgement.js'
+import type { ParsedRead } from './fields.js'
+import { makeFramer } from './framer.js'
+import { type Framer, framingSchema, hexBytesSchema } from './framing.js'
+import { compileJson, jsonContentSchema } from './json-content.js'
+import { compileTemplates, templateContentSchema } from './template.js'
 
 export const lineSettingsSchema = z.strictObject({
   /** Bits a second. */
@@ -8,6 +12,8 @@ export const lineSettingsSchema = z.strictObject({
   dataBits: z.literal([5, 6, 7, 8]).default(8),
   parity: z.enum(['none', 'even', 'odd', 'mark', 'space']).default('none'),
   stopBits: z.literal([1, 1.5, 2]).default(1),
+  /** `hardware` is RTS and CTS, `software` XON and XOFF, which binary layouts cannot bear. */
+  flowControl: z.enum(['none', 'hardware', 'software']).default('none'),
 })
 
 export type LineSettings = z.infer<typeof lineSettingsSchema>
@@ -26,12 +32,24 @@ const exampleReadSchema = z.strictObject({
 export const plateReaderLayoutSchema = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/),
   description: z.string().min(1),
+  /** Where the format is documented, and what of it could not be confirmed there. */
+  source: z.string().min(1),
   /** Factory settings of the serial line. */
   line: lineSettingsSchema,
   framing: framingSchema,
-  content: z.discriminatedUnion('kind', [templateContentSchema]),
-  /** Bytes as the reader sends them, and the reads that they make; a test holds the two against each other. */
-  examples: z.array(z.strictObject({ hex: hexBytesSchema, reads: z.array(exampleReadSchema) })).min(1),
+  content: z.discriminatedUnion('kind', [templateContentSchema, jsonContentSchema]),
+  /** Sent back for every frame whose checksum is right or, without checksums, whose content fits. */
+  acknowledgement: acknowledgementSchema.optional(),
+  /** Bytes as the reader sends them, the reads that they make and what is answered; a test holds them against each other. */
+  examples: z
+    .array(
+      z.strictObject({
+        hex: hexBytesSchema,
+        reads: z.array(exampleReadSchema),
+        acknowledged: hexBytesSchema.optional(),
+      }),
+    )
+    .min(1),
 })
 
 export type PlateReaderLayout = z.infer<typeof plateReaderLayoutSchema>
@@ -48,15 +66,21 @@ export interface Discarded {
  */
 export class LayoutParser {
   readonly #framer: Framer
+  readonly #layout: PlateReaderLayout
+  readonly #answer: (acknowledgement: Uint8Array) => void
   readonly #interpret: (frame: Uint8Array) => ParsedRead | 'no-read' | null
   #received = 0
   #used = 0
+  #good = 0
   #refused = 0
   #lastGood = 0
 
-  constructor(layout: PlateReaderLayout) {
+  /** @param answer sends an acknowledgement to the reader */
+  constructor(layout: PlateReaderLayout, answer: (acknowledgement: Uint8Array) => void = () => {}) {
+    this.#layout = layout
+    this.#answer = answer
     this.#framer = makeFramer(layout.framing)
-    this.#interpret = compileTemplates(layout.content)
+    this.#interpret = layout.content.kind === 'json' ? compileJson(layout.content) : compileTemplates(layout.content)
   }
 
   /** Each read with what had been discarded by then. */
@@ -64,18 +88,22 @@ export class LayoutParser {
     const found: { read: ParsedRead; discarded: Discarded }[] = []
     for (const byte of bytes) {
       this.#received += 1
-      const frame = this.#framer.take(byte)
-      if (frame === null) continue
-      const size = frame.length + this.#framer.overhead
-      const meaning = frame.length === 0 ? 'blank' : this.#interpret(frame)
-      if (meaning === null) {
-        this.#refused += 1
-        continue
+      for (const { content, header, size, checked } of this.#framer.take(byte)) {
+        const meaning = content.length === 0 ? 'blank' : this.#interpret(content)
+        const { acknowledgement } = this.#layout
+        if (acknowledgement !== undefined && (checked || meaning !== null)) {
+          this.#answer(acknowledgementBytes(acknowledgement, header))
+        }
+        if (meaning === null) {
+          this.#refused += 1
+          continue
+        }
+        this.#used += size
+        if (meaning === 'blank') continue
+        this.#good += 1
+        this.#lastGood = this.#received
+        if (meaning !== 'no-read') found.push({ read: meaning, discarded: this.discarded })
       }
-      this.#used += size
-      if (meaning === 'blank') continue
-      this.#lastGood = this.#received
-      if (meaning !== 'no-read') found.push({ read: meaning, discarded: this.discarded })
     }
     return found
   }
@@ -85,6 +113,11 @@ export class LayoutParser {
       frames: this.#refused + this.#framer.dropped,
       bytes: this.#received - this.#used - this.#framer.pending,
     }
+  }
+
+  /** Frames that fit the layout, those that say that no plate was recognized included. */
+  get goodFrames(): number {
+    return this.#good
   }
 
   /** Bytes that have come since the last good frame. */

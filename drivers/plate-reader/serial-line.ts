@@ -1,31 +1,6 @@
 import { existsSync, fstatSync } from 'node:fs'
 import type { LineSettings } from './layout.js'
-
-/** An open serial line. */
-export interface SerialLine {
-  /** Whether the device is still there. serialport by itself can miss that: after an unplug it may read nothing for ever. */
-  present(): boolean
-  /** Never rejects. */
-  close(): Promise<void>
-}
-
-export interface LineListener {
-  /** The bytes belong to the listener. */
-  bytes(chunk: Uint8Array): void
-  /** The line is gone; nothing follows. */
-  lost(reason: string): void
-}
-
-/** Why a line cannot be opened; `fault` as in a state report. */
-export class LineError extends Error {
-  readonly fault: 'device-absent' | 'device-busy' | 'device-refused'
-
-  constructor(fault: LineError['fault'], message: string) {
-    super(message)
-    this.name = 'LineError'
-    this.fault = fault
-  }
-}
+import { type Line, LineError, type LineListener } from './line.js'
 
 /**
  * Opens a serial port of its own for one opening, with an exclusive lock: serialport's queues outlive an unplug, so a port
@@ -33,13 +8,11 @@ export class LineError extends Error {
  *
  * @throws LineError
  */
-export async function openSerialLine(
-  path: string,
-  settings: LineSettings,
-  listener: LineListener,
-): Promise<SerialLine> {
+export async function openSerialLine(path: string, settings: LineSettings, listener: LineListener): Promise<Line> {
   const { SerialPort } = await import('serialport')
-  const port = new SerialPort({ path, ...settings, lock: true, autoOpen: false })
+  const { flowControl, ...character } = settings
+  const flow = { rtscts: flowControl === 'hardware', xon: flowControl === 'software', xoff: flowControl === 'software' }
+  const port = new SerialPort({ path, ...character, ...flow, lock: true, autoOpen: false })
   await new Promise<void>((resolve, reject) => {
     port.open(error => (error ? reject(lineError(path, error)) : resolve()))
   })
@@ -54,7 +27,11 @@ export async function openSerialLine(
   port.on('error', error => lost(error.message))
   port.on('close', (error: Error | null) => lost(error?.message ?? 'closed'))
   return {
+    // serialport by itself can miss an unplug: it may then read nothing for ever.
     present: () => existsSync(path) && linked(port.port),
+    write(bytes) {
+      if (open) port.write(Buffer.from(bytes))
+    },
     async close() {
       open = false
       if (!port.isOpen) return

@@ -1,12 +1,16 @@
 import { DeviceFileError, loadArrayGeometry, loadPlateReaderLayout } from '../../drivers/device-files.js'
+import { GpiomonInputs } from '../../drivers/digital-io/gpiomon.js'
 import { AlsaArray } from '../../drivers/microphone-array/alsa.js'
 import type { ArrayGeometry } from '../../drivers/microphone-array/geometry.js'
 import type { MicrophoneArray } from '../../drivers/microphone-array/microphone-array.js'
 import { RecordedArray } from '../../drivers/microphone-array/recording.js'
 import { SimulatedArray } from '../../drivers/microphone-array/simulator.js'
+import type { PlateReaderLayout } from '../../drivers/plate-reader/layout.js'
 import type { PlateReader } from '../../drivers/plate-reader/plate-reader.js'
 import { SerialPlateReader } from '../../drivers/plate-reader/serial.js'
 import { SimulatedPlateReader } from '../../drivers/plate-reader/simulator.js'
+import { TcpPlateReader, TcpServerPlateReader } from '../../drivers/plate-reader/tcp.js'
+import { WiegandPlateReader } from '../../drivers/plate-reader/wiegand.js'
 import { systemClock } from '../../drivers/system-clock.js'
 import type { MicrophoneArraySettings, PlateReaderSettings } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
@@ -73,19 +77,30 @@ export async function plateReader(settings: PlateReaderSettings): Promise<PlateR
     }))
     return new SimulatedPlateReader({ name, reads, clock: systemClock })
   }
-  const { baudRate, dataBits, parity, stopBits } = settings
-  return new SerialPlateReader({
-    name,
-    path: settings.port,
-    layout: await deviceFile(loadPlateReaderLayout(settings.layout)),
-    line: {
-      ...(baudRate === null ? {} : { baudRate }),
-      ...(dataBits === null ? {} : { dataBits }),
-      ...(parity === null ? {} : { parity }),
-      ...(stopBits === null ? {} : { stopBits }),
-    },
-    clock: systemClock,
-  })
+  if (settings.driver === 'wiegand') {
+    const { chip, data0, data1, bits } = settings
+    const inputs = new GpiomonInputs({ name, chip, lines: [data0, data1], clock: systemClock })
+    return new WiegandPlateReader({ name, inputs, data0, data1, bits, clock: systemClock })
+  }
+  const common = { name, layout: await layoutOf(settings.layout), clock: systemClock }
+  if (settings.driver === 'tcp') return new TcpPlateReader({ ...common, host: settings.host, port: settings.tcpPort })
+  if (settings.driver === 'tcp-server') {
+    return new TcpServerPlateReader({ ...common, address: settings.address, port: settings.tcpPort })
+  }
+  const { baudRate, dataBits, parity, stopBits, flowControl } = settings
+  const line = {
+    ...(baudRate === null ? {} : { baudRate }),
+    ...(dataBits === null ? {} : { dataBits }),
+    ...(parity === null ? {} : { parity }),
+    ...(stopBits === null ? {} : { stopBits }),
+    ...(flowControl === null ? {} : { flowControl }),
+  }
+  return new SerialPlateReader({ ...common, path: settings.port, line })
+}
+
+/** @throws PolewatchError PW_DEVICE_FILE */
+export async function layoutOf(name: string): Promise<PlateReaderLayout> {
+  return deviceFile(loadPlateReaderLayout(name))
 }
 
 /** A simulated device goes on for a day; whoever tries an installation for longer starts it again. */

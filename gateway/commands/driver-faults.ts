@@ -8,6 +8,8 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   'wrong-sample-rate': 'PW_SAMPLE_RATE_DIFFERS',
   'wrong-channel-count': 'PW_CHANNEL_COUNT',
   'device-absent': 'PW_DEVICE_ABSENT',
+  'device-busy': 'PW_DEVICE_FAULT',
+  'device-refused': 'PW_DEVICE_FAULT',
   'silent-stream': 'PW_STREAM_SILENT',
   'line-noise': 'PW_LINE_NOISE',
 }

@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { devicesFolder } from '../../drivers/device-files.js'
 import { defaultConfigurationFile, deviceNames, loadConfiguration } from '../config/load.js'
 import { supervise } from '../health/supervisor.js'
+import { roleOfReader } from './reader-role.js'
 import { startAtOption } from './start-at.js'
 import { print, printJson, stopSignal } from './terminal.js'
 
@@ -11,13 +12,15 @@ const main = fileURLToPath(new URL('../main.js', import.meta.url))
 
 export function define(command: Command): void {
   command
-    .description('Runs a whole gateway: sensing and uplink as processes of their own, started again when they fail.')
+    .description(
+      'Runs a whole gateway: sensing, uplink and, where it has something to do, vision as processes of their own, started again when they fail.',
+    )
     .option('--config <FILE>', 'the configuration', defaultConfigurationFile)
     .option('--start-at <TIME>', 'when recordings begin to play (seconds since 1970 or RFC 3339)', startAtOption)
     .option('--json', 'what starts and ends as NDJSON')
     .addHelpText('after', '\nExample:\n  polewatch run --config gateway.yaml')
     .action(async ({ config, startAt, json }: { config: string; startAt?: number; json?: boolean }) => {
-      const { gateway } = loadConfiguration(config, deviceNames(devicesFolder))
+      const { gateway, plateReaders } = loadConfiguration(config, deviceNames(devicesFolder))
       const extra = startAt === undefined ? [] : ['--start-at', String(startAt)]
       const part = (name: string, arguments_: readonly string[]) => ({
         name,
@@ -27,7 +30,8 @@ export function define(command: Command): void {
             stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
           }),
       })
-      await supervise([part('sensing', extra), part('uplink', [])], stopSignal(), event => {
+      const vision = plateReaders.some(settings => roleOfReader(settings) === 'vision') ? [part('vision', [])] : []
+      await supervise([part('sensing', extra), ...vision, part('uplink', [])], stopSignal(), event => {
         if (json) printJson({ gateway: gateway.id, ...event })
         else if (event.event === 'started') print(`${gateway.id}: ${event.part} runs as process ${event.pid}`)
         else

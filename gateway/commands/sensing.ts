@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
 import type { Command } from 'commander'
 import { devicesFolder } from '../../drivers/device-files.js'
-import type { StateReport } from '../../drivers/driver.js'
 import { systemClock } from '../../drivers/system-clock.js'
 import { Hearing, usualLoneSalience } from '../acoustics/hearing.js'
 import { locateShots } from '../acoustics/locate.js'
@@ -11,18 +9,17 @@ import { defaultConfigurationFile, deviceNames, loadConfiguration } from '../con
 import { loadPolicy } from '../config/policy-file.js'
 import type { Configuration } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
-import { Hotlist } from '../hotlist/hotlist.js'
 import { watchBells } from '../journal/bell.js'
 import { type ExchangeCursor, ExchangeReader } from '../journal/exchange.js'
 import { openEvent } from '../messages/seal.js'
 import { arrayDirection } from './array-direction.js'
-import { geometryOf, microphoneArray, plateReader } from './devices.js'
+import { geometryOf, microphoneArray } from './devices.js'
 import { clearedSentence, distrustError, distrustedPart, distrustFault } from './distrust.js'
-import { codeOfFault } from './driver-faults.js'
 import { Ear } from './ear.js'
 import { arrivalDraft, claimDraft, claimOf, gunfireDraft, neighbourReport } from './hearing-messages.js'
-import { PlateDesk } from './plate-desk.js'
+import { readPlates } from './read-plates.js'
 import { messageOf, Role, rolePaths, systemTime } from './role.js'
+import { report, tellHealth } from './role-health.js'
 import { startAtOption } from './start-at.js'
 import { stopSignal } from './terminal.js'
 
@@ -48,21 +45,9 @@ async function sense(configuration: Configuration, startAt: number | null, signa
   const role = new Role('sensing', configuration)
   try {
     const policy = loadPolicy(configuration.policyFile).hash
-    await Promise.all([
-      tellHealth(role, signal),
-      hear(role, policy, startAt, signal),
-      ...(configuration.plateReaders.length > 0 ? [readPlates(role, policy, signal)] : []),
-    ])
+    await Promise.all([tellHealth(role, signal), hear(role, policy, startAt, signal), readPlates(role, policy, signal)])
   } finally {
     role.close()
-  }
-}
-
-/** Uplink passes this on with its own; it may be a few seconds old. */
-async function tellHealth(role: Role, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    role.exchange.set('health', JSON.stringify(role.parts))
-    await systemClock.sleep(5, signal)
   }
 }
 
@@ -160,51 +145,4 @@ async function hearNeighbours(role: Role, hearing: Hearing, signal: AbortSignal)
     { signal },
   )
   reader.close()
-}
-
-async function readPlates(role: Role, policy: string, signal: AbortSignal): Promise<void> {
-  const { configuration } = role
-  const directory = join(configuration.paths.state, 'hotlist')
-  const lists = configuration.hotlist.lists.map(({ name, staleAfterHours }) =>
-    Hotlist.open(directory, name, { maximumAge: staleAfterHours * 3600, mayBeAbsent: true }),
-  )
-  const desk = new PlateDesk({
-    gateway: configuration.gateway.id,
-    exercise: configuration.exercise,
-    policy,
-    lists,
-    confirmedConfidence: configuration.hotlist.confirmedConfidence,
-    append: draft => role.append(draft),
-    listState: (list, fault) => {
-      if (fault === null) role.ready(`hotlist ${list}`)
-      else role.raise(`hotlist ${list}`, 'faulty', `hotlist-${fault}`, listSentences[fault], null)
-    },
-  })
-  await Promise.all(
-    configuration.plateReaders.map(async settings => {
-      const reader = await plateReader(settings)
-      for await (const reading of reader.readings(signal)) {
-        if (reading.kind === 'state') report(role, settings.name, reading)
-        // Logged by the role; the next reads must not wait for a disk that is full.
-        else {
-          desk.take(reading, settings).catch(() => {})
-          role.count(settings.name, { ...desk.counts })
-        }
-      }
-    }),
-  )
-  for (const list of lists) list.close()
-}
-
-const listSentences = {
-  absent: 'No list has been imported, so nothing matches.',
-  stale: 'The list is too old to act on, so nothing matches until it is imported anew.',
-  'clock-behind': 'The clock says it is before the list was made, so nothing matches.',
-  damaged: 'The list cannot be read, so nothing matches.',
-}
-
-function report(role: Role, part: string, { state, fault, detail }: StateReport): void {
-  if (state === 'ready' || fault === null) role.ready(part, detail)
-  else if (fault === 'recording-ended') role.log.info({ part, fault }, detail)
-  else role.raise(part, state, fault, detail, codeOfFault(fault))
 }

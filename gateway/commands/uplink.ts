@@ -21,6 +21,7 @@ import { KeyPins } from '../uplink/key-pins.js'
 import { LiveStream } from '../uplink/live-stream.js'
 import { Neighbours } from '../uplink/neighbours.js'
 import { MqttSession } from '../uplink/session.js'
+import { roleOfReader } from './reader-role.js'
 import { messageOf, type PartHealth, Role, rolePaths, systemTime } from './role.js'
 import { stopSignal } from './terminal.js'
 import { version } from './version.js'
@@ -183,7 +184,7 @@ function capabilities(
     readers: plateReaders.map(reader => ({
       name: reader.name,
       kind: 'reader' as const,
-      layout: reader.driver === 'serial' ? reader.layout : null,
+      layout: 'layout' in reader ? reader.layout : null,
     })),
     keys,
     messages: [
@@ -205,11 +206,17 @@ async function tellHealth(
 ): Promise<void> {
   const { configuration } = role
   const sensing = new ExchangeReader(rolePaths(configuration.paths, 'sensing').exchange)
+  const vision = new ExchangeReader(rolePaths(configuration.paths, 'vision').exchange)
+  const sees = configuration.plateReaders.some(settings => roleOfReader(settings) === 'vision')
   const began = performance.now()
   let told = ''
   let toldAt = Number.NEGATIVE_INFINITY
   while (!signal.aborted) {
-    const parts = [...sensingParts(sensing, role), ...role.parts]
+    const parts = [
+      ...partsOf('sensing', sensing, role),
+      ...(sees ? partsOf('vision', vision, role) : []),
+      ...role.parts,
+    ]
     const states = parts.map(({ part, state, fault }) => `${part} ${state} ${fault}`).join()
     const now = performance.now() / 1000
     const current = session.change.session
@@ -229,21 +236,22 @@ async function tellHealth(
     await systemClock.sleep(1, signal)
   }
   sensing.close()
+  vision.close()
 }
 
-/** What sensing last said, or that it says nothing. */
-function sensingParts(sensing: ExchangeReader, role: Role): PartHealth[] {
+/** What another role last said, or that it says nothing. */
+function partsOf(name: 'sensing' | 'vision', exchange: ExchangeReader, role: Role): PartHealth[] {
   try {
-    const said = sensing.get('health')
+    const said = exchange.get('health')
     if (said !== undefined && systemTime() - said.setAt < 20) {
-      role.ready('sensing')
+      role.ready(name)
       return messageTypes.health.data.shape.parts.parse(JSON.parse(said.body.toString('utf8')))
     }
   } catch (error) {
-    role.log.warn({ error: messageOf(error) }, 'what sensing says of itself cannot be read')
+    role.log.warn({ error: messageOf(error) }, `what ${name} says of itself cannot be read`)
   }
   if (performance.now() > 20_000)
-    role.raise('sensing', 'absent', 'sensing-silent', 'The sensing process says nothing.', 'PW_SENSING_SILENT')
+    role.raise(name, 'absent', `${name}-silent`, `The ${name} process says nothing.`, 'PW_SENSING_SILENT')
   return []
 }
 

@@ -82,14 +82,18 @@ const readerParts = {
     ),
 }
 
+const layout = identifier
+  .meta({ allowed: 'the name of a file in firmware-config/devices/plate-readers, without its ending' })
+  .describe('How the reader writes a plate.')
+
+const tcpPort = z.int().min(1).max(65535)
+
 export const plateReader = z.discriminatedUnion('driver', [
   z.strictObject({
     driver: z.literal('serial').describe('A reader on a serial line: RS-232, RS-485 or USB.'),
     ...readerParts,
     port: path.describe('The serial port, best by a name that udev keeps, such as /dev/serial/by-id/….'),
-    layout: identifier
-      .meta({ allowed: 'the name of a file in firmware-config/devices/plate-readers, without its ending' })
-      .describe('How the reader writes a plate.'),
+    layout,
     baudRate: z
       .int()
       .min(300)
@@ -111,6 +115,44 @@ export const plateReader = z.discriminatedUnion('driver', [
       .default(null)
       .meta({ allowed: '1 or 2' })
       .describe("Stop bits. Empty: the layout's."),
+    flowControl: z
+      .enum(['none', 'hardware', 'software'])
+      .nullable()
+      .default(null)
+      .describe("RTS/CTS (hardware) or XON/XOFF (software). Empty: the layout's."),
+  }),
+  z.strictObject({
+    driver: z.literal('tcp').describe('A reader that waits for a connection on the local network.'),
+    ...readerParts,
+    host: z.string().min(1).max(253).describe('Name or address of the reader.'),
+    tcpPort: tcpPort.describe('Port on which the reader waits.'),
+    layout,
+  }),
+  z.strictObject({
+    driver: z.literal('tcp-server').describe('A reader that calls the gateway over the local network.'),
+    ...readerParts,
+    address: z
+      .union([z.ipv4(), z.ipv6()])
+      .refine(address => !/^[0:.]+$/.test(address), 'one address of this machine, not all of them')
+      .meta({ allowed: 'one IP address of this machine' })
+      .describe('The address to listen on, best that of the camera network.'),
+    tcpPort: tcpPort.describe('Port to listen on.'),
+    layout,
+  }),
+  z.strictObject({
+    driver: z.literal('wiegand').describe('A reader on two Wiegand lines.'),
+    ...readerParts,
+    chip: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,64}$/)
+      .meta({ allowed: 'a name or label such as "gpiochip0"' })
+      .describe('The GPIO chip, by name or label; `gpiodetect` lists them.'),
+    data0: z.int().min(0).max(1023).describe('Line on which a pulse is a zero.'),
+    data1: z.int().min(0).max(1023).describe('Line on which a pulse is a one.'),
+    bits: z
+      .union([z.literal(26), z.literal(64)])
+      .meta({ allowed: '26 or 64' })
+      .describe('Length of a frame. 64 bits carry the text; 26 carry a hash, which is counted and never alerts.'),
   }),
   z.strictObject({
     driver: z.literal('simulator').describe('Made-up reads, to try an installation without a reader.'),

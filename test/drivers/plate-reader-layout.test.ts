@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { loadPlateReaderLayout } from '../../drivers/device-files.js'
+import { checksum } from '../../drivers/plate-reader/checksum.js'
+import type { Check } from '../../drivers/plate-reader/framing.js'
 import { LayoutParser, type PlateReaderLayout, plateReaderLayoutSchema } from '../../drivers/plate-reader/layout.js'
 
 const devices = join(process.cwd(), 'firmware-config/devices')
@@ -15,9 +17,10 @@ const frame = (text: string, time = '20181219004928', camera = '01') => `${stx}$
 
 /** Texts of the reads, and what was discarded in the end. */
 function parse(layout: PlateReaderLayout, ...chunks: (string | Uint8Array)[]) {
-  const parser = new LayoutParser(layout)
+  const answers: Uint8Array[] = []
+  const parser = new LayoutParser(layout, bytes => answers.push(bytes))
   const reads = chunks.flatMap(chunk => parser.push(typeof chunk === 'string' ? bytes(chunk) : chunk))
-  return { reads, texts: reads.map(({ read }) => read.text), discarded: parser.discarded, parser }
+  return { reads, texts: reads.map(({ read }) => read.text), discarded: parser.discarded, parser, answers }
 }
 
 test('every layout that is shipped makes the reads of its own examples, whole or byte by byte', async t => {
@@ -26,9 +29,10 @@ test('every layout that is shipped makes the reads of its own examples, whole or
   for (const name of names) {
     const layout = await load(name)
     t.equal(layout.name, name)
-    for (const { hex, reads } of layout.examples) {
+    for (const { hex, reads, acknowledged } of layout.examples) {
       for (const chunks of [[hex], [...hex].map(byte => Uint8Array.of(byte))]) {
         const parsed = parse(layout, ...chunks)
+        t.same(parsed.answers, acknowledged === undefined ? [] : [acknowledged])
         t.same(
           parsed.reads.map(({ read }) => read),
           reads,
@@ -188,6 +192,7 @@ test('a layout with a mistake is refused, with the place of every mistake', asyn
   const good = {
     name: 'mine',
     description: 'Mine.',
+    source: 'Mine.',
     line: { baudRate: 9600 },
     framing: { kind: 'delimited', end: '0a', maximumBytes: 20 },
     content: { kind: 'template', encoding: 'latin1', templates: ['P'], fields: { P: { is: 'text' } } },
@@ -209,7 +214,9 @@ test('a layout with a mistake is refused, with the place of every mistake', asyn
 })
 
 test('properties', async t => {
-  const layouts = [await load('auto-intellect'), await load('nedap-anpr-raw')]
+  const names = readdirSync(join(devices, 'plate-readers')).map(file => file.replace(/\.json$/, ''))
+  const layouts = await Promise.all(names.map(load))
+  const examples = layouts.flatMap(layout => layout.examples.map(({ hex }) => hex))
   /** Streams of good frames, noise, and marks in the wrong places. */
   const piece = fc.oneof(
     fc
@@ -226,6 +233,8 @@ test('properties', async t => {
       )
       .map(bytes),
     fc.uint8Array({ maxLength: 90 }),
+    fc.constantFrom(...examples),
+    fc.tuple(fc.constantFrom(...examples), fc.nat(40)).map(([whole, cut]) => whole.subarray(0, cut)),
   )
   const stream = fc.array(piece, { maxLength: 12 }).map(pieces => Uint8Array.from(pieces.flatMap(part => [...part])))
 
@@ -271,11 +280,12 @@ test('properties', async t => {
         if (at < changed.length) changed[at] = value
         return changed
       })
+    const framed = await load('auto-intellect')
     t.doesNotThrow(() =>
       fc.assert(
         fc.property(fc.oneof(noise, nearly), bytes => {
           const content = bytes.filter(byte => byte !== 2 && byte !== 3)
-          const { texts } = parse(layouts[0]!, Uint8Array.of(2, ...content, 3))
+          const { texts } = parse(framed, Uint8Array.of(2, ...content, 3))
           const text = Buffer.from(content).toString('utf8')
           const fits = /^\d{14}[\d ]{2}[\p{L}\p{N} .·-]+$/u.test(text) && text.slice(14, 16).trim() !== ''
           return texts.length === 0 || (fits && texts.length === 1 && texts[0] === text.slice(16).trim())
@@ -284,4 +294,72 @@ test('properties', async t => {
       ),
     )
   })
+
+  t.test('a frame with any one byte changed fails its checksum: it makes no read and is not acknowledged', async t => {
+    const checked = layouts.filter(({ framing }) => framing.kind === 'counted')
+    t.ok(checked.length >= 2)
+    for (const layout of checked) {
+      for (const { hex } of layout.examples) {
+        for (const at of hex.keys()) {
+          for (const flip of [1, 0x80, 0xff]) {
+            const wrong = hex.map((byte, index) => (index === at ? byte ^ flip : byte))
+            const { texts, answers } = parse(layout, wrong)
+            t.same([texts, answers], [[], []])
+          }
+        }
+      }
+    }
+  })
+
+  t.test('noise before a good frame never hides it for longer than the longest frame', async t => {
+    for (const layout of layouts.filter(({ framing }) => framing.kind === 'counted')) {
+      const [good] = layout.examples
+      t.doesNotThrow(() =>
+        fc.assert(
+          fc.property(stream, noise => {
+            const stretch = Array.from({ length: Math.ceil(400 / good!.hex.length) }, () => good!.hex)
+            return parse(layout, noise, ...stretch).texts.at(-1) === good!.reads[0]!.text
+          }),
+        ),
+      )
+    }
+  })
+})
+
+test('checksums are those of their standards', async t => {
+  const digits = bytes('123456789')
+  const of = (kind: Check['kind'], order: Check['order'] = 'big') => checksum({ kind, order, skip: 0 }, digits)
+  t.same(of('crc-16-ccitt'), Uint8Array.of(0x29, 0xb1), 'the check value of CRC-16/IBM-3740')
+  t.same(of('crc-16-modbus', 'little'), Uint8Array.of(0x37, 0x4b), 'the check value of CRC-16/MODBUS, 0x4b37')
+  t.same(of('xor'), Uint8Array.of(0x31))
+  t.same(checksum({ kind: 'xor', order: 'big', skip: 8 }, digits), Uint8Array.of(0x39))
+})
+
+test('frames of one fixed length with a CRC are cut by their length', async t => {
+  const { examples: _, ...rest } = await load('auto-intellect')
+  const layout = plateReaderLayoutSchema.parse({
+    ...rest,
+    framing: {
+      kind: 'counted',
+      start: '7e',
+      headerBytes: 0,
+      length: { fixed: 8 },
+      check: { kind: 'crc-16-ccitt', skip: 1 },
+      maximumBytes: 8,
+    },
+    content: {
+      kind: 'template',
+      encoding: 'latin1',
+      templates: ['P'],
+      fields: { P: { is: 'text', width: 8 } },
+    },
+    examples: [{ hex: '00', reads: [] }],
+  })
+  const whole = (text: string) => {
+    const content = bytes(text.padEnd(8))
+    return Uint8Array.of(0x7e, ...content, ...checksum({ kind: 'crc-16-ccitt', order: 'big', skip: 0 }, content))
+  }
+  const parsed = parse(layout, whole('ABC1234'), whole('~~~').subarray(0, 5), whole('46HVR9'))
+  t.same(parsed.texts, ['ABC1234', '46HVR9'])
+  t.equal(parsed.discarded.bytes, 5)
 })

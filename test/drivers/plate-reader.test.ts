@@ -1,13 +1,19 @@
+import { createHash } from 'node:crypto'
 import { readdirSync, readlinkSync, writeFileSync } from 'node:fs'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 import { type Test, test } from 'tap'
 import { loadPlateReaderLayout } from '../../drivers/device-files.js'
+import { SimulatedInputs } from '../../drivers/digital-io/simulator.js'
 import type { StateReport } from '../../drivers/driver.js'
+import { LineError, type LineListener } from '../../drivers/plate-reader/line.js'
 import type { PlateRead } from '../../drivers/plate-reader/plate-reader.js'
 import { SerialPlateReader, type SerialPlateReaderOptions } from '../../drivers/plate-reader/serial.js'
-import { LineError, type LineListener } from '../../drivers/plate-reader/serial-line.js'
 import { SimulatedPlateReader } from '../../drivers/plate-reader/simulator.js'
+import { TcpPlateReader, TcpServerPlateReader } from '../../drivers/plate-reader/tcp.js'
+import { WiegandPlateReader } from '../../drivers/plate-reader/wiegand.js'
+import { decodeWiegand } from '../../drivers/plate-reader/wiegand-code.js'
 import { systemClock } from '../../drivers/system-clock.js'
 import { collect, states } from '../contracts/driver.js'
 import { plateReaderContract, plateReaderScene } from '../contracts/plate-reader.js'
@@ -58,6 +64,74 @@ function openTerminals(): number {
   }).length
 }
 
+/** A reader at the other end of a TCP connection. */
+class FakeTcpReader {
+  #port = 0
+  #server: Server | null = null
+  #socket: Socket | null = null
+
+  /** A port that nobody has. */
+  async reserve(): Promise<number> {
+    const server = createServer()
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    const address = server.address()
+    this.#port = typeof address === 'object' && address !== null ? address.port : 0
+    await new Promise(resolve => server.close(resolve))
+    return this.#port
+  }
+
+  async answer(): Promise<void> {
+    const server = createServer(socket => {
+      this.#socket = socket
+      socket.on('error', () => {})
+    })
+    this.#server = server
+    await new Promise<void>(resolve => server.listen(this.#port, '127.0.0.1', resolve))
+  }
+
+  /** Calls until the gateway answers. */
+  async call(): Promise<void> {
+    void (async () => {
+      while (this.#socket === null) {
+        const socket = connect(this.#port, '127.0.0.1')
+        const connected = await new Promise<boolean>(resolve => {
+          socket.once('connect', () => resolve(true))
+          socket.once('error', () => resolve(false))
+        })
+        socket.on('error', () => {})
+        if (connected) this.#socket = socket
+        else await pause(20)
+      }
+    })()
+  }
+
+  async send(text: string): Promise<void> {
+    while (this.#socket === null) await pause(5)
+    this.#socket.write(text)
+  }
+
+  async vanish(): Promise<void> {
+    this.#socket?.destroy()
+    this.#socket = null
+    await new Promise<unknown>(resolve => (this.#server === null ? resolve(null) : this.#server.close(resolve)))
+    this.#server = null
+  }
+}
+
+/** Pulses of 50 µs, 1 ms apart, as Nedap's readers send them. */
+function sendBits(inputs: SimulatedInputs, bits: readonly number[], start = systemClock.monotonic()): void {
+  for (const [index, bit] of bits.entries()) {
+    inputs.move(bit === 1 ? 6 : 5, 'low', start + index * 0.001)
+    inputs.move(bit === 1 ? 6 : 5, 'high', start + index * 0.001 + 50e-6)
+  }
+}
+
+function wiegand64(text: string): number[] {
+  const codes = [...text].map(character => 16 + '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ'.indexOf(character))
+  const groups = [...Array.from({ length: 10 - text.length }, () => 0), ...codes]
+  return ['0110', ...groups.map(code => code.toString(2).padStart(6, '0'))].flatMap(part => [...part].map(Number))
+}
+
 test('plate-reader contract', async t => {
   const folder = t.testdir({})
   let scenes = 0
@@ -75,6 +149,48 @@ test('plate-reader contract', async t => {
         unplug: async () => cable?.unplug(),
         send: async text => cable?.write(line(text)),
         end: async () => cable?.unplug(),
+      }
+    },
+  })
+  const tcpOptions = { name: 'lane-1', layout: lines, clock: systemClock, random: () => 0 }
+  plateReaderContract(t, {
+    title: 'TCP client',
+    make: async () => {
+      const reader = new FakeTcpReader()
+      const port = await reader.reserve()
+      return {
+        reader: new TcpPlateReader({ ...tcpOptions, host: '127.0.0.1', port }),
+        plug: () => reader.answer(),
+        unplug: () => reader.vanish(),
+        send: async text => reader.send(line(text)),
+        end: () => reader.vanish(),
+      }
+    },
+  })
+  plateReaderContract(t, {
+    title: 'TCP server',
+    make: async () => {
+      const reader = new FakeTcpReader()
+      const port = await reader.reserve()
+      return {
+        reader: new TcpServerPlateReader({ ...tcpOptions, address: '127.0.0.1', port }),
+        plug: () => reader.call(),
+        unplug: () => reader.vanish(),
+        send: async text => reader.send(line(text)),
+        end: () => reader.vanish(),
+      }
+    },
+  })
+  plateReaderContract(t, {
+    title: 'Wiegand of 64 bits',
+    make: async () => {
+      const inputs = new SimulatedInputs({ name: 'lane-1', clock: systemClock })
+      return {
+        reader: new WiegandPlateReader({ name: 'lane-1', inputs, data0: 5, data1: 6, bits: 64, clock: systemClock }),
+        plug: async () => inputs.plug(true),
+        unplug: async () => inputs.plug(false),
+        send: async text => sendBits(inputs, wiegand64(text)),
+        end: async () => {},
       }
     },
   })
@@ -242,6 +358,7 @@ class FakeLine {
         this.listener = listener
         return {
           present: () => this.plugged,
+          write: () => {},
           close: async () => {
             this.closings += 1
           },
@@ -314,5 +431,48 @@ test('a line in memory', async t => {
       collect(serial('/dev/ttyS0', { openLine, clock: new VirtualClock() }), () => false),
       TypeError,
     )
+  })
+})
+
+test('Wiegand frames', async t => {
+  const bits = (text: string) => [...text.replace(/ /g, '')].map(Number)
+  const nedap64 = bits('0110 000000 000000 000000 100001 100100 010101 010101 011110 101111 011011')
+
+  t.test("are read as in Nedap's own examples", async t => {
+    t.same(decodeWiegand(nedap64), { bits: 64, text: 'HK55EVB' })
+    t.same(decodeWiegand(bits('0110 000000 000000 000000 000000 101111 101011 010100 010110 111111 101101')), {
+      bits: 64,
+      text: 'VR46?T',
+    })
+    const hash = createHash('sha1').update('HK55EVB').digest().readUIntBE(17, 3)
+    const data = hash.toString(2).padStart(24, '0')
+    const ones = (half: string) => [...half].filter(bit => bit === '1').length
+    const whole = `${ones(data.slice(0, 12)) % 2}${data}${1 - (ones(data.slice(12)) % 2)}`
+    t.same(decodeWiegand(bits(whole)), { bits: 26, hash: 0x80cf15 })
+    for (const at of whole.split('').keys()) {
+      const wrong = bits(whole).map((bit, index) => (index === at ? 1 - bit : bit))
+      t.equal(decodeWiegand(wrong), null, 'wrong parity')
+    }
+  })
+
+  t.test('that are short, spoilt or of another length are counted, and the next is read', async t => {
+    const clock = systemClock
+    const inputs = new SimulatedInputs({ name: 'lane-1', clock })
+    const reader = new WiegandPlateReader({ name: 'lane-1', inputs, data0: 5, data1: 6, bits: 64, clock })
+    const start = clock.monotonic()
+    const items = await collect(reader, all => {
+      if (all.length === 1) {
+        inputs.plug(true)
+        return false
+      }
+      if (all.length > 2) return true
+      sendBits(inputs, nedap64.slice(0, 40), start)
+      sendBits(inputs, bits('01101'), start + 1)
+      inputs.move(5, 'low', start + 2)
+      inputs.move(6, 'low', start + 2.0001)
+      sendBits(inputs, nedap64, start + 3)
+      return false
+    })
+    t.match(readsOf(items), [{ text: 'HK55EVB', discarded: { frames: 3 } }])
   })
 })
