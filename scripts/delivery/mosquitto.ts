@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
-import { tmpdir } from 'node:os'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { CertificateFiles } from './certificates.js'
 
@@ -47,12 +47,14 @@ export async function startableMosquitto({
   const folder = mkdtempSync(join(tmpdir(), 'polewatch-broker-'))
   const file = join(folder, 'mosquitto.conf')
   const limits = 'max_inflight_messages 100\nmax_queued_messages 10000\n'
+  // Started by root it would become another user, who cannot read the keys.
+  const user = `user ${userInfo().username}\n`
   const security =
     certificates === undefined
       ? 'allow_anonymous true\n'
       : `cafile ${certificates.authority}\ncertfile ${certificates.server}\nkeyfile ${certificates.serverKey}\n` +
         'require_certificate true\nuse_identity_as_username true\ntls_version tlsv1.3\n'
-  writeFileSync(file, `listener ${port} 127.0.0.1\n${security}persistence false\n${limits}${configuration}`)
+  writeFileSync(file, `${user}listener ${port} 127.0.0.1\n${security}persistence false\n${limits}${configuration}`)
   let running: ChildProcess | null = null
   // Also when the caller itself is stopped half-way.
   process.once('exit', () => running?.kill('SIGKILL'))
@@ -60,8 +62,9 @@ export async function startableMosquitto({
     url: `${certificates === undefined ? 'mqtt' : 'mqtts'}://127.0.0.1:${port}`,
     port,
     async up() {
-      running = spawn(mosquittoProgram ?? 'mosquitto', ['-c', file], { stdio: 'ignore' })
-      await reachable(port)
+      const child = spawn(mosquittoProgram ?? 'mosquitto', ['-c', file], { stdio: 'ignore' })
+      running = child
+      await reachable(port, () => child.exitCode === null)
     },
     async down() {
       const child = running
@@ -79,8 +82,9 @@ export async function startableMosquitto({
   return broker
 }
 
-async function reachable(port: number): Promise<void> {
+async function reachable(port: number, alive: () => boolean): Promise<void> {
   for (;;) {
+    if (!alive()) throw new Error('Mosquitto has ended at its start')
     const open = await new Promise<boolean>(resolve => {
       const socket = net.connect({ port, host: '127.0.0.1' }, () => {
         socket.destroy()
