@@ -27,3 +27,4 @@ export {
   readHubState,
   type StreamAcknowledgement,
 } from './receiver.js'
+export type { RecordedEvent } from './state-file.js'
