@@ -229,6 +229,11 @@ export const errorTable = {
     summary: 'The command line cannot be understood: {why}.',
     advice: 'Run the command with --help; it lists the arguments and shows an example.',
   },
+  PW_WEBHOOK_REFUSED: {
+    summary: 'The webhook {url} refuses the event with status {status}.',
+    advice:
+      'Repeating would not help: check the address, the credentials and what the receiver accepts. The event is not acknowledged and comes again.',
+  },
 } as const satisfies Record<string, { summary: string; advice: string }>
 
 export type ErrorCode = keyof typeof errorTable

@@ -14,6 +14,11 @@ export interface HubOptions {
   /** mqtt, mqtts, ws or wss; several are tried in order. */
   readonly url: string | readonly string[]
   readonly site: string
+  /**
+   * Shares alerts and reports with other hubs of this name on the same broker or cluster (`$share`); retained messages go
+   * to each. The broker must give all messages of one publisher to one hub (EMQX: `hash_clientid`), or the order is lost.
+   */
+  readonly share?: string
   /** The hub's own name, as in its acknowledgements: default `hub`. */
   readonly hub?: string
   /** Default: `polewatch-hub-` and something random. */
@@ -95,7 +100,7 @@ export class HubClient implements AsyncIterable<HubOutput> {
         options.onChange?.(change)
       },
     })
-    for (const filter of filters(site)) {
+    for (const filter of filters(site, options.share)) {
       this.session.subscribe(filter, 1, message => this.#feed(message))
     }
     this.#timer = setInterval(() => this.#tick(), 50)
@@ -232,15 +237,11 @@ export class HubClient implements AsyncIterable<HubOutput> {
   }
 }
 
-// Keys first: what is retained comes as soon as it is subscribed to.
-function filters(site: string): string[] {
-  return [
-    topicFilter('capabilities', { site }),
-    topicFilter('status', { site }),
-    `polewatch/v1/${site}/+/alert/#`,
-    topicFilter('report', { site }),
-    topicFilter('health', { site }),
-  ]
+// Keys first: what is retained comes as soon as it is subscribed to, and never through a shared subscription.
+function filters(site: string, share: string | undefined): string[] {
+  const each = [topicFilter('capabilities', { site }), topicFilter('status', { site })]
+  const one = [`polewatch/v1/${site}/+/alert/#`, topicFilter('report', { site }), topicFilter('health', { site })]
+  return [...each, ...one.map(filter => (share === undefined ? filter : `$share/${share}/${filter}`))]
 }
 
 function placeOf(source: string): string {
