@@ -176,6 +176,10 @@ export const errorTable = {
     advice:
       'Survey its place again and correct gateway.position in its configuration. Until then it counts for little.',
   },
+  PW_MICROPHONE: {
+    summary: '{part}: {what}.',
+    advice: '{todo}',
+  },
   PW_PICTURE_UNREADABLE: {
     summary: 'The picture {file} cannot be read: {why}.',
     advice: 'Check the path, and that the file is a whole JPEG, PNG, WebP, TIFF or AVIF picture.',

@@ -1,7 +1,7 @@
 import type { AudioBlock } from '../../drivers/microphone-array/microphone-array.js'
 import type { Arrival } from '../acoustics/arrival.js'
 import { DirectionFinder } from '../acoustics/direction.js'
-import { ArrayListener } from '../acoustics/listener.js'
+import { ArrayListener, type Snippet } from '../acoustics/listener.js'
 import { nWaveOf } from '../acoustics/shock-wave.js'
 import { ShockPairing } from '../acoustics/supersonic.js'
 import { PolewatchError } from '../errors.js'
@@ -12,6 +12,9 @@ import type { ArrayDirection } from './array-direction.js'
 /** An arrival is given at most this long after its onset, so that much of the newest sound is still undecided, seconds. */
 const decisionDelay = 0.35
 
+/** Impulses that stand out by this, decibel of the power step, are clear enough to judge the microphones by. */
+const clearSalience = 20
+
 /** One array's way from blocks of sound to arrivals with UTC. */
 export class Ear {
   readonly #gateway: string
@@ -20,6 +23,7 @@ export class Ear {
   readonly #fullScaleLevel: number | null
   readonly #status: ClockStatus
   readonly #direction: ArrayDirection | null
+  readonly #impulse: (snippet: Snippet) => void
   #clock: SampleClock | null = null
   #listener: ArrayListener | null = null
   #arrivalsSoFar = 0
@@ -36,6 +40,8 @@ export class Ear {
     readonly clock: ClockStatus
     /** What bearings need; null where the array gives none. */
     readonly direction: ArrayDirection | null
+    /** Told the sound around the onset of every impulse that stands out well. */
+    readonly impulse?: (snippet: Snippet) => void
   }) {
     this.#gateway = options.gateway
     this.#part = options.part
@@ -43,6 +49,7 @@ export class Ear {
     this.#fullScaleLevel = options.fullScaleLevel
     this.#status = options.clock
     this.#direction = options.direction
+    this.#impulse = options.impulse ?? (() => {})
   }
 
   /** @throws PolewatchError PW_SAMPLE_RATE when the array's rate cannot be listened to */
@@ -79,7 +86,10 @@ export class Ear {
         firstNumber: this.#arrivalsSoFar + 1,
         ...(this.#fullScaleLevel === null ? {} : { fullScaleLevel: this.#fullScaleLevel }),
         ...(direction === null ? {} : { bearing: snippet => direction.bearing(snippet) }),
-        finish: (arrival, snippet) => pairing.take(arrival, nWaveOf(snippet) !== null),
+        finish: (arrival, snippet) => {
+          if (arrival.salience >= clearSalience) this.#impulse(snippet)
+          return pairing.take(arrival, nWaveOf(snippet) !== null)
+        },
       })
     } catch (error) {
       throw new PolewatchError(

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import mqtt, { type MqttClient } from 'mqtt'
 import { test } from 'tap'
-import { brokerKinds, createMosquitto } from '../uplink/brokers.js'
+import { brokerKinds, startableMosquitto } from '../uplink/brokers.js'
 
 const missing = brokerKinds.find(({ name }) => name.startsWith('Mosquitto'))?.missing ?? 'mosquitto is not installed'
 
@@ -36,7 +36,7 @@ test('with the access list of docs/hub.md a gateway speaks for itself alone', { 
   const folder = mkdtempSync(join(tmpdir(), 'polewatch-access-'))
   const list = join(folder, 'polewatch.acl')
   writeFileSync(list, documented('acl'), { mode: 0o644 })
-  const broker = await createMosquitto(`user root\nacl_file ${list}\n`)
+  const broker = await startableMosquitto({ configuration: `acl_file ${list}\n` })
   await broker.up()
   const connect = (username: string) =>
     mqtt.connectAsync(broker.url, { protocolVersion: 5, username, clientId: username })
