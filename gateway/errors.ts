@@ -178,7 +178,7 @@ export const errorTable = {
   },
   PW_MICROPHONE: {
     summary: '{part}: {what}.',
-    advice: '{todo}',
+    advice: 'It helps to {todo}.',
   },
   PW_PICTURE_UNREADABLE: {
     summary: 'The picture {file} cannot be read: {why}.',

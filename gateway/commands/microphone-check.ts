@@ -9,18 +9,18 @@ import type { Role } from './role.js'
 
 /** What a fault looks like from outside, and what a technician does about it. */
 const sentences: Readonly<Record<MicrophoneFault, { readonly what: string; readonly todo: string }>> = {
-  dead: { what: 'it gives no sound', todo: 'Check its cable and its power; exchange it if they are good.' },
-  stuck: { what: 'it gives one and the same value', todo: 'Check its cable; exchange it.' },
-  reversed: { what: 'its sound is upside down against the others', todo: 'Exchange the two wires of its line.' },
+  dead: { what: 'it gives no sound', todo: 'check its cable and its power, and exchange it if they are good' },
+  stuck: { what: 'it gives one and the same value', todo: 'check its cable, then exchange it' },
+  reversed: { what: 'its sound is upside down against the others', todo: 'exchange the two wires of its line' },
   swapped: {
     what: 'its channel is exchanged with another',
-    todo: 'Exchange the two plugs, or correct the order in the device file.',
+    todo: 'exchange the two plugs, or correct the order in the device file',
   },
-  clipped: { what: 'its sound reaches the end of the scale all the time', todo: 'Lower its gain.' },
-  muffled: { what: 'it hears high sounds less than the others', todo: 'Clean its opening and its membrane.' },
-  'wind-blown': { what: 'wind blows on it', todo: 'Put a wind screen on it, or wait for the wind to drop.' },
-  buzzing: { what: 'it hums with the mains', todo: 'Check its shield and ground, and keep its cable away from mains.' },
-  insensitive: { what: 'it hears less than it used to', todo: 'Clean it; exchange it if that does not help.' },
+  clipped: { what: 'its sound reaches the end of the scale all the time', todo: 'lower its gain' },
+  muffled: { what: 'it hears high sounds less than the others', todo: 'clean its opening and its membrane' },
+  'wind-blown': { what: 'wind blows on it', todo: 'put a wind screen on it, or wait for the wind to drop' },
+  buzzing: { what: 'it hums with the mains', todo: 'check its shield and ground, and keep its cable away from mains' },
+  insensitive: { what: 'it hears less than it used to', todo: 'clean it, and exchange it if that does not help' },
 }
 
 /** Seconds before and after an onset within which the direct sound reaches every microphone and few echoes do. */
