@@ -176,6 +176,18 @@ export const errorTable = {
     advice:
       'Survey its place again and correct gateway.position in its configuration. Until then it counts for little.',
   },
+  PW_MICROPHONE: {
+    summary: '{part}: {what}.',
+    advice: 'It helps to {todo}.',
+  },
+  PW_PICTURE_UNREADABLE: {
+    summary: 'The picture {file} cannot be read: {why}.',
+    advice: 'Check the path, and that the file is a whole JPEG, PNG, WebP, TIFF or AVIF picture.',
+  },
+  PW_RECORDING_ARRAY: {
+    summary: 'The gateway {gateway} is left out, since the geometry of its array cannot be used: {why}.',
+    advice: 'Let "array" be one of {known}, or the path of a file that ends in .json.',
+  },
   PW_RECORDING_MISSING: {
     summary: 'The recording of {part} cannot be read: {detail}',
     advice: 'Check the path; it counts from the folder of the file that names it.',
@@ -193,8 +205,8 @@ export const errorTable = {
     advice: 'What there is was used. Copy the file again if the rest matters.',
   },
   PW_SAMPLE_RATE: {
-    summary: 'Sound of {rate} Hz in {channels} channels cannot be listened to.',
-    advice: 'Use 8,000 to 96,000 Hz and 1 to 16 channels.',
+    summary: 'The sound of {part} has {rate} Hz and {channels} channels and cannot be listened to.',
+    advice: 'Give it 8,000 to 96,000 Hz and 1 to 16 channels: set the array up anew, or resample the recording.',
   },
   PW_SAMPLE_RATE_DIFFERS: {
     summary: 'The sound of {part} has another sample rate than it should: {detail}',
@@ -220,6 +232,11 @@ export const errorTable = {
   PW_USAGE: {
     summary: 'The command line cannot be understood: {why}.',
     advice: 'Run the command with --help; it lists the arguments and shows an example.',
+  },
+  PW_WEBHOOK_REFUSED: {
+    summary: 'The webhook {url} refuses the event with status {status}.',
+    advice:
+      'Repeating would not help: check the address, the credentials and what the receiver accepts. The event is not acknowledged and comes again.',
   },
 } as const satisfies Record<string, { summary: string; advice: string }>
 

@@ -34,7 +34,7 @@ const subcommands: Readonly<Record<string, { summary: string; load: () => Promis
     load: () => import('./commands/watch.js'),
   },
   plates: {
-    summary: 'listen to a plate reader, or find out how it writes',
+    summary: 'read the plates in pictures; listen to a plate reader, or find its layout',
     load: () => import('./commands/plates.js'),
   },
   hotlist: { summary: 'import a hotlist, or look a plate up in it', load: () => import('./commands/hotlist.js') },

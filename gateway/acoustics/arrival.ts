@@ -19,6 +19,13 @@ export interface Bearing {
   readonly error: number
 }
 
+/** How far a gun is, metres: the middle and the ends of what holds it with 95 % confidence. */
+export interface SourceRange {
+  readonly distance: number
+  readonly nearest: number
+  readonly farthest: number
+}
+
 /** An impulse that may be a muzzle blast, as heard at one gateway. */
 export interface Arrival {
   /** Permanent: `gateway/epoch/number`. */
@@ -35,6 +42,12 @@ export interface Arrival {
   readonly bearing: Bearing | null
   /** Probability that the sound by itself is a gunshot, 0 to 1; null where it was not judged. */
   readonly gunProbability: number | null
+  /** Set where it is a bullet's shock wave: that comes from the bullet's path, so it tells of no place and has no blast's time. */
+  readonly shockWave?: boolean
+  /** How far the gun is along the bearing, where a shock wave came before and the physics allows it. */
+  readonly range?: SourceRange
+  /** Probability that the sound by itself is like a firework's, a blast that is no gun's; the rest up to 1 is other sounds'. */
+  readonly fireworkProbability?: number | null
 }
 
 /** What the air is like; null where it is not known. Celsius, per cent, metres a second, degrees the wind comes from. */

@@ -59,14 +59,17 @@ export class BandReader {
       from,
       Math.min(length, Math.floor(before + (samples.length - 1 - this.#half - onset) / ratio) + 1),
     )
-    const taps = 2 * this.#half
+    const kernel = this.#kernel
+    const half = this.#half
+    const phases = this.#phases
+    const taps = 2 * half
     for (let i = from; i < to; i++) {
       const place = onset + (i - before) * ratio
       const whole = Math.floor(place)
-      const row = Math.round((place - whole) * this.#phases) * taps
-      const first = whole - this.#half + 1
+      const row = Math.round((place - whole) * phases) * taps
+      const first = whole - half + 1
       let sum = 0
-      for (let tap = 0; tap < taps; tap++) sum += samples[first + tap]! * this.#kernel[row + tap]!
+      for (let tap = 0; tap < taps; tap++) sum += samples[first + tap]! * kernel[row + tap]!
       out[i] = Number.isFinite(sum) ? sum : 0
     }
     highPass(out, from, to)

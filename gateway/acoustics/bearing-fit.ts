@@ -21,6 +21,8 @@ export interface BearingSighting {
 
 /** One equation of a least squares fit over (east, north, up, time): add weight × gradient × residual to the right side. */
 export interface BearingRow {
+  /** How much likelier the bearing is for a source there than for a sound from anywhere. */
+  readonly ratio: number
   /** Measured less predicted azimuth, radians. */
   readonly residual: number
   /** Radians by which the predicted azimuth grows a metre east, north, up, and a second. */
@@ -42,22 +44,25 @@ export interface BearingTerm {
  * as an echo, from anywhere. Wind carries the front along, so that it comes from the source's image upwind.
  */
 export function bearingTerm(place: LocalPosition, sightings: readonly BearingSighting[], air: Air): BearingTerm {
-  let logLikelihood = 0
-  const rows = sightings.map(({ position, positionError, bearing }): BearingRow => {
-    const { azimuth, east, north, up } = apparentAzimuth(place, position, air)
-    const distance = Math.max(nearest, Math.hypot(place.east - position.east, place.north - position.north))
-    const deviation = Math.hypot(bearing.error, siteError, Math.min(180, positionError / distance / radians))
-    const residual = turn(azimuth, bearing.azimuth)
-    const own = ((1 - strayShare) * Math.exp(-0.5 * (residual / deviation) ** 2)) / (deviation * Math.sqrt(2 * Math.PI))
-    const stray = strayShare / 360
-    logLikelihood += Math.log((own + stray) * 360)
-    return {
-      residual: residual * radians,
-      gradient: [east, north, up, 0],
-      weight: own / (own + stray) / (deviation * radians) ** 2,
-    }
-  })
-  return { logLikelihood, rows }
+  const rows = sightings.map(sighting => bearingRow(place, sighting, air))
+  return { logLikelihood: rows.reduce((sum, { ratio }) => sum + Math.log(ratio), 0), rows }
+}
+
+/** What one bearing says of a source at `place`; see `bearingTerm`. */
+export function bearingRow(place: LocalPosition, sighting: BearingSighting, air: Air): BearingRow {
+  const { position, positionError, bearing } = sighting
+  const { azimuth, east, north, up } = apparentAzimuth(place, position, air)
+  const distance = Math.max(nearest, Math.hypot(place.east - position.east, place.north - position.north))
+  const deviation = Math.hypot(bearing.error, siteError, Math.min(180, positionError / distance / radians))
+  const residual = turn(azimuth, bearing.azimuth)
+  const own = ((1 - strayShare) * Math.exp(-0.5 * (residual / deviation) ** 2)) / (deviation * Math.sqrt(2 * Math.PI))
+  const stray = strayShare / 360
+  return {
+    ratio: (own + stray) * 360,
+    residual: residual * radians,
+    gradient: [east, north, up, 0],
+    weight: own / (own + stray) / (deviation * radians) ** 2,
+  }
 }
 
 /** Where the front seems to come from, degrees, and how that changes with the source's place, radians a metre. */

@@ -18,7 +18,7 @@ import {
 const leastLag = 0.07
 const mostLag = 5
 const mostRounds = 40
-/** A place needs so many arrivals that may have come straight. */
+/** A place needs so many arrivals that may have come straight, or two with bearings. */
 const fewestDirect = 3
 /** Delays of echoes, and how exactly they come again, seconds; a round that so many of the stations heard straight is no echo. */
 const longestEcho = 0.6

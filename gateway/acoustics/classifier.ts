@@ -1,19 +1,14 @@
 import { BandReader } from './band.js'
 import { classifierWeights } from './classifier-weights.js'
 import { impulseFeatures } from './features.js'
+import { type NamedSound, named, type SoundClasses } from './probability.js'
 import { type ClassifierWeights, probabilityOf } from './quadratic-model.js'
 
-export interface SoundJudgement {
-  /** Probabilities that add up to 1, for a sound of which a blast is as likely as not before it is heard. */
-  readonly gun: number
-  readonly firework: number
-  readonly other: number
-  /** `unsure` where no class reaches `sureness`. */
-  readonly decision: 'gun' | 'firework-like' | 'other' | 'unsure'
+/** For a sound of which a blast is as likely as not before it is heard. */
+export interface SoundJudgement extends SoundClasses {
+  readonly decision: NamedSound
 }
 
-/** The probability from which a class is named. */
-export const sureness = 0.7
 /**
  * Judges by its sound whether an impulse is a gunshot. Wants one channel, best the loudest that does not clip, from 0.4 s
  * before to 0.25 s after the onset; does with less, down to 40 ms on either side, as far as that tells anything.
@@ -39,12 +34,6 @@ export class ImpulseJudge {
     const blast = probabilityOf(this.#weights.blast, features)
     const share = probabilityOf(this.#weights.gun, features)
     const [gun, firework, other] = [blast * share, blast * (1 - share), 1 - blast]
-    return { gun, firework, other, decision: decided(gun, firework, other) }
+    return { gun, firework, other, decision: named({ gun, firework, other }) }
   }
-}
-
-function decided(gun: number, firework: number, other: number): SoundJudgement['decision'] {
-  if (gun >= sureness) return 'gun'
-  if (firework >= sureness) return 'firework-like'
-  return other >= sureness ? 'other' : 'unsure'
 }

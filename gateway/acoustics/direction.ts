@@ -14,7 +14,8 @@ const cosineTolerance = 0.12
 /** Microphones differ in place and phase by so much, seconds of sound, one standard deviation. */
 const mismatch = 1.5e-6
 const unknownSpeedError = 0.016
-const frontOfBlast = 0.0025
+/** The whole front, or only its sharpest part where that stands out by itself, seconds. */
+const fronts = [0.0025, 0.0014]
 /** Nobody mounts and surveys better than this, degrees. */
 const leastError = 0.5
 /** Bearings with a larger error are none, degrees. */
@@ -59,7 +60,7 @@ export interface Direction {
 export class DirectionFinder {
   readonly #options: DirectionOptions
   readonly #speed: number
-  readonly #window: ImpulseWindow
+  readonly #windows: readonly ImpulseWindow[]
   readonly #searches = new Map<string, SteeredSearch>()
 
   constructor(options: DirectionOptions) {
@@ -67,7 +68,8 @@ export class DirectionFinder {
     this.#speed = options.speedOfSound ?? 340
     const { aperture } = new ArrayShape(options.microphones, options.heading)
     const { sampleRate, duration, fourier } = options
-    this.#window = new ImpulseWindow(sampleRate, aperture / this.#speed, duration ?? frontOfBlast, fourier)
+    const durations = duration === undefined ? fronts : [duration]
+    this.#windows = durations.map(each => new ImpulseWindow(sampleRate, aperture / this.#speed, each, fourier))
   }
 
   bearing(snippet: Snippet): Bearing | null {
@@ -75,10 +77,15 @@ export class DirectionFinder {
   }
 
   /** Null where the sound is no single plane wave that stands out, or fewer than three microphones live. */
-  find({ channels, onset }: Snippet): Direction | null {
-    const spectra = this.#window.of(channels.slice(0, this.#options.microphones.length), onset)
+  find(snippet: Snippet): Direction | null {
+    const found = this.#windows.flatMap(window => this.#findIn(window, snippet) ?? [])
+    return found.reduce<Direction | null>((best, each) => (best && spread(best) <= spread(each) ? best : each), null)
+  }
+
+  #findIn(window: ImpulseWindow, { channels, onset }: Snippet): Direction | null {
+    const spectra = window.of(channels.slice(0, this.#options.microphones.length), onset)
     if (spectra === null || spectra.microphones.length < 3) return null
-    const search = this.#search(spectra)
+    const search = this.#search(spectra, window.highCorner)
     const { shape } = search
     if (shape.dimensions === 0) return null
     const peak = search.highest(spectra)
@@ -129,8 +136,8 @@ export class DirectionFinder {
   }
 
   /** The search over the microphones that live; arrays that lose some have few such sets. */
-  #search({ microphones, size }: ImpulseSpectra): SteeredSearch {
-    const key = microphones.join()
+  #search({ microphones, size }: ImpulseSpectra, highest: number): SteeredSearch {
+    const key = `${size} ${microphones.join()}`
     let search = this.#searches.get(key)
     if (search === undefined) {
       const { heading, sampleRate, fourier } = this.#options
@@ -141,7 +148,7 @@ export class DirectionFinder {
       search = new SteeredSearch(shape, {
         sampleRate,
         speedOfSound: this.#speed,
-        highest: this.#window.highCorner,
+        highest,
         size,
         fourier,
       })
@@ -150,4 +157,9 @@ export class DirectionFinder {
     }
     return search
   }
+}
+
+/** Sum of the cosines' variances. */
+function spread({ covariance }: Direction): number {
+  return covariance.reduce((sum, row, i) => sum + row[i]!, 0)
 }

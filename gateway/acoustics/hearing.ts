@@ -2,8 +2,10 @@ import type { Arrival, GatewayPlace, LocatedShot, Weather } from './arrival.js'
 import { type GeodeticPosition, TangentPlane } from './geodesy.js'
 import type { Claim, GunfireRevision, SupportedShot } from './incident.js'
 import { IncidentBook } from './incidents.js'
+import { Presence } from './presence.js'
+import { blastProbability } from './probability.js'
 import { airOf } from './propagation.js'
-import { unlocatedSounds } from './sounds.js'
+import { convincing, unlocatedSounds } from './sounds.js'
 import { type DistrustChange, type Standing, TrustBook } from './trust.js'
 import { hearingRange, witnessOf } from './witness.js'
 
@@ -42,16 +44,14 @@ export interface HearingOptions {
 }
 
 /** Salience (decibel of the power step) from which gateways report a sound that is not located. */
-export const usualLoneSalience = 30
+export const usualLoneSalience = 12
+/** What several gateways locate and all judge to be something else than a blast is not told: below this probability. */
+const leastBlast = 0.2
 /** Arrivals are kept this long, and shots older than `frozenAfter` are no longer changed, seconds. */
 const poolSeconds = 20
 const frozenAfter = 14
 /** The same arrivals are solved for at most this often, seconds. */
 const solveSpacing = 0.25
-/** A gateway that has not been heard of for so long is taken for dead, seconds: two and a half heartbeats of ten. */
-const aliveFor = 25
-/** A neighbour that lives would have told of an impulse by so long after it, seconds. */
-const tellingDelay = 1.2
 /** The pool never holds more arrivals of one gateway than this; the least salient go first. */
 const poolLimit = 60
 /**
@@ -60,13 +60,17 @@ const poolLimit = 60
  */
 const locatingTimeError = 0.1
 const locatingPositionError = 340 * locatingTimeError
+/** No sound crosses a network slower, metres a second. */
+const slowest = 320
 /** A gateway that has not told by so long after it should have is not waited for, seconds. */
 const farewell = 2
+/** So long after its last arrival a shot is told, whatever far gateways may yet add, seconds. */
+const longestWait = 1.7
+/** So long after the newest arrival the silence of others may still change the solution, seconds; then it stands. */
+const openFor = hearingRange / slowest + farewell
 /** Shots bear witness when nothing can be added to them any more, seconds, and if their place is as sure as this. */
 const witnessAfter = 8
 const witnessProbability = 0.9
-/** Gateways that say so of themselves stand elsewhere from this on, metres. */
-const movedBy = 1
 /** Clock differences are unknown across so much; reports from further in the future are refused, seconds. */
 const futureLimit = 5
 
@@ -80,12 +84,11 @@ export class Hearing {
   readonly #book: IncidentBook
   readonly #trust = new TrustBook()
   readonly #arrivals = new Map<string, Arrival>()
-  readonly #places = new Map<string, GatewayPlace>()
-  readonly #heardUntil = new Map<string, number>()
-  readonly #epochs = new Map<string, string>()
-  readonly #lastSeen = new Map<string, number>()
+  readonly #presence: Presence
   #unsent: Arrival[] = []
   #changed = false
+  /** Onset of the latest arrival. */
+  #newest = Number.NEGATIVE_INFINITY
   #solvedAt = Number.NEGATIVE_INFINITY
   #reportedAt = Number.NEGATIVE_INFINITY
   #weather: Weather
@@ -99,11 +102,9 @@ export class Hearing {
     this.#plane = new TangentPlane(options.position)
     this.#book = new IncidentBook(options.gateway, this.#plane)
     this.#weather = options.weather
-    this.#places.set(options.gateway, {
-      gateway: options.gateway,
-      position: { east: 0, north: 0, up: 0 },
-      positionError: options.positionError,
-    })
+    const { gateway, positionError } = options
+    const place = { gateway, position: { east: 0, north: 0, up: 0 }, positionError }
+    this.#presence = new Presence(place, options.heartbeat > 0)
   }
 
   setWeather(weather: Weather): void {
@@ -112,32 +113,26 @@ export class Hearing {
 
   /** Takes this gateway's own arrivals and up to when its microphones have been listened to. */
   hear(arrivals: readonly Arrival[], heardUntil: number, now: number): void {
-    const { gateway } = this.#options
-    this.#heardUntil.set(gateway, Math.max(this.#heardUntil.get(gateway) ?? 0, heardUntil))
-    this.#lastSeen.set(gateway, now)
-    this.#unsent.push(...arrivals)
-    this.#add(arrivals)
+    const blasts = arrivals.filter(({ shockWave }) => shockWave !== true)
+    this.#presence.told(this.#options.gateway, heardUntil, now)
+    this.#unsent.push(...blasts)
+    this.#add(blasts)
   }
 
   /** Takes a neighbour's report. Arrivals that claim to be from another gateway, or from the future, are ignored. */
   receive(report: NeighbourReport, now: number): void {
     if (report.gateway === this.#options.gateway) return
-    const position = this.#plane.toLocal(report.position)
-    const before = this.#places.get(report.gateway)?.position
-    if (before !== undefined && Math.hypot(before.east - position.east, before.north - position.north) > movedBy)
-      this.#trust.moved(report.gateway)
-    this.#places.set(report.gateway, { gateway: report.gateway, position, positionError: report.positionError })
-    const formerly = this.#epochs.get(report.gateway)
-    if (formerly !== undefined && formerly !== report.epoch) this.#book.restarted(report.gateway)
-    this.#epochs.set(report.gateway, report.epoch)
-    this.#lastSeen.set(report.gateway, now)
-    const until = Math.min(report.heardUntil, now + futureLimit)
-    this.#heardUntil.set(report.gateway, Math.max(this.#heardUntil.get(report.gateway) ?? 0, until))
-    this.#add(report.arrivals.filter(({ gateway, time }) => gateway === report.gateway && time < now + futureLimit))
+    const { gateway, positionError } = report
+    const place = { gateway, position: this.#plane.toLocal(report.position), positionError }
+    const { moved, restarted } = this.#presence.meet(place, report.epoch)
+    if (moved) this.#trust.moved(gateway)
+    if (restarted) this.#book.restarted(gateway)
+    this.#presence.told(gateway, Math.min(report.heardUntil, now + futureLimit), now)
+    this.#add(report.arrivals.filter(arrival => arrival.gateway === gateway && arrival.time < now + futureLimit))
   }
 
   receiveClaim(claim: Claim, now: number): void {
-    this.#lastSeen.set(claim.reporter, now)
+    this.#presence.seen(claim.reporter, now)
     this.#book.receiveClaim(claim, now)
   }
 
@@ -156,12 +151,14 @@ export class Hearing {
     distrust: DistrustChange[]
   } {
     this.#forget(now)
-    if ((this.#changed && now >= this.#solvedAt + solveSpacing) || now >= this.#solvedAt + 4 * solveSpacing)
-      this.#solve(now)
+    if (now >= this.#solvedAt + (this.#changed ? solveSpacing : 4 * solveSpacing)) {
+      if (this.#changed || now <= this.#newest + openFor) this.#solve(now)
+      this.#bearWitness(now)
+    }
     if (this.#undecided !== null && now >= this.#undecided) this.#decide(now)
     const due = this.#book.advance({
       now,
-      alive: gateway => this.#alive(gateway, now),
+      alive: gateway => this.#presence.isAlive(gateway, now),
       settled: shot => this.#settled(shot, now),
     })
     const distrust = this.#distrust
@@ -173,6 +170,7 @@ export class Hearing {
     for (const arrival of arrivals) {
       if (this.#arrivals.has(arrival.id)) continue
       this.#arrivals.set(arrival.id, arrival)
+      this.#newest = Math.max(this.#newest, arrival.time)
       this.#changed = true
     }
     for (const gateway of new Set(arrivals.map(arrival => arrival.gateway))) {
@@ -185,21 +183,14 @@ export class Hearing {
 
   #forget(now: number): void {
     for (const [id, arrival] of this.#arrivals) if (arrival.time < now - poolSeconds) this.#arrivals.delete(id)
-    for (const [gateway, seen] of this.#lastSeen) {
-      if (gateway === this.#options.gateway || now - seen < 6 * aliveFor) continue
-      this.#lastSeen.delete(gateway)
-      this.#places.delete(gateway)
-      this.#epochs.delete(gateway)
-      this.#heardUntil.delete(gateway)
-    }
+    this.#presence.forget(now)
   }
 
   #solve(now: number): void {
     this.#changed = false
     this.#solvedAt = now
     const pool = [...this.#arrivals.values()]
-    this.#located = this.#isLone() ? [] : this.#locate(pool, now)
-    this.#bearWitness(this.#located, pool, now)
+    this.#located = this.#presence.isLone ? [] : this.#locate(pool, now)
     this.#decide(now)
   }
 
@@ -207,13 +198,12 @@ export class Hearing {
   #decide(now: number): void {
     this.#undecided = null
     const pool = [...this.#arrivals.values()]
-    const heard = this.#isLone() ? this.#heardAlone(pool) : this.#heardTogether(pool, this.#located, now)
-    const shots = [...this.#located.map(shot => this.#supported(shot)), ...heard]
+    const heard = this.#presence.isLone ? this.#heardAlone(pool) : this.#heardTogether(pool, this.#located, now)
+    const blasts = this.#located
+      .map(shot => this.#supported(shot))
+      .filter(({ arrivals }) => (blastProbability(arrivals, true) ?? 1) >= leastBlast)
+    const shots = [...blasts, ...heard]
     this.#book.update(shots, now - frozenAfter, now)
-  }
-
-  #isLone(): boolean {
-    return ![...this.#lastSeen.keys()].some(gateway => gateway !== this.#options.gateway)
   }
 
   #supported(shot: LocatedShot): SupportedShot {
@@ -227,7 +217,7 @@ export class Hearing {
    */
   #locate(pool: readonly Arrival[], now: number): LocatedShot[] {
     const places = new Map<string, GatewayPlace>()
-    for (const [gateway, place] of this.#places) {
+    for (const [gateway, place] of this.#presence.places) {
       const positionError = this.#trust.positionError(place)
       if (positionError <= locatingPositionError) places.set(gateway, { ...place, positionError })
     }
@@ -238,17 +228,20 @@ export class Hearing {
       poor.add(arrival.gateway)
       return []
     })
-    if (new Set(arrivals.map(({ gateway }) => gateway)).size < 3) return []
+    if (new Set(arrivals.map(({ gateway }) => gateway)).size < 2) return []
     const told = [...places.keys()].filter(gateway => !poor.has(gateway))
-    const heardUntil = new Map(told.map(gateway => [gateway, this.#toldUntil(gateway, now)]))
+    const heardUntil = new Map(told.map(gateway => [gateway, this.#presence.toldUntil(gateway, now)]))
     return this.#options.locate({ arrivals, places, heardUntil, weather: this.#weather })
   }
 
   /** Shots that are settled show whose clock or place is wrong. */
-  #bearWitness(located: readonly LocatedShot[], pool: readonly Arrival[], now: number): void {
-    for (const shot of located) {
+  #bearWitness(now: number): void {
+    const pool = [...this.#arrivals.values()]
+    for (const shot of this.#located) {
       if (shot.time > now - witnessAfter || shot.probability < witnessProbability || this.#trust.knows(shot)) continue
-      this.#distrust.push(...this.#trust.take(witnessOf(shot, pool, this.#places.values(), airOf(this.#weather))))
+      this.#distrust.push(
+        ...this.#trust.take(witnessOf(shot, pool, this.#presence.places.values(), airOf(this.#weather))),
+      )
     }
   }
 
@@ -256,11 +249,12 @@ export class Hearing {
   #heardTogether(pool: readonly Arrival[], located: readonly LocatedShot[], now: number): SupportedShot[] {
     const { loneSalience } = this.#options
     const air = airOf(this.#weather)
-    const input = { arrivals: pool, places: this.#places, located, air, leastSalience: loneSalience }
+    const input = { arrivals: pool, places: this.#presence.places, located, air, leastSalience: loneSalience }
     return unlocatedSounds(input)
       .filter(({ over }) => {
-        const silent = (each: string): boolean => this.#alive(each, now) && this.#toldUntil(each, now) < over
-        const waiting = now < over + farewell && [...this.#places.keys()].some(silent)
+        const silent = (each: string): boolean =>
+          this.#presence.isAlive(each, now) && this.#presence.toldUntil(each, now) < over
+        const waiting = now < over + farewell && [...this.#presence.places.keys()].some(silent)
         if (waiting) this.#undecided = now + solveSpacing
         return !waiting
       })
@@ -269,45 +263,34 @@ export class Hearing {
 
   /**
    * Without neighbours there is no position: a bearing where the array gives one, else "heard"; and only what sounds like a
-   * gun by itself, since nobody else bears it out.
+   * blast by itself, since nobody else bears it out.
    */
   #heardAlone(pool: readonly Arrival[]): SupportedShot[] {
     return pool
-      .filter(({ salience, gunProbability }) => salience >= this.#options.loneSalience && (gunProbability ?? 0) >= 0.9)
+      .filter(arrival => arrival.salience >= this.#options.loneSalience && convincing(arrival))
       .map(arrival => ({ located: null, arrivals: [arrival], time: arrival.time }))
   }
 
-  #alive(gateway: string, now: number): boolean {
-    return now - (this.#lastSeen.get(gateway) ?? Number.NEGATIVE_INFINITY) < aliveFor
-  }
-
-  /** Up to when a gateway has told all that it heard: what it said, or a moment ago if it lives and said nothing. */
-  #toldUntil(gateway: string, now: number): number {
-    const said = this.#heardUntil.get(gateway) ?? Number.NEGATIVE_INFINITY
-    return this.#options.heartbeat > 0 && this.#alive(gateway, now) ? Math.max(said, now - tellingDelay) : said
-  }
-
   #settled(shot: SupportedShot, now: number): boolean {
-    const { located } = shot
-    if (located === null) return true
-    const slowest = 320
-    for (const [gateway, place] of this.#places) {
-      if (!this.#alive(gateway, now)) continue
+    const { located, arrivals } = shot
+    if (located === null || now >= Math.max(...arrivals.map(({ time }) => time)) + longestWait) return true
+    for (const [gateway, place] of this.#presence.places) {
+      if (!this.#presence.isAlive(gateway, now)) continue
       const distance = Math.hypot(
         place.position.east - located.position.east,
         place.position.north - located.position.north,
       )
       const heardBy = located.time + distance / slowest
       // A far gateway is not waited for, nor one that stopped telling: the hub waits for neither.
-      const waiting = this.#toldUntil(gateway, now) < heardBy && now < heardBy + farewell
+      const waiting = this.#presence.toldUntil(gateway, now) < heardBy && now < heardBy + farewell
       if (distance < hearingRange && waiting) return false
     }
     return true
   }
 
   #report(now: number): NeighbourReport | null {
-    const heardUntil = this.#heardUntil.get(this.#options.gateway)
-    if (heardUntil === undefined) return null
+    const heardUntil = this.#presence.heardUntil(this.#options.gateway)
+    if (heardUntil === null) return null
     if (this.#unsent.length === 0 && now < this.#reportedAt + this.#options.heartbeat) return null
     const { gateway, epoch, position, positionError } = this.#options
     const arrivals = this.#unsent

@@ -7,10 +7,10 @@ const lowCorner = 250
 const highestCorner = 10_000
 /** The filter has settled after this long, and background shorter than that again says too little, seconds. */
 const settling = 0.004
-/** The window opens this long before the onset; it has a flank where it opens and where it closes, seconds. */
-const before = 0.0015
-const opening = 0.0005
-const closing = 0.0015
+/** Shares of the window's duration: how long before the onset it opens, and the flanks where it opens and where it closes. */
+const before = 0.6
+const opening = 0.2
+const closing = 0.6
 /** Spectra of power are smoothed over this band to either side, hertz and as a share of the frequency. */
 const smoothing = 150
 const smoothingShare = 0.2
@@ -60,9 +60,9 @@ export class ImpulseWindow {
     this.highCorner = Math.min(highestCorner, 0.45 * sampleRate)
     this.#filter = new BandPassFilter(bandPass(lowCorner, this.highCorner, sampleRate))
     const inSamples = (seconds: number): number => Math.round(seconds * sampleRate)
-    this.#lead = inSamples(before + span / 2)
+    this.#lead = inSamples(before * duration + span / 2)
     const length = this.#lead + inSamples(duration + span / 2)
-    const [rise, fall] = [inSamples(opening), inSamples(closing)]
+    const [rise, fall] = [inSamples(opening * duration), inSamples(closing * duration)]
     this.#window = Float64Array.from({ length }, (_, i) => {
       const flank = Math.min(1, (i + 0.5) / rise, (length - i - 0.5) / fall)
       return 0.5 - 0.5 * Math.cos(Math.PI * flank)

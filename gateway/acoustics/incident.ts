@@ -1,9 +1,12 @@
-import type { Arrival, Bearing, LocatedShot } from './arrival.js'
+import type { Arrival, Bearing, LocatedShot, SourceRange } from './arrival.js'
 import { ellipse95, type UncertaintyEllipse } from './ellipse.js'
 import type { GeodeticPosition, TangentPlane } from './geodesy.js'
+import { gunshotProbability } from './probability.js'
 
 export type IncidentState = 'provisional' | 'updated' | 'final' | 'withdrawn'
-export type IncidentQuality = 'located' | 'bearing' | 'heard'
+/** Best first. */
+export const incidentQualities = ['located', 'bearing', 'heard'] as const
+export type IncidentQuality = (typeof incidentQualities)[number]
 
 /** One discharge as the hub is told of it. */
 export interface ReportedShot {
@@ -15,6 +18,8 @@ export interface ReportedShot {
   readonly heightSolved: boolean
   readonly uncertainty: UncertaintyEllipse | null
   readonly bearing: Bearing | null
+  /** Of the gun from the gateway that the bearing is from. */
+  readonly range: SourceRange | null
   readonly arrivals: readonly {
     readonly id: string
     readonly gateway: string
@@ -86,21 +91,28 @@ export function qualityOf(shots: readonly SupportedShot[]): IncidentQuality {
   return shots.some(({ arrivals }) => arrivals.some(({ bearing }) => bearing !== null)) ? 'bearing' : 'heard'
 }
 
-/** A shot as it is reported; a bearing is as seen from the gateway of the first arrival listed. */
+/** Metres between two shots, 0 where the place of one is not known. */
+export function distance({ located: a }: SupportedShot, { located: b }: SupportedShot): number {
+  if (a === null || b === null) return 0
+  return Math.hypot(a.position.east - b.position.east, a.position.north - b.position.north)
+}
+
+/** A shot as it is reported; a bearing is as seen from the gateway of the first arrival listed, one with a range if there is one. */
 export function reportedShot({ located, arrivals, time }: SupportedShot, plane: TangentPlane): ReportedShot {
   const residuals = new Map(located?.arrivals.map(({ id, residual }) => [id, residual]))
   const [first] = arrivals
-  const gun = Math.max(0, ...arrivals.map(({ gunProbability }) => gunProbability ?? 0))
-  const seen = located === null ? arrivals.find(({ bearing }) => bearing !== null) : undefined
+  const directed = located === null ? arrivals.filter(({ bearing }) => bearing !== null) : []
+  const seen = directed.find(({ range }) => range !== undefined) ?? directed[0]
   const listed = seen === undefined ? arrivals : [seen, ...arrivals.filter(arrival => arrival !== seen)]
   return {
     time: located?.time ?? time,
     timeError: located?.timeError ?? first?.timeError ?? Number.POSITIVE_INFINITY,
-    probability: located?.probability ?? (gun || 0.5),
+    probability: gunshotProbability(arrivals, located?.probability ?? null),
     position: located === null ? null : plane.toGeodetic(located.position),
     heightSolved: located?.threeDimensional ?? false,
     uncertainty: located === null ? null : ellipse95(located.covariance),
     bearing: seen?.bearing ?? null,
+    range: seen?.range ?? null,
     arrivals: listed.map(arrival => ({
       id: arrival.id,
       gateway: arrival.gateway,

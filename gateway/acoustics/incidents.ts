@@ -1,4 +1,5 @@
 import type { Arrival } from './arrival.js'
+import { ClaimBook, isBefore, isKnown, isOrphaned, knownShots, type SeenClaim } from './claims.js'
 import type { TangentPlane } from './geodesy.js'
 import {
   type Claim,
@@ -12,47 +13,33 @@ import {
   reportingOrder,
   type SupportedShot,
 } from './incident.js'
+import {
+  belongs,
+  byTime,
+  content,
+  type Incident,
+  isInterleaved,
+  merge,
+  newIncident,
+  readyShots,
+  standingShot,
+  type Told,
+} from './incident-shots.js'
+import { hearingRange } from './witness.js'
 
-/** Seconds and metres that decide which shots are one burst. */
-const burstGap = 4
-const burstReach = 150
 /** How long each further gateway waits for a claim before it reports by itself, seconds. */
 const claimDelay = 2
-/** A reporter that has not been heard of for so long is replaced, seconds. */
-const reporterPatience = 15
 /** Revisions of one incident are at least this far apart, except the first and the last, seconds. */
 const revisionSpacing = 1
 /** An incident is final when no shot has been added for so long after its last one, seconds. */
 const finalAfter = 8
+/**
+ * Half of a round's arrivals can make a solution lose what all of them bear out, and all are in when sound has crossed the
+ * range of hearing: what is lost for longer, seconds, was a mistake.
+ */
+const lostFor = hearingRange / 320
 /** Ended incidents are remembered so that late arrivals do not raise them again, seconds. */
 const memory = 60
-
-interface Incident {
-  /** Fixed at the first publication. */
-  id: string | null
-  revision: number
-  state: IncidentState | null
-  shots: readonly SupportedShot[]
-  readonly arrivals: Set<string>
-  /** Arrivals of shots that were once settled: what was told stays told while its shot stands. */
-  readonly settled: Set<string>
-  earliest: Arrival | null
-  readonly createdAt: number
-  /** When there was first something to publish: others wait from then on. */
-  readyAt: number | null
-  publishedAt: number
-  publishedContent: string
-  closedAt: number | null
-}
-
-interface SeenClaim {
-  readonly claim: Claim
-  readonly seen: number
-  /** Whether its reporter started anew and forgot it. */
-  abandoned: boolean
-  /** Since when nobody looks after it. */
-  orphaned: number | null
-}
 
 /** What the book needs to know of the world at each step. */
 export interface IncidentContext {
@@ -63,16 +50,19 @@ export interface IncidentContext {
   settled(shot: SupportedShot): boolean
 }
 
+type Publication = { revision: GunfireRevision; claim: Claim }
+
 /**
  * Turns changing sets of shots into incidents with permanent ids and rising revisions, and decides whether this gateway is
  * the one to report them: the gateway with the earliest arrival claims and reports, the next steps in when no claim
- * comes, and of two incidents that share an arrival the better located one lives on, of equals the smaller id.
+ * comes, and of two incidents that share an arrival the better located one lives on, of equals the smaller id. Nothing that
+ * was told binds a later revision until the final one.
  */
 export class IncidentBook {
   readonly #gateway: string
   readonly #plane: TangentPlane
+  readonly #claims = new ClaimBook()
   #incidents: Incident[] = []
-  #claims = new Map<string, SeenClaim>()
 
   constructor(gateway: string, plane: TangentPlane) {
     this.#gateway = gateway
@@ -81,129 +71,191 @@ export class IncidentBook {
 
   /** Takes the newest solution. Shots before `frozenBefore` stay as they were; later ones are replaced by `shots`. */
   update(shots: readonly SupportedShot[], frozenBefore: number, now: number): void {
-    const assigned = new Map<Incident, SupportedShot[]>()
-    for (const incident of this.#incidents) {
-      if (incident.closedAt === null)
-        assigned.set(
-          incident,
-          incident.shots.filter(shot => shot.time < frozenBefore),
-        )
+    const before = new Map<Incident, readonly SupportedShot[]>()
+    for (const incident of this.#open()) {
+      before.set(incident, incident.shots)
+      incident.shots = incident.shots.filter(({ time }) => time < frozenBefore)
     }
     for (const shot of shots) {
-      if (shot.time < frozenBefore) continue
-      const incident = this.#incidentOf(shot, assigned) ?? this.#open(now)
-      if (incident.closedAt !== null) continue
-      const standing = standingShot(incident, shot)
-      const members = assigned.get(incident) ?? []
-      if (!members.includes(standing)) assigned.set(incident, [...members, standing])
-      for (const arrival of shot.arrivals) incident.arrivals.add(arrival.id)
+      if (shot.time < frozenBefore || this.#isEnded(shot)) continue
+      const [first, ...others] = this.#open().filter(incident => belongs(shot, incident, before.get(incident) ?? []))
+      const incident = others.reduce((one, other) => merge(one, other), first ?? this.#begin())
+      const standing = standingShot(shot, incident, before.get(incident) ?? [])
+      if (!incident.shots.includes(standing)) incident.shots = [...incident.shots, standing].sort(byTime)
+      for (const { id } of shot.arrivals) incident.arrivals.add(id)
     }
-    for (const [incident, members] of assigned) incident.shots = members.sort((a, b) => a.time - b.time)
+    for (const one of this.#open()) {
+      for (const other of this.#open())
+        if (one !== other && one.mergedWith === null && isInterleaved(one, other)) merge(one, other)
+      if (one.shots.length > 0) one.lostAt = null
+      else one.lostAt ??= now
+    }
   }
 
-  /** Takes another gateway's claim; claims may come late, doubled or out of order. */
   receiveClaim(claim: Claim, now: number): void {
-    if (claim.reporter === this.#gateway) return
-    const key = `${claim.incident} ${claim.reporter}`
-    const known = this.#claims.get(key)
-    if (known === undefined || claim.revision > known.claim.revision)
-      this.#claims.set(key, { claim, seen: now, abandoned: false, orphaned: null })
+    if (claim.reporter !== this.#gateway) this.#claims.receive(claim, now)
   }
 
   /** A gateway has started anew and remembers nothing of what it reported. */
   restarted(gateway: string): void {
-    for (const entry of this.#claims.values()) if (entry.claim.reporter === gateway) entry.abandoned = true
+    this.#claims.restarted(gateway)
   }
 
   /** The revisions due now, each with the claim to send beside it. */
-  advance(context: IncidentContext): { revision: GunfireRevision; claim: Claim }[] {
-    const due: { revision: GunfireRevision; claim: Claim }[] = []
-    for (const incident of this.#incidents) {
-      if (incident.closedAt !== null) continue
-      const revision = this.#next(incident, context)
-      if (revision !== null) due.push(revision)
-    }
-    this.#incidents = this.#incidents.filter(
-      incident => incident.closedAt === null || context.now - incident.closedAt < memory,
+  advance(context: IncidentContext): Publication[] {
+    const { now } = context
+    const due = this.#incidents.flatMap(incident =>
+      incident.told !== null && incident.mergedWith === null
+        ? (this.#yield(incident, incident.told, context) ?? this.#next(incident, context))
+        : this.#next(incident, context),
     )
-    for (const [key, { seen }] of this.#claims) if (context.now - seen > memory) this.#claims.delete(key)
+    // Of an incident that was never told, or that was a mistake, nothing is left to remember.
+    this.#incidents = this.#incidents.filter(
+      ({ endedAt, shots }) => endedAt === null || (shots.length > 0 && now - endedAt < memory),
+    )
+    this.#claims.forget(now)
     return due
   }
 
-  #next(incident: Incident, context: IncidentContext): { revision: GunfireRevision; claim: Claim } | null {
+  /** Of several incidents that are one, ended or not, one is left: this one, or another for which it is withdrawn. */
+  #yield(incident: Incident, told: Told, context: IncidentContext): Publication[] | null {
     const { now } = context
+    const { arrivals, shots, endedAt } = incident
+    const own = { incident: told.id, quality: told.quality }
+    const foreign = this.#claims.on(arrivals, shots, endedAt !== null)
+    if (foreign !== null && isBefore(foreign.claim, own))
+      return this.#withdraw(incident, told, now, foreign.claim.incident)
+    if (foreign?.claim.incident === told.id && foreign.claim.reporter < this.#gateway && foreign.orphaned === null)
+      incident.told = null
+    const orphan = this.#claims.orphanBehind(own, arrivals, context)
+    if (orphan === null || incident.earliest === null) return null
+    const { incident: id, quality } = orphan
+    return [this.#publication(incident, id, [], 'withdrawn', quality, incident.earliest, told.id, now)]
+  }
+
+  #next(incident: Incident, context: IncidentContext): Publication[] {
+    const { now } = context
+    if (incident.endedAt !== null) return []
+    if (incident.mergedWith !== null) return this.#leave(incident, incident.mergedWith, now)
+    const foreign = this.#claims.on(incident.arrivals, incident.shots, false)
+    if (incident.told === null && foreign !== null && !this.#takesOver(incident, foreign, context)) return []
+    const { told, lostAt } = incident
     const last = incident.shots.at(-1)
-    const ready = readyShots(incident, context)
-    const foreign = this.#foreignClaim(incident)
-    if (foreign !== null) {
-      const { claim, orphaned } = foreign
-      if (incident.id !== null && isBefore(claim, { incident: incident.id, quality: qualityOf(ready) }))
-        return this.#publish(incident, ready, 'withdrawn', now, claim.incident)
-      if (incident.id === claim.incident && claim.reporter < this.#gateway && orphaned === null) incident.closedAt = now
-      if (incident.id === null) {
-        if (claim.state === 'final' || now - incident.createdAt > memory) incident.closedAt = now
-        if (incident.closedAt !== null || !this.#mayTakeOver(incident, foreign, context)) return null
-        incident.id = claim.incident
-        incident.revision = claim.revision
-        incident.state = claim.state
-      }
-      if (incident.closedAt !== null) return null
-    }
     if (last === undefined) {
-      if (incident.id !== null) return this.#publish(incident, [], 'withdrawn', now, null)
-      incident.closedAt = now
-      return null
+      if (told === null) incident.endedAt = now
+      else if (lostAt !== null && now >= lostAt + lostFor) return this.#withdraw(incident, told, now, null)
+      return []
     }
-    if (ready.length === 0) return null
+    const ready = readyShots(incident, shot => context.settled(shot))
+    if (ready.length === 0) return []
     incident.readyAt ??= now
-    if (incident.id === null) {
+    if (told === null) {
       const rank = reportingOrder(ready).indexOf(this.#gateway)
-      if (now > last.time + memory) incident.closedAt = now
-      if (rank < 0 || now < incident.readyAt + rank * claimDelay) return null
-      return this.#publish(incident, ready, 'provisional', now, null)
+      if (now > last.time + memory) incident.endedAt = now
+      if (rank < 0 || now < incident.readyAt + rank * claimDelay) return []
+      return this.#publish(incident, ready, null, now)
     }
-    if (now >= last.time + finalAfter) return this.#publish(incident, ready, 'final', now, null)
-    const changed = content(ready) !== incident.publishedContent
-    if (!changed || now < incident.publishedAt + revisionSpacing) return null
-    return this.#publish(incident, ready, 'updated', now, null)
+    if (now >= last.time + finalAfter) return this.#publish(incident, ready, 'final', now)
+    if (content(ready) === told.content || now < told.at + revisionSpacing) return []
+    return this.#publish(incident, ready, 'updated', now)
   }
 
-  /** Whether the reporter is gone for good and everybody who comes before this gateway has let it pass. */
-  #mayTakeOver(incident: Incident, entry: SeenClaim, { now, alive }: IncidentContext): boolean {
-    const { reporter } = entry.claim
-    const cared = !entry.abandoned && (alive(reporter) || now - entry.seen <= reporterPatience)
-    entry.orphaned = cared ? null : (entry.orphaned ?? now)
-    if (entry.orphaned === null) return false
-    const order = reportingOrder(incident.shots).filter(gateway => gateway !== reporter)
+  /** Another gateway reports the incident: whether that one is gone and everybody who comes before this gateway has let it pass. */
+  #takesOver(incident: Incident, entry: SeenClaim, { now, alive }: IncidentContext): boolean {
+    const { claim } = entry
+    // Should the claim ever be withdrawn in favour of nothing, the order of reporting starts again then.
+    incident.readyAt = null
+    const last = incident.shots.at(-1)
+    if (last === undefined || now > last.time + memory) incident.endedAt = now
+    else if (claim.state === 'final') this.#end(incident, knownShots(claim, incident.shots), now)
+    if (
+      incident.endedAt !== null ||
+      claim.state === 'final' ||
+      !isOrphaned(entry, now, alive) ||
+      entry.orphaned === null
+    )
+      return false
+    const order = reportingOrder(incident.shots).filter(gateway => gateway !== claim.reporter)
     const rank = order.includes(this.#gateway) ? order.indexOf(this.#gateway) : order.length
-    return now >= entry.orphaned + rank * claimDelay
+    if (now < entry.orphaned + rank * claimDelay) return false
+    incident.told = { id: claim.incident, quality: claim.quality, at: Number.NEGATIVE_INFINITY, content: '' }
+    return true
   }
 
+  /** Ends an incident that was told for good; shots that were not are left over for one of their own. */
+  #end(incident: Incident, shots: readonly SupportedShot[], now: number): void {
+    const left = incident.shots.filter(shot => !shots.includes(shot))
+    incident.shots = shots
+    incident.endedAt = now
+    if (left.length === 0) return
+    const rest = this.#begin()
+    rest.shots = left
+    for (const { id } of left.flatMap(({ arrivals }) => arrivals)) rest.arrivals.add(id)
+  }
+
+  /** Publishes the withdrawal of an incident that became part of another as soon as that one has a name. */
+  #leave(incident: Incident, survivor: Incident, now: number): Publication[] {
+    const { told } = incident
+    const name = survivor.told?.id ?? this.#claims.on(survivor.arrivals, survivor.shots, false)?.claim.incident
+    if (told === null || name === told.id) incident.endedAt = now
+    else if (survivor.mergedWith !== null) incident.mergedWith = survivor.mergedWith
+    else if (name !== undefined) return this.#withdraw(incident, told, now, name)
+    return []
+  }
+
+  /** Without shots the incident was a mistake; else it is another gateway's from now on, and followed. */
+  #withdraw(incident: Incident, told: Told, now: number, mergedInto: string | null): Publication[] {
+    const { earliest } = incident
+    incident.told = null
+    incident.readyAt = null
+    if (mergedInto === null || incident.mergedWith !== null) {
+      incident.shots = []
+      incident.endedAt = now
+    }
+    // Taken over, and lost before it was told: there is nothing to withdraw.
+    if (earliest === null) return []
+    return [this.#publication(incident, told.id, [], 'withdrawn', told.quality, earliest, mergedInto, now)]
+  }
+
+  /** @param state null for the first revision that this gateway tells */
   #publish(
     incident: Incident,
     shots: readonly SupportedShot[],
-    state: IncidentState,
+    state: 'updated' | 'final' | null,
     now: number,
-    mergedInto: string | null,
-  ): { revision: GunfireRevision; claim: Claim } | null {
-    // A withdrawn incident may have no shots left; it is told with the arrival that it was last told with.
-    const earliest = earliestArrival(shots) ?? incident.earliest
-    if (earliest === null) {
-      incident.closedAt = now
-      return null
-    }
+  ): Publication[] {
+    const earliest = earliestArrival(shots)
+    if (earliest === undefined) return []
     incident.earliest = earliest
-    incident.id ??= incidentIdentifier(earliest)
-    incident.revision++
-    incident.state = state
-    incident.publishedAt = now
-    incident.publishedContent = content(shots)
-    if (state === 'final' || state === 'withdrawn') incident.closedAt = now
-    const told = state === 'withdrawn' ? [] : shots.map(shot => reportedShot(shot, this.#plane))
+    const id = incident.told?.id ?? incidentIdentifier(earliest)
     const quality = qualityOf(shots)
-    const { id, revision } = incident
+    incident.told = { id, quality, at: now, content: content(shots) }
+    if (state === 'final') this.#end(incident, shots, now)
+    const named = state ?? (this.#claims.revisionOf(id) > 0 ? 'updated' : 'provisional')
+    return [this.#publication(incident, id, shots, named, quality, earliest, null, now)]
+  }
+
+  #publication(
+    incident: Incident,
+    id: string,
+    shots: readonly SupportedShot[],
+    state: IncidentState,
+    quality: IncidentQuality,
+    earliest: Arrival,
+    mergedInto: string | null,
+    now: number,
+  ): Publication {
+    const revision = this.#claims.revisionOf(id) + 1
+    this.#claims.told({ incident: id, revision, state }, now)
     return {
-      revision: { incident: id, revision, state, mergedInto, quality, shots: told },
+      revision: {
+        incident: id,
+        revision,
+        state,
+        mergedInto,
+        quality,
+        shots: shots.map(shot => reportedShot(shot, this.#plane)),
+      },
       claim: {
         incident: id,
         reporter: this.#gateway,
@@ -217,95 +269,21 @@ export class IncidentBook {
     }
   }
 
-  /** The incident that a shot belongs to: one that shares an arrival, else an open one near it in time and place. */
-  #incidentOf(shot: SupportedShot, assigned: ReadonlyMap<Incident, readonly SupportedShot[]>): Incident | undefined {
-    const shared = this.#incidents.find(incident => shot.arrivals.some(arrival => incident.arrivals.has(arrival.id)))
-    if (shared !== undefined) return shared
-    return this.#incidents.find(incident =>
-      (incident.closedAt === null ? [...incident.shots, ...(assigned.get(incident) ?? [])] : []).some(
-        other => Math.abs(other.time - shot.time) <= burstGap && distance(other, shot) <= burstReach,
-      ),
-    )
+  #open(): Incident[] {
+    return this.#incidents.filter(({ endedAt, mergedWith }) => endedAt === null && mergedWith === null)
   }
 
-  #open(now: number): Incident {
-    const incident: Incident = {
-      id: null,
-      revision: 0,
-      state: null,
-      shots: [],
-      arrivals: new Set(),
-      settled: new Set(),
-      earliest: null,
-      createdAt: now,
-      readyAt: null,
-      publishedAt: Number.NEGATIVE_INFINITY,
-      publishedContent: '',
-      closedAt: null,
-    }
+  #begin(): Incident {
+    const incident = newIncident()
     this.#incidents.push(incident)
     return incident
   }
 
-  /** The claim of another gateway on the same arrivals that decides: the smallest incident id, then the newest order. */
-  #foreignClaim(incident: Incident): SeenClaim | null {
-    let best: SeenClaim | null = null
-    for (const entry of this.#claims.values()) {
-      if (entry.claim.state === 'withdrawn') continue
-      if (!entry.claim.arrivals.some(id => incident.arrivals.has(id))) continue
-      const newer = entry.claim.incident === best?.claim.incident && entry.claim.revision > best.claim.revision
-      if (best === null || newer || isBefore(entry.claim, best.claim)) best = entry
-    }
-    return best
+  /** Whether a shot has been told for good. */
+  #isEnded(shot: SupportedShot): boolean {
+    return this.#incidents.some(
+      ({ endedAt, shots }) =>
+        endedAt !== null && isKnown(shot, new Set(shots.flatMap(({ arrivals }) => arrivals.map(({ id }) => id)))),
+    )
   }
-}
-
-const qualities: readonly IncidentQuality[] = ['located', 'bearing', 'heard']
-
-/** Shots to tell of: those that nobody can add to any more, and those that were such before and have only changed. */
-function readyShots(incident: Incident, context: IncidentContext): SupportedShot[] {
-  return incident.shots.filter(shot => {
-    const known = shot.arrivals.some(({ id }) => incident.settled.has(id))
-    if (!known && !context.settled(shot)) return false
-    for (const { id } of shot.arrivals) incident.settled.add(id)
-    return true
-  })
-}
-
-/** A shot that was told with its place keeps it when a later solution, of fewer arrivals or clocks, would only have it heard. */
-function standingShot(incident: Incident, shot: SupportedShot): SupportedShot {
-  if (shot.located !== null || incident.id === null) return shot
-  const ids = new Set(shot.arrivals.map(({ id }) => id))
-  const told = incident.shots.find(
-    ({ located, arrivals }) =>
-      located !== null && arrivals.some(({ id }) => incident.settled.has(id)) && arrivals.some(({ id }) => ids.has(id)),
-  )
-  return told ?? shot
-}
-
-type Rival = Pick<Claim, 'incident' | 'quality'>
-
-/** Which of two incidents that share an arrival lives on: the better located, then the smaller id. */
-function isBefore(one: Rival, other: Rival): boolean {
-  if (one.incident === other.incident) return false
-  const better = qualities.indexOf(one.quality) - qualities.indexOf(other.quality)
-  return better < 0 || (better === 0 && one.incident < other.incident)
-}
-
-function distance(a: SupportedShot, b: SupportedShot): number {
-  if (a.located === null || b.located === null) return 0
-  return Math.hypot(
-    a.located.position.east - b.located.position.east,
-    a.located.position.north - b.located.position.north,
-  )
-}
-
-/** What must differ for a new revision: the shots, the arrivals that support them, or a place moved by more than a metre. */
-function content(shots: readonly SupportedShot[]): string {
-  return shots
-    .map(({ located, arrivals }) => {
-      const place = located === null ? '' : `${Math.round(located.position.east)},${Math.round(located.position.north)}`
-      return `${place}:${arrivals.map(({ id }) => id).join(',')}`
-    })
-    .join(';')
 }

@@ -1,6 +1,9 @@
 import type { Arrival, Bearing } from './arrival.js'
+import { judgedAfter, judgedBefore } from './band.js'
+import { ImpulseJudge } from './classifier.js'
 import { BandPassFilter, bandPass } from './filter.js'
 import { risingCrossing, type Step, StepDetector, silentPower } from './onset.js'
+import { SoundRing } from './sound-ring.js'
 
 /** The band in which muzzle blasts stand out over a few hundred metres and that every sample rate from 8 kHz carries, hertz. */
 const lowCorner = 300
@@ -16,6 +19,10 @@ const backgroundSeconds = 0.03
 const onsetShare = 0.65
 /** One standard deviation of a perfect onset: the muzzle blast's own length and the filter's delay, seconds. */
 const leastPickingError = 0.0003
+/** A sound is judged when so much of it has been heard since the step, whatever the onset turns out to be, seconds. */
+const judgingDelay = judgedAfter + 0.02
+/** Full scale 1. A channel that reaches it may clip, and another one is judged where there is one. */
+const clippingLevel = 0.97
 
 /** The sound around an onset: the array's channels as they came in, for a direction finder. */
 export interface Snippet {
@@ -39,23 +46,45 @@ export interface ListenerOptions {
   readonly firstNumber?: number
   /** Finds the direction of a snippet, which it may keep. */
   readonly bearing?: (snippet: Snippet) => Bearing | null
+  /** Takes each new arrival with its sound and gives it as it should be told. */
+  readonly finish?: (arrival: Arrival, snippet: Snippet) => Arrival
 }
 
 /** When the sample with this index, counted from the start of the stream and possibly fractional, was captured. */
 export type SampleClock = (sampleIndex: number) => { readonly utc: number; readonly error: number }
 
+/** An onset in one channel: place and length of the rise, samples, peak (full scale 1) and the peak's power over the background's. */
+interface ChannelOnset {
+  readonly channel: number
+  readonly onset: number
+  readonly rise: number
+  readonly peak: number
+  readonly contrast: number
+}
+
+/** An arrival whose sound is not over. */
+interface Unjudged {
+  readonly arrival: Arrival
+  readonly onset: number
+  readonly channel: number
+  /** The frame with which enough has been heard. */
+  readonly due: number
+}
+
 /**
- * Finds the onsets of impulses in the sound of one array, as it streams in. Memory is bounded; the same samples give the
- * same arrivals whatever the size of the blocks; an arrival is given at most 0.2 s of sound after its onset.
+ * Finds the onsets of impulses in the sound of one array, as it streams in, and judges each by its sound. Memory is bounded;
+ * the same samples give the same arrivals whatever the size of the blocks; an arrival is given at most 0.3 s of sound after
+ * its onset.
  */
 export class ArrayListener {
   readonly #options: ListenerOptions
   readonly #filters: BandPassFilter[]
   readonly #filtered: Float32Array[]
-  readonly #raw: Float32Array[]
+  readonly #raw: SoundRing
   readonly #ringLength: number
   readonly #framePower: Float64Array
   readonly #steps: StepDetector
+  readonly #judge: ImpulseJudge
   readonly #search: Float64Array
   readonly #smoothing: number
   #number: number
@@ -66,6 +95,7 @@ export class ArrayListener {
   #frameStart = 0
   #frameEnd = 0
   #clock: SampleClock | null = null
+  #unjudged: Unjudged[] = []
 
   /** @throws RangeError when the sample rate or the number of channels is out of range. */
   constructor(options: ListenerOptions) {
@@ -78,9 +108,10 @@ export class ArrayListener {
     this.#filters = Array.from({ length: channels }, () => new BandPassFilter(sections))
     this.#ringLength = 2 ** Math.ceil(Math.log2(0.25 * sampleRate))
     this.#filtered = Array.from({ length: channels }, () => new Float32Array(this.#ringLength))
-    this.#raw = Array.from({ length: channels }, () => new Float32Array(this.#ringLength))
+    this.#raw = new SoundRing(channels, (judgedBefore + judgingDelay + 0.1) * sampleRate)
     this.#framePower = new Float64Array(channels)
     this.#steps = new StepDetector(channels, frameSeconds)
+    this.#judge = new ImpulseJudge(sampleRate)
     this.#search = new Float64Array(Math.ceil((searchBefore + searchAfter) * sampleRate) + 1)
     this.#smoothing = Math.max(1, Math.round(frameSeconds * sampleRate))
   }
@@ -107,7 +138,9 @@ export class ArrayListener {
       from += count
       if (this.#position === this.#frameEnd) {
         const step = this.#endFrame()
-        if (step) arrivals.push(this.#arrival(step, timeOf))
+        if (step) this.#unjudged.push(this.#arrival(step, timeOf))
+        while (this.#unjudged[0] !== undefined && this.#unjudged[0].due <= this.#frame)
+          arrivals.push(...this.#unjudged.splice(0, 1).map(each => this.#judged(each)))
       }
     }
     return arrivals
@@ -117,7 +150,9 @@ export class ArrayListener {
   flush(): Arrival[] {
     const clock = this.#clock
     if (!clock || Number.isNaN(this.#position)) return []
-    const arrivals = this.#steps.drain().map(step => this.#arrival(step, clock))
+    this.#unjudged.push(...this.#steps.drain().map(step => this.#arrival(step, clock)))
+    const arrivals = this.#unjudged.map(each => this.#judged(each))
+    this.#unjudged = []
     this.#position = Number.NaN
     return arrivals
   }
@@ -125,6 +160,7 @@ export class ArrayListener {
   #restart(sample: number): void {
     this.#position = sample
     this.#start = sample
+    this.#raw.restart(sample)
     for (const filter of this.#filters) filter.reset()
     const { sampleRate } = this.#options
     // Frames lie where they lie in the whole stream, so the first whole one after a gap may start later.
@@ -149,15 +185,11 @@ export class ArrayListener {
       const input = channels[channel]!
       const filter = this.#filters[channel]!
       const filtered = this.#filtered[channel]!
-      const raw = this.#raw[channel]!
       let power = filter.process(input, from, head, filtered, at)
-      for (let i = 0; i < head; i++) raw[at + i] = input[from + i]!
-      if (head < count) {
-        power += filter.process(input, from + head, count - head, filtered, 0)
-        for (let i = head; i < count; i++) raw[i - head] = input[from + i]!
-      }
+      if (head < count) power += filter.process(input, from + head, count - head, filtered, 0)
       this.#framePower[channel]! += power
     }
+    this.#raw.write(channels, from, count)
     this.#position += count
   }
 
@@ -174,7 +206,7 @@ export class ArrayListener {
     return step
   }
 
-  #arrival(step: Step, timeOf: SampleClock): Arrival {
+  #arrival(step: Step, timeOf: SampleClock): Unjudged {
     const { sampleRate, gateway, epoch } = this.#options
     const stepSample = step.frame * frameSeconds * sampleRate
     const from = Math.max(
@@ -183,33 +215,52 @@ export class ArrayListener {
       Math.floor(stepSample - searchBefore * sampleRate),
     )
     const to = Math.min(this.#position, Math.ceil(stepSample + searchAfter * sampleRate))
-    const onsets: number[] = []
-    const rises: number[] = []
-    let peak = 0
-    for (let channel = 0; channel < this.#filtered.length; channel++) {
-      const found = this.#onset(channel, from, to)
-      if (!found) continue
-      onsets.push(found.onset)
-      rises.push(found.rise)
-      peak = Math.max(peak, found.peak)
-    }
-    const onset = onsets.length > 0 ? median(onsets) : stepSample
+    const found = this.#filtered.flatMap((_, channel) => this.#onset(channel, from, to) ?? [])
+    const onset = found.length > 0 ? median(found.map(each => each.onset)) : stepSample
+    const rise = found.length > 0 ? median(found.map(each => each.rise)) : 0.01 * sampleRate
+    const peak = found.reduce((most, each) => Math.max(most, each.peak), 1e-6)
     const instant = timeOf(onset)
-    const picking = Math.hypot(leastPickingError, (onsets.length > 0 ? median(rises) : 0.01 * sampleRate) / sampleRate)
-    return {
+    const snippet = this.#snippet(from, to, onset)
+    const arrival: Arrival = {
       id: `${gateway}/${epoch}/${this.#number++}`,
       gateway,
       time: instant.utc,
-      timeError: Math.hypot(instant.error, picking),
+      timeError: Math.hypot(instant.error, leastPickingError, rise / sampleRate),
       salience: step.salience,
-      soundLevel: 20 * Math.log10(Math.max(peak, 1e-6)) + (this.#options.fullScaleLevel ?? 120),
-      bearing: this.#options.bearing?.(this.#snippet(from, to, onset)) ?? null,
+      soundLevel: 20 * Math.log10(peak) + (this.#options.fullScaleLevel ?? 120),
+      bearing: this.#options.bearing?.(snippet) ?? null,
       gunProbability: null,
     }
+    const due = step.frame + Math.round(judgingDelay / frameSeconds)
+    const finished = this.#options.finish?.(arrival, snippet) ?? arrival
+    return { arrival: finished, onset, channel: this.#clearest(found, from, to), due }
   }
 
-  /** Onset and length of the rise of one channel, samples, and its peak, full scale 1; null where it heard no step. */
-  #onset(channel: number, from: number, to: number): { onset: number; rise: number; peak: number } | null {
+  /** The channel in which the onset stands out most, of those that do not clip if there are any. */
+  #clearest(found: readonly ChannelOnset[], from: number, to: number): number {
+    const clean = found.filter(({ channel }) => this.#raw.peak(channel, from, to) < clippingLevel)
+    const candidates = clean.length > 0 ? clean : found
+    return candidates.reduce((best, each) => (each.contrast > best.contrast ? each : best), candidates[0] ?? silent)
+      .channel
+  }
+
+  #judged({ arrival, onset, channel }: Unjudged): Arrival {
+    const { sampleRate } = this.#options
+    const from = Math.max(this.#raw.oldest, Math.floor(onset - (judgedBefore + 0.01) * sampleRate))
+    const to = Math.min(this.#position, Math.ceil(onset + (judgedAfter + 0.01) * sampleRate))
+    const judgement = this.#judge.judge(this.#raw.cut(channel, from, to), onset - from)
+    return judgement === null
+      ? arrival
+      : {
+          ...arrival,
+          // A shock wave with its blast says more than the blast's sound.
+          gunProbability: Math.max(judgement.gun, arrival.gunProbability ?? 0),
+          fireworkProbability: arrival.gunProbability === null ? judgement.firework : 0,
+        }
+  }
+
+  /** Null where the channel heard no step. */
+  #onset(channel: number, from: number, to: number): ChannelOnset | null {
     const { sampleRate } = this.#options
     const ring = this.#filtered[channel]!
     const mask = this.#ringLength - 1
@@ -237,15 +288,18 @@ export class ArrayListener {
     const early = risingCrossing(search, length, background, onsetShare - 0.15)
     const late = risingCrossing(search, length, background, onsetShare + 0.15)
     if (onset === null) return null
-    return { onset: from + onset, rise: Math.max(0, (late ?? onset) - (early ?? onset)) / 2, peak }
+    const rise = Math.max(0, (late ?? onset) - (early ?? onset)) / 2
+    return { channel, onset: from + onset, rise, peak, contrast: (peak * peak) / (background + silentPower) }
   }
 
   #snippet(from: number, to: number, onset: number): Snippet {
-    const mask = this.#ringLength - 1
-    const channels = this.#raw.map(ring => Float32Array.from({ length: to - from }, (_, i) => ring[(from + i) & mask]!))
+    const channels = this.#filtered.map((_, channel) => this.#raw.cut(channel, from, to))
     return { channels, sampleRate: this.#options.sampleRate, onset: onset - from }
   }
 }
+
+/** Stands for the channels where none heard a step. */
+const silent = { channel: 0, contrast: 0 }
 
 function median(values: number[]): number {
   const sorted = values.sort((a, b) => a - b)

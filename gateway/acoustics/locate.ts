@@ -5,13 +5,14 @@ import { isEcho, without } from './echoes.js'
 import { stationsOf } from './evidence.js'
 import { airOf } from './propagation.js'
 import { burstPrice, explain } from './rivals.js'
-import { contradictions, directTracks } from './tracks.js'
+import { contradictions, straightFixes } from './tracks.js'
 
 /** A place is reported when it is this probable among all that the arrivals leave open. */
 const leastProbability = 0.63
 /** A place less certain than this is none: radius of a circle as large as its 95 % ellipse, metres. */
 const widestPlace = 120
-/** So many more stations must have heard a burst where its place says than heard its rhythm where it cannot be. */
+/** So many more stations, of two with bearings one less, must have heard a burst where its place says than heard its rhythm
+ * where it cannot be. */
 const fewestStations = 3
 /** So many sources are told apart in one stretch of time. */
 const mostBursts = 8
@@ -28,7 +29,7 @@ export interface Scene {
 
 /**
  * Finds the shots that explain the arrivals of a stretch of time, by time of discharge. Pure and deterministic; it may be
- * called again whenever arrivals come in. Fewer than three gateways give no shot.
+ * called again whenever arrivals come in. Fewer than three gateways give no shot, two with bearings one.
  */
 export function locateShots(scene: Scene): LocatedShot[] {
   const air = airOf(scene.weather)
@@ -39,8 +40,7 @@ export function locateShots(scene: Scene): LocatedShot[] {
     const explained = explain(stations, air)
     if (!explained || explained.burst.score < burstPrice) break
     const { burst, probability } = explained
-    const direct = directTracks(burst.tracks, burst.solution.residuals)
-    const doubted = direct - contradictions(stations, air, burst) < fewestStations
+    const doubted = straightFixes(burst, air) - contradictions(stations, air, burst) < fewestStations
     const precision = precisionOf(explained, air)
     if (
       probability >= leastProbability &&

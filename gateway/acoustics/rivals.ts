@@ -1,4 +1,5 @@
 import { type Burst, growBurst, startBurst } from './burst.js'
+import { placesElsewhere, type Square } from './elsewhere.js'
 import type { Station } from './evidence.js'
 import type { Air } from './propagation.js'
 import { findSeeds } from './seeds.js'
@@ -22,6 +23,8 @@ export interface Explanation {
   readonly probability: number
   /** Other explanations at what counts as the same place, and how likely each is beside the best, 0 to 1. */
   readonly kin: readonly { readonly burst: Burst; readonly odds: number }[]
+  /** Places that the same tracks leave open further off, and how likely each is beside the best. */
+  readonly elsewhere: readonly Square[]
 }
 
 /** The burst that explains the arrivals best; null where none does. */
@@ -38,7 +41,9 @@ export function explain(stations: readonly Station[], air: Air): Explanation | n
     if (!bursts.some(other => isRoundOf(start, other))) bursts.push(growBurst(stations, air, start))
   }
   const burst = bursts.reduce<Burst | null>((a, b) => (a && a.score >= b.score ? a : b), null)
-  return burst && judge(burst, bursts)
+  if (!burst) return null
+  const elsewhere = burst.score < burstPrice ? [] : placesElsewhere(burst, stations, air, samePlace)
+  return judge(burst, bursts, elsewhere)
 }
 
 function apart(a: Burst, b: Burst): number {
@@ -64,7 +69,7 @@ function sharedTracks(burst: Burst, other: Burst): number {
   return burst.tracks.filter(track => track.picks.some(pick => pick && picks.has(pick))).length
 }
 
-function judge(best: Burst, bursts: readonly Burst[]): Explanation {
+function judge(best: Burst, bursts: readonly Burst[], elsewhere: readonly Square[]): Explanation {
   const rivals: Burst[] = []
   const kin: { burst: Burst; odds: number }[] = []
   for (const burst of [...bursts].sort((a, b) => b.score - a.score)) {
@@ -76,5 +81,7 @@ function judge(best: Burst, bursts: readonly Burst[]): Explanation {
     } else if (!rivals.some(other => apart(other, burst) < samePlace)) rivals.push(burst)
   }
   const odds = rivals.reduce((sum, rival) => sum + Math.exp(rival.score - best.score), 0)
-  return { burst: best, probability: 1 / (1 + odds + Math.exp(burstPrice - best.score)), kin }
+  const others = elsewhere.reduce((sum, { mass }) => sum + mass, 0)
+  const probability = 1 / (1 + Math.max(odds, others) + Math.exp(burstPrice - best.score))
+  return { burst: best, probability, kin, elsewhere }
 }

@@ -1,4 +1,11 @@
-import { type Candidate, coverageEvidence, directDensity, hearingProbability, type Station } from './evidence.js'
+import {
+  bearingOf,
+  type Candidate,
+  coverageEvidence,
+  directDensity,
+  hearingProbability,
+  type Station,
+} from './evidence.js'
 import { type Air, travelTime } from './propagation.js'
 
 /** A first guess: a place, a discharge time, and how well it explains the arrivals. */
@@ -72,6 +79,24 @@ export function placesOfThree(
   }
 }
 
+/** Gives `found` the place in the direction of `azimuth` from one station from which sound reaches another at `t2`, if there is one. */
+export function placeOnBearing(
+  { position: from }: Station,
+  { position: to }: Station,
+  azimuth: number,
+  t1: number,
+  t2: number,
+  speed: number,
+  found: (east: number, north: number, time: number) => void,
+): void {
+  const [sine, cosine] = [Math.sin((azimuth * Math.PI) / 180), Math.cos((azimuth * Math.PI) / 180)]
+  const [x, y] = [to.east - from.east, to.north - from.north]
+  const lead = speed * (t2 - t1)
+  // At r metres from the first, r + lead from the second: the law of cosines, linear in r.
+  const r = (x * x + y * y - lead * lead) / (2 * (x * sine + y * cosine + lead))
+  if (r > 0 && r < 2 * reach && r + lead > 0) found(from.east + r * sine, from.north + r * cosine, t1 - r / speed)
+}
+
 /** How well a shot at a place and time explains each station's best candidate, or its silence. */
 export function quickScore(stations: readonly Station[], air: Air, east: number, north: number, time: number): number {
   let product = 1
@@ -89,7 +114,9 @@ export function quickScore(stations: readonly Station[], air: Air, east: number,
       const candidate = candidates[i]!
       const residual = candidate.time - expected
       if (residual > window) break
-      const value = heard * candidate.boost * directDensity(candidate, residual)
+      const seen =
+        candidate.arrival.bearing && bearingOf(candidate, station, { east, north, up: station.position.up }, air)
+      const value = heard * candidate.boost * directDensity(candidate, residual) * (seen?.ratio ?? 1)
       if (value > best) best = value
     }
     product *= best
@@ -145,7 +172,7 @@ function outstanding(candidates: readonly Candidate[]): Candidate[] {
   })
 }
 
-/** The best `count` first guesses from all triples of candidates that one source could have caused, best first. */
+/** The best `count` first guesses from all triples of candidates that one source could have caused, and pairs with a bearing, best first. */
 export function findSeeds(stations: readonly Station[], air: Air, count: number): Seed[] {
   const hearing = stations.filter(station => station.candidates.length > 0)
   const distance = (a: number, b: number) =>
@@ -183,6 +210,18 @@ export function findSeeds(stations: readonly Station[], air: Air, count: number)
       }
     }
   }
+  hearing.forEach((from, i) => {
+    hearing.forEach((to, j) => {
+      const apart = distance(i, j) / air.speed + slack
+      if (i === j || distance(i, j) > 2 * reach) return
+      for (const { time, arrival } of heavy[i]!) {
+        if (arrival.bearing === null) continue
+        const others = heavy[j]!
+        for (let k = firstAfter(others, time - apart); k < others.length && others[k]!.time < time + apart; k++)
+          placeOnBearing(from, to, arrival.bearing.azimuth, time, others[k]!.time, air.speed, keep)
+      }
+    })
+  })
   seeds.sort((a, b) => b.score - a.score)
   const kept: Seed[] = []
   for (const seed of seeds) {

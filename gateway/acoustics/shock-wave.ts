@@ -21,11 +21,16 @@ const leastStraightness = 0.95
 /** After an N-wave it is quiet for as long again, at most this share of its peak. */
 const mostAfterwards = 0.5
 
+/** So many samples in a row within this share of the extreme are cut flat by a converter; what is left of the fall is less straight. */
+const flatSamples = 3
+const flatShare = 0.97
+const leastClippedStraightness = 0.85
+
 /** An impulse that falls in a straight line from a sudden pressure to a sudden suction. */
 export interface NWave {
   /** From front to front, seconds. */
   readonly duration: number
-  /** Suction over pressure, 1 for a perfect N. */
+  /** Suction over pressure, 1 for a perfect N; where it is clipped, their times. */
   readonly symmetry: number
   /** Correlation of the fall with a straight line, 0 to 1. */
   readonly straightness: number
@@ -46,20 +51,37 @@ export function nWaveOf({ channels, sampleRate, onset }: Snippet): NWave | null 
   const last = Math.min(wave.length - 1, top + Math.ceil(longest * sampleRate))
   for (let i = top; i <= last; i++) if (wave[i]! < wave[bottom]!) bottom = i
   const [pressure, suction] = [wave[top] ?? 0, -(wave[bottom] ?? 0)]
-  if (!(pressure > 0 && suction > 0) || pressure < 0.7 * peakOf(wave)) return null
+  if (!(pressure > 0 && suction > 0) || pressure < 0.6 * peakOf(wave)) return null
+  const flat = { top: flatFrom(wave, top), bottom: flatFrom(wave, bottom) }
+  const isClipped = Math.max(flat.top - top, flat.bottom - bottom) >= flatSamples - 1
+  const end = isClipped ? flat.bottom : bottom
   // A band limit rounds the corners by about a sample each; the fronts lie outside the peaks.
-  const duration = (bottom - top + 1) / sampleRate
-  const symmetry = suction / pressure
-  const straightness = bottom - top < 2 ? 0 : -correlation(wave.subarray(top, bottom + 1))
-  const rest = wave.subarray(bottom + 3, bottom + 3 + Math.ceil(duration * sampleRate))
+  const duration = (end - top + 1) / sampleRate
+  const symmetry = isClipped ? halves(wave.subarray(top, end + 1)) : suction / pressure
+  const fall = isClipped ? wave.subarray(flat.top, bottom + 1) : wave.subarray(top, bottom + 1)
+  const straightness = bottom - top < 2 ? 0 : -correlation(fall)
+  const rest = wave.subarray(end + 3, end + 3 + Math.ceil(duration * sampleRate))
   const isN =
     duration >= shortest &&
     duration <= longest &&
     symmetry >= leastSymmetry &&
     symmetry <= mostSymmetry &&
-    straightness >= leastStraightness &&
+    straightness >= (isClipped ? leastClippedStraightness : leastStraightness) &&
     peakOf(rest) <= mostAfterwards * pressure
   return isN ? { duration, symmetry, straightness } : null
+}
+
+/** The last sample from `extreme` on that is as extreme. */
+function flatFrom(wave: Float32Array, extreme: number): number {
+  let last = extreme
+  while (last + 1 < wave.length && wave[last + 1]! / wave[extreme]! >= flatShare) last++
+  return last
+}
+
+/** How much longer the part below zero is than the one above. */
+function halves(wave: Float32Array): number {
+  const above = wave.reduce((count, value) => count + Number(value > 0), 0)
+  return (wave.length - above) / Math.max(1, above)
 }
 
 function peakOf(samples: Float32Array): number {

@@ -1,4 +1,4 @@
-import { type Candidate, directProbability, residualFreedom, type Station } from './evidence.js'
+import { bearingOf, type Candidate, directProbability, residualFreedom, type Station } from './evidence.js'
 import { type Air, travelTime } from './propagation.js'
 
 /** How far a source may be above or below the gateways around it, metres, one standard deviation. */
@@ -46,7 +46,7 @@ export function gradientOf(
 
 /**
  * The source that explains the sightings best, from a first guess: iteratively reweighted least squares for Student's
- * distribution with late-skewed scales, height held by a prior around `height`.
+ * distribution with late-skewed scales, height held by a prior around `height`; bearings count as far as they are the source's.
  */
 export function solve(
   sightings: readonly Sighting[],
@@ -69,12 +69,19 @@ export function solve(
       const residual = heard - time - travelTime(air, position.east - east, position.north - north, position.up - up)
       const scale = residual < 0 ? lead.early : lead.late
       const ratio = (residual / scale) ** 2
-      const direct = directProbability(lead, residual)
+      const seen = bearingOf(lead, station, { east, north, up }, air)
+      const direct = directProbability(lead, residual, seen?.ratio)
       const weight = (direct * (residualFreedom + 1)) / ((residualFreedom + ratio) * scale * scale)
       const gradient = gradientOf(station, air, { east, north, up })
       for (let row = 0; row < 4; row++) {
         right[row]! += weight * gradient[row]! * residual
         for (let column = 0; column < 4; column++) normal[row]![column]! += weight * gradient[row]! * gradient[column]!
+      }
+      if (seen === null) continue
+      for (let row = 0; row < 2; row++) {
+        right[row]! += direct * seen.weight * seen.gradient[row]! * seen.residual
+        for (let column = 0; column < 2; column++)
+          normal[row]![column]! += direct * seen.weight * seen.gradient[row]! * seen.gradient[column]!
       }
     }
     const step = solveSymmetric(normal, right)

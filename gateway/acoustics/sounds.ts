@@ -1,8 +1,9 @@
 import type { Arrival, GatewayPlace, LocatedShot } from './arrival.js'
+import { blastProbability } from './probability.js'
 import { type Air, travelTime } from './propagation.js'
 
-/** From this probability on a sound by itself is convincingly a gun. */
-const convincing = 0.9
+/** From this probability on a sound by itself is convincingly a blast: a gun's or one that is like a firework's. */
+const convincingProbability = 0.95
 /** What comes later than the straight sound by up to this is its echo, seconds. */
 const echoSeconds = 1
 const earliest = 0.1
@@ -11,7 +12,7 @@ const worstTimeError = 2
 /** No sound crosses a network slower, metres a second. */
 const slowest = 320
 
-/** What a network could not locate but heard as a gun: one entry a sound, its arrivals by time. */
+/** What a network could not locate but heard as a blast: one entry a sound, its arrivals by time. */
 export interface UnlocatedSound {
   readonly arrivals: readonly Arrival[]
   readonly time: number
@@ -20,7 +21,7 @@ export interface UnlocatedSound {
 }
 
 /**
- * Groups the arrivals that sound like a gun and that no located shot explains: what two gateways hear within the time that
+ * Groups the arrivals that sound like a blast and that no located shot explains: what two gateways hear within the time that
  * sound takes across the network, and within what their clocks leave open, is one sound. At least one arrival of a sound must
  * stand out by `leastSalience`.
  */
@@ -34,7 +35,7 @@ export function unlocatedSounds(input: {
   const { located, places, air } = input
   const explained = new Set(located.flatMap(({ arrivals }) => arrivals.map(({ id }) => id)))
   const left = input.arrivals
-    .filter(({ id, gunProbability }) => (gunProbability ?? 0) >= convincing && !explained.has(id))
+    .filter(arrival => convincing(arrival) && !explained.has(arrival.id))
     .filter(arrival => !located.some(shot => isPartOf(arrival, shot, places, air)))
     .sort((a, b) => a.time - b.time || (a.id < b.id ? -1 : 1))
   const crossing = crossingTime(places)
@@ -51,6 +52,11 @@ export function unlocatedSounds(input: {
       const [first] = arrivals
       return first === undefined ? [] : [{ arrivals, time: first.time, over: first.time + crossing }]
     })
+}
+
+/** Whether a sound may be reported on one microphone's word. */
+export function convincing(arrival: Arrival): boolean {
+  return (blastProbability([arrival], false) ?? 0) >= convincingProbability
 }
 
 /** Whether an arrival is a located shot's sound or echo at its gateway that the locator left out. */

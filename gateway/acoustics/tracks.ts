@@ -1,4 +1,5 @@
 import {
+  bearingOf,
   type Candidate,
   coverageEvidence,
   directProbability,
@@ -40,6 +41,9 @@ export interface Track {
   readonly time: number
   readonly lead: Candidate
   readonly picks: readonly (Candidate | null)[]
+  /** Logarithms: what its picks are worth as arrivals of the burst, wherever it is, and what their being something else is. */
+  readonly worth: number
+  readonly chance: number
 }
 
 /** The candidate nearest to a time, within the tolerance of the pattern. */
@@ -66,7 +70,7 @@ function trackOf(
   base: number,
   lags: readonly number[],
   expected: number,
-): { track: Track; evidence: number } {
+): Omit<Track, 'chance'> {
   const start = head.time - base
   const picks: (Candidate | null)[] = []
   let evidence = 0
@@ -90,12 +94,14 @@ function trackOf(
     sum += weight * (pick.time - lag)
     weightSum += weight
   }
-  return { track: { station, time: sum / weightSum, lead, picks }, evidence }
+  return { station, time: sum / weightSum, lead, picks, worth: evidence }
 }
 
 /** All that one station can contribute to a burst from one place: its best track, or null for silence, and its evidence. */
 function bestTrack(
   station: Station,
+  source: Source,
+  air: Air,
   expected: number,
   distance: number,
   lags: readonly number[],
@@ -103,7 +109,8 @@ function bestTrack(
   const heard = hearingProbability(distance)
   let listening = 0
   for (const lag of lags) if (expected + lag < station.heardUntil) listening++
-  let evidence = listening === 0 ? 0 : Math.log(1 - heard) + (listening - 1) * Math.log(1 - repeatUnheard)
+  const chance = Math.max(0, listening - 1) * Math.log(1 - repeatUnheard)
+  let evidence = listening === 0 ? 0 : Math.log(1 - heard) + chance
   let best: Track | null = null
   const used = new Set<Candidate>()
   for (const base of lags) {
@@ -112,9 +119,10 @@ function bestTrack(
       const head = candidates[i]!
       if (head.time > expected + base + latest) break
       if (used.has(head)) continue
-      const { track, evidence: worth } = trackOf(station, head, base, lags, expected)
+      const track = { ...trackOf(station, head, base, lags, expected), chance }
       for (const pick of track.picks) if (pick) used.add(pick)
-      const value = worth + Math.log(heard * residualDensity(track.lead, track.time - expected))
+      const ratio = bearingOf(track.lead, station, source, air)?.ratio ?? 1
+      const value = track.worth + Math.log(heard * residualDensity(track.lead, track.time - expected, ratio))
       if (value > evidence) {
         evidence = value
         best = track
@@ -124,7 +132,7 @@ function bestTrack(
   return { track: best, evidence }
 }
 
-/** The best tracks of all stations for a source and its rounds, and how many of them came straight. */
+/** The best tracks of all stations for a source and its rounds, and what those that may have come straight give towards a place. */
 export function associate(
   stations: readonly Station[],
   air: Air,
@@ -141,13 +149,33 @@ export function associate(
     const distance = Math.hypot(dx, dy)
     nearest = Math.min(nearest, distance)
     const expected = source.time + travelTime(air, dx, dy, station.position.up - source.up)
-    const { track, evidence } = bestTrack(station, expected, distance, lags)
+    const { track, evidence } = bestTrack(station, source, air, expected, distance, lags)
     score += evidence
     if (!track) continue
     tracks.push(track)
-    if (directProbability(track.lead, track.time - expected) > maybeDirect) direct++
+    const ratio = bearingOf(track.lead, station, source, air)?.ratio ?? 1
+    if (directProbability(track.lead, track.time - expected, ratio) > maybeDirect) direct += fixesOf(ratio)
   }
   return { tracks, direct, score: nearest > reach ? Number.NEGATIVE_INFINITY : score + coverageEvidence(nearest) }
+}
+
+/** What an arrival gives towards a place, in arrivals: its time, and half as much again a bearing that agrees with the source. */
+function fixesOf(ratio: number): number {
+  return ratio > 1 ? 1.5 : 1
+}
+
+/** What the tracks that came straight give towards a place, in arrivals. */
+export function straightFixes(
+  burst: { readonly solution: Source; readonly tracks: readonly Track[] },
+  air: Air,
+): number {
+  const { solution, tracks } = burst
+  return tracks.reduce((sum, { station, lead, time }) => {
+    const { east, north, up } = station.position
+    const travel = travelTime(air, east - solution.east, north - solution.north, up - solution.up)
+    const ratio = bearingOf(lead, station, solution, air)?.ratio ?? 1
+    return directProbability(lead, time - solution.time - travel, ratio) > surelyDirect ? sum + fixesOf(ratio) : sum
+  }, 0)
 }
 
 /** How many tracks came straight rather than as an echo. */
@@ -178,7 +206,7 @@ export function contradictions(
     return station.candidates.some(head => {
       const late = head.time - expected - first
       if (late > 2 * earliest && (late < 2 * latest || heard)) return false
-      const { picks } = trackOf(station, head, first, lags, expected).track
+      const { picks } = trackOf(station, head, first, lags, expected)
       return picks.filter(pick => pick !== null).length >= enough
     })
   }).length

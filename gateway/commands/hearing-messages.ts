@@ -1,4 +1,4 @@
-import type { Arrival, Weather } from '../acoustics/arrival.js'
+import type { Arrival, SourceRange, Weather } from '../acoustics/arrival.js'
 import type { GeodeticPosition } from '../acoustics/geodesy.js'
 import type { NeighbourReport } from '../acoustics/hearing.js'
 import type { Claim, GunfireRevision } from '../acoustics/incident.js'
@@ -42,6 +42,7 @@ export function gunfireDraft(
                 confidence: shot.uncertainty.confidence,
               },
         bearing: shot.bearing,
+        ...(shot.range === null ? {} : { range: wireRange(shot.range) }),
         arrivals: shot.arrivals.map(arrival => ({
           id: arrival.id,
           gateway: arrival.gateway,
@@ -78,14 +79,16 @@ export function arrivalDraft(
       clockError: Number.isFinite(context.clockError) ? context.clockError : null,
       heardUntil: formatTime(report.heardUntil, 6),
       weather: context.weather,
-      arrivals: report.arrivals.map(({ id, time, timeError, salience, soundLevel, bearing, gunProbability }) => ({
-        id,
-        time: formatTime(time, 6),
-        timeError: rounded(timeError, 6),
-        salience: rounded(salience, 3),
-        soundLevel: rounded(soundLevel, 1),
-        bearing,
-        gunProbability,
+      arrivals: report.arrivals.map(arrival => ({
+        id: arrival.id,
+        time: formatTime(arrival.time, 6),
+        timeError: rounded(arrival.timeError, 6),
+        salience: rounded(arrival.salience, 3),
+        soundLevel: rounded(arrival.soundLevel, 1),
+        bearing: arrival.bearing,
+        gunProbability: wireProbability(arrival.gunProbability),
+        fireworkProbability: wireProbability(arrival.fireworkProbability ?? null),
+        ...(arrival.range === undefined ? {} : { range: wireRange(arrival.range) }),
       })),
     },
   }
@@ -100,7 +103,12 @@ export function neighbourReport(data: MessageData<'arrival'>): NeighbourReport {
     positionError: data.positionError,
     heardUntil: parseTime(data.heardUntil),
     arrivals: data.arrivals.map(
-      (arrival): Arrival => ({ ...arrival, gateway: data.gateway, time: parseTime(arrival.time) }),
+      ({ range, ...arrival }): Arrival => ({
+        ...arrival,
+        gateway: data.gateway,
+        time: parseTime(arrival.time),
+        ...(range === undefined ? {} : { range }),
+      }),
     ),
   }
 }
@@ -152,6 +160,14 @@ function wirePosition({ latitude, longitude, altitude }: GeodeticPosition, heigh
     longitude: rounded(longitude, 7),
     altitude: heightKnown ? rounded(altitude, 1) : null,
   }
+}
+
+function wireRange({ distance, nearest, farthest }: SourceRange): SourceRange {
+  return { distance: rounded(distance, 1), nearest: rounded(nearest, 1), farthest: rounded(farthest, 1) }
+}
+
+function wireProbability(probability: number | null): number | null {
+  return probability === null ? null : rounded(probability, 4)
 }
 
 function rounded(value: number, decimals: number): number {

@@ -29,6 +29,7 @@ const speeds = [9600, 115_200, 19_200, 38_400, 57_600, 4800, 2400]
 /** With so many frames parsed, no other speed is tried. */
 const convincing = 0.5
 
+/** `polewatch plates detect-layout` */
 export function defineDetectLayout(command: Command): void {
   command
     .description('Names the layouts that fit what a plate reader sends, with the share of frames that parse.')

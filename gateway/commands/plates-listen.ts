@@ -15,6 +15,7 @@ interface ListenOptions {
 
 const bytesInARow = 16
 
+/** `polewatch plates listen` */
 export function defineListen(command: Command): void {
   command
     .description(

@@ -14,6 +14,7 @@ import {
   middleOf,
   type NumberedShot,
   numbersOf,
+  otherMark,
   type Scene,
   truthCross,
 } from './plot-shots.js'
@@ -25,8 +26,10 @@ const clusterReach = 16
 const shownApart = 4
 /** A gateway shows its residuals in two rows of so many; of more, only their spread. */
 const residualsInRow = 3
-/** A ray goes on past the shot, and reaches so far where there is no place, page units. */
-const rayLength = 260
+/** Where there is no place a ray leaves the map, page units. */
+const rayLength = 1500
+/** A ring about a gateway bears no more numbers of shots. */
+const numbersAtRing = 6
 
 /** The map: gateways, shots with ellipses, true places, lines to the gateways that heard each shot, rays of bearings. */
 export function drawMap(scene: Scene, box: Box): { markup: Markup; clusters: Cluster[]; ground: Ground } {
@@ -44,7 +47,8 @@ export function drawMap(scene: Scene, box: Box): { markup: Markup; clusters: Clu
     ...raysOf(scene, ground, room),
     ...lines,
     ...clusters.flatMap(cluster => ellipsesOf(cluster, ground)),
-    ...scene.shots.flatMap(shot => ringsOf(shot, scene, ground, room)),
+    ...ringsOf(scene, ground, room),
+    ...scene.others.flatMap(spot => othersOf(spot, ground, room)),
     ...scene.truth.flatMap(spot => truthCross(ground.x(spot), ground.y(spot))),
     ...clusters.flatMap(cluster => pointOf(cluster, ground, room)),
     ...scene.gateways.map(({ spot, channels }) => gatewayMark(ground.x(spot), ground.y(spot), channels.length > 0)),
@@ -62,8 +66,9 @@ export function drawMap(scene: Scene, box: Box): { markup: Markup; clusters: Clu
 }
 
 /** Everything that has a place is on the map; of an ellipse, as much as the rest leaves room for. */
-function groundOf({ gateways, shots, truth }: Scene, box: Box): Ground {
-  const spots = [...gateways.map(({ spot }) => spot), ...shots.flatMap(({ spot }) => spot ?? []), ...truth]
+function groundOf({ gateways, shots, truth, others }: Scene, box: Box): Ground {
+  const found = shots.flatMap(({ spot }) => spot ?? [])
+  const spots = [...gateways.map(({ spot }) => spot), ...found, ...truth, ...others]
   const [first = { east: 0, north: 0 }] = spots
   const extent = Math.max(100, ...spots.map(spot => distance(spot, first)))
   const edges = shots.flatMap(({ spot, shot }) => {
@@ -71,6 +76,14 @@ function groundOf({ gateways, shots, truth }: Scene, box: Box): Ground {
     return spot === null ? [] : [-reach, reach].map(by => ({ east: spot.east + by, north: spot.north + by }))
   })
   return Ground.around(box, [...spots, ...edges], 64, 120)
+}
+
+/** The true place of another sound and what it is. */
+function othersOf(spot: Scene['others'][number], ground: Ground, room: LabelRoom): Markup[] {
+  const [x, y] = [ground.x(spot), ground.y(spot)]
+  room.take({ x: x - 6, y: y - 6, width: 12, height: 12 }, 1)
+  const place = room.place(x, y, textWidth(spot.kind, 11) + 4, 14, 12)
+  return [otherMark(x, y), text(place.x + 2, place.y + 11, spot.kind, { 'font-size': 11, fill: ink, ...halo })]
 }
 
 /** Thin lines from each shot to the gateways whose arrivals it used, side by side. */
@@ -129,17 +142,21 @@ function pointOf(cluster: Cluster, ground: Ground, room: LabelRoom): Markup[] {
   return marks
 }
 
-/** A shot without a place and direction: a ring about the gateway that heard it. */
-function ringsOf(shot: NumberedShot, scene: Scene, ground: Ground, room: LabelRoom): Markup[] {
-  if (shot.spot !== null) return []
-  return scene.gateways
-    .filter(({ gateway }) => shot.shot.arrivals.some(arrival => arrival.gateway === gateway.id))
-    .flatMap(({ spot }) => {
-      const [x, y] = [ground.x(spot), ground.y(spot)]
-      room.take({ x: x + 3, y: y - 25, width: 24, height: 20 }, 2)
-      const ring = { cx: x, cy: y - 1, r: 15, fill: 'none', stroke: shot.colour, 'stroke-width': 2 }
-      return [element('circle', ring), ...badge(x + 15, y - 15, shot)]
-    })
+/** Of shots without a place: a ring about each gateway that heard any, and their numbers beside it. */
+function ringsOf(scene: Scene, ground: Ground, room: LabelRoom): Markup[] {
+  return scene.gateways.flatMap(({ gateway, spot }) => {
+    const heard = scene.shots.filter(
+      shot => shot.spot === null && shot.shot.arrivals.some(arrival => arrival.gateway === gateway.id),
+    )
+    const [first] = heard
+    if (first === undefined) return []
+    const [x, y] = [ground.x(spot), ground.y(spot)]
+    const shown = heard.slice(0, numbersAtRing)
+    room.take({ x: x - 17, y: y - 17, width: 34, height: 34 }, 2)
+    room.take({ x: x + 3, y: y - 25, width: 24 * shown.length, height: 20 }, 2)
+    const ring = { cx: x, cy: y - 1, r: 15, fill: 'none', stroke: first.colour, 'stroke-width': 2 }
+    return [element('circle', ring), ...shown.flatMap((shot, index) => badge(x + 15 + 23 * index, y - 15, shot))]
+  })
 }
 
 /** Directions that arrays gave of the sounds a shot was made of, with one standard deviation to both sides. */

@@ -11,6 +11,7 @@ import {
   middleOf,
   type NumberedShot,
   numbersOf,
+  otherMark,
   type Scene,
   truthCross,
 } from './plot-shots.js'
@@ -162,7 +163,7 @@ export function drawLegend(scene: Scene, x: number, y: number): { markup: Markup
   const rows: (readonly [(x: number, y: number) => Markup[], string])[] = [
     [(left, level) => [gatewayMark(left + 14, level, true)], 'gateway; hollow where it gave no sound'],
   ]
-  if (first !== undefined) {
+  if (scene.shots.some(({ spot }) => spot !== null)) {
     const oval = (left: number, level: number): Markup =>
       element('ellipse', { cx: left + 14, cy: level, rx: 13, ry: 7, fill: colour, 'fill-opacity': 0.1, stroke: colour })
     rows.push([
@@ -184,6 +185,8 @@ export function drawLegend(scene: Scene, x: number, y: number): { markup: Markup
     rows.push([(left, level) => [line(left, level, left + 28, level, dashed)], 'bearing and its standard deviation'])
   }
   if (scene.truth.length > 0) rows.push([(left, level) => truthCross(left + 14, level, 6), 'true place of a shot'])
+  if (scene.others.length > 0)
+    rows.push([(left, level) => [otherMark(left + 14, level)], 'true place of another sound'])
   const marks = rows.flatMap(([symbol, words], index) => {
     const level = y + 28 + 22 * index
     return [...symbol(x, level), text(x + 40, level + 4, words, { 'font-size': 12 })]

@@ -46,6 +46,8 @@ export interface Scene {
   readonly incidents: readonly GunfireRevision[]
   readonly shots: readonly NumberedShot[]
   readonly truth: readonly Spot[]
+  /** Where other sounds really were. */
+  readonly others: readonly (Spot & { readonly kind: string })[]
   /** Shots by the id of the arrivals that they explain. */
   readonly shotOfArrival: ReadonlyMap<string, NumberedShot>
   readonly arrivals: ReadonlyMap<string, Arrival>
@@ -78,6 +80,7 @@ export function sceneOf(
     incidents,
     shots,
     truth: set.truth.map(({ position }) => spotOf(position)),
+    others: set.others.map(({ position, kind }) => ({ ...spotOf(position), kind })),
     shotOfArrival: new Map(shots.flatMap(each => each.shot.arrivals.map(({ id }) => [id, each] as const))),
     arrivals: new Map(heard.flatMap(({ arrivals }) => arrivals.map(arrival => [arrival.id, arrival] as const))),
   }
@@ -147,6 +150,11 @@ export function truthCross(x: number, y: number, size = 7): Markup[] {
     element('path', { d, stroke: '#fff', 'stroke-width': 5, fill: 'none' }),
     element('path', { d, stroke: ink, 'stroke-width': 2, fill: 'none' }),
   ]
+}
+
+/** The mark of another sound's true place: a hollow square. */
+export function otherMark(x: number, y: number): Markup {
+  return element('rect', { x: x - 5, y: y - 5, width: 10, height: 10, fill: '#fff', stroke: ink, 'stroke-width': 1.6 })
 }
 
 /** A gateway's mark: a triangle, hollow where it gave no sound. */

@@ -94,20 +94,19 @@ function gatewayStrips(gateway: MappedGateway, scene: Scene, axis: TimeAxis, x: 
   return group({ class: 'waterfall' }, [...marks, ...onsets(gateway, scene, axis, top, height)])
 }
 
-/** Name and sample rate; above the strips where these have labels of their own. */
+/** Name and sample rate, above the strips: beside them stand labels of their own. */
 function nameOf({ gateway, channels, sampleRate }: MappedGateway, x: number, top: number): Markup {
   const name = element('tspan', { 'font-size': 13, 'font-weight': 'bold' }, shortened(gateway.id, 17))
   const rate = { fill: faint, 'font-size': 11 }
   const words = channels.length === 0 ? '' : `${sampleRate / 1000} kHz`
-  if (channels.length > 1) return element('text', { x, y: top - 4 }, name, element('tspan', { dx: 7, ...rate }, words))
-  return element('text', { x, y: top + 12 }, name, element('tspan', { x, dy: 15, ...rate }, words))
+  return element('text', { x, y: top - 4 }, name, element('tspan', { dx: 7, ...rate }, words))
 }
 
 function channelWords(channels: number, index: number, peak: number, x: number, top: number): Markup[] {
   const level = peak < silent ? 'silent' : `peak ${(20 * Math.log10(peak)).toFixed(1).replace('-', '−')} dBFS`
   const words = peak >= clipped ? 'clipped' : level
   const look = { 'font-size': channels > 4 ? 10 : 11, fill: faint }
-  if (channels === 1) return [text(x, top + 42, words, look)]
+  if (channels === 1) return [text(x, top + 14, words, look)]
   return [
     text(x + labelWidth - 8, top + stripHeight(channels) / 2 + 4, `${index + 1}  ${words}`, {
       ...look,

@@ -25,23 +25,22 @@ const schema = z.object({
       windFrom: z.number().nullable().default(null),
     })
     .default({ temperature: null, humidity: null, windSpeed: null, windFrom: null }),
-  gateways: z
-    .array(
-      z.object({
-        id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/),
-        position: place,
-        positionError: z.number().nonnegative().default(1),
-        timeError: z.number().nonnegative().default(0.0001),
-        array: z.string().default('mono'),
-        heading: z.number().default(0),
-        audio: z.string(),
-        startTime: instant,
-      }),
-    )
-    .min(1),
+  gateways: z.array(
+    z.object({
+      id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/),
+      position: place,
+      positionError: z.number().nonnegative().default(1),
+      timeError: z.number().nonnegative().default(0.0001),
+      array: z.string().default('mono'),
+      heading: z.number().default(0),
+      audio: z.string(),
+      startTime: instant,
+    }),
+  ),
   truth: z
     .object({
       shots: z.array(z.object({ time: instant.optional(), position: place, kind: z.string().default('gun') })),
+      others: z.array(z.object({ position: place, kind: z.string() })).default([]),
     })
     .optional(),
 })
@@ -65,10 +64,17 @@ export interface TrueShot {
   readonly kind: string
 }
 
+/** A sound that is no shot, and where it really was. */
+export interface OtherSound {
+  readonly position: GeodeticPosition
+  readonly kind: string
+}
+
 export interface RecordingSet {
   readonly weather: Weather
   readonly gateways: readonly RecordedGateway[]
   readonly truth: readonly TrueShot[]
+  readonly others: readonly OtherSound[]
 }
 
 /**
@@ -101,6 +107,7 @@ export function readRecordingSet(file: string): RecordingSet {
       position: place(shot.position),
       kind: shot.kind,
     })),
+    others: (truth?.others ?? []).map(({ position, kind }) => ({ kind, position: place(position) })),
   }
 }
 

@@ -13,7 +13,8 @@ export function printIncidents(revisions: readonly GunfireRevision[], set: Recor
     print(
       `${bold(`Incident ${incident.incident}`)}: ${shots.length} ${shots.length === 1 ? 'shot' : 'shots'}, ${incident.quality}`,
     )
-    print('  time (UTC)        latitude   longitude  95 % within     probability  gateways  from truth')
+    const fromTruth = set.truth.length > 0 ? '  from truth' : ''
+    print(`  time (UTC)        latitude   longitude  95 % within     probability  gateways${fromTruth}`)
     for (const shot of shots) print(`  ${row(shot, set.truth)}`)
   }
 }
@@ -24,10 +25,16 @@ function row(shot: ReportedShot, truth: readonly TrueShot[]): string {
   const { position, uncertainty } = shot
   const place =
     position === null || uncertainty === null
-      ? 'no position'.padEnd(38)
+      ? directionOf(shot).padEnd(38)
       : `${position.latitude.toFixed(6)} ${position.longitude.toFixed(6).padStart(11)}  ${`${uncertainty.semiMajor.toFixed(1)} × ${uncertainty.semiMinor.toFixed(1)} m`.padEnd(14)}`
   const away = distanceToTruth(shot, truth)
   return `${time}  ${place}  ${shot.probability.toFixed(2).padStart(11)}  ${String(gateways).padStart(8)}  ${away === null ? '' : colour('green', `${away.toFixed(1)} m`)}`
+}
+
+/** From where a shot without a place was heard. */
+function directionOf({ bearing, arrivals }: ReportedShot): string {
+  if (bearing === null) return 'no position'
+  return `bearing ${bearing.azimuth.toFixed(0)}° ± ${bearing.error.toFixed(0)}° from ${arrivals[0]?.gateway ?? 'there'}`
 }
 
 /** Metres on the ground from a shot to the nearest true one; null without position or truth. */

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { devicesFolder } from '../../drivers/device-files.js'
 import type { StateReport } from '../../drivers/driver.js'
+import type { ArrayGeometry } from '../../drivers/microphone-array/geometry.js'
 import type { AudioBlock } from '../../drivers/microphone-array/microphone-array.js'
 import { RecordedArray } from '../../drivers/microphone-array/recording.js'
 import { systemClock } from '../../drivers/system-clock.js'
@@ -11,6 +13,7 @@ import { Hearing, usualLoneSalience } from '../acoustics/hearing.js'
 import type { GunfireRevision } from '../acoustics/incident.js'
 import { locateShots } from '../acoustics/locate.js'
 import type { DistrustChange } from '../acoustics/trust.js'
+import { deviceNames } from '../config/load.js'
 import { PolewatchError } from '../errors.js'
 import { sealEvent } from '../messages/seal.js'
 import { formatStream } from '../messages/stream.js'
@@ -43,7 +46,13 @@ export function define(command: Command): void {
     .option('--plot <FILE.svg>', 'draws a map of what was found and what each channel heard')
     .addHelpText(
       'after',
-      '\nExample:\n  polewatch replay --plot replay.svg scripts/demonstration/live-fire/recording.json',
+      [
+        '',
+        'Example:',
+        '  polewatch replay --plot replay.svg scripts/demonstration/live-fire/recording.json',
+        '',
+        'A browser shows the picture. As PNG: rsvg-convert --zoom 2 --output replay.png replay.svg (Debian: librsvg2-bin).',
+      ].join('\n'),
     )
     .action(async (file: string, { json, plot }: { json?: boolean; plot?: string }) => {
       if (plot !== undefined) checkPlotFile(plot)
@@ -52,7 +61,8 @@ export function define(command: Command): void {
       const replay = await Replay.of(set, json ? event => printJson(event) : () => {}, plot !== undefined)
       await replay.run(share => bar.update(share))
       bar.end()
-      if (!json) printIncidents(replay.revisions, set)
+      if (!json && set.gateways.length === 0) print('The set has no gateways.')
+      else if (!json) printIncidents(replay.revisions, set)
       if (!json) for (const change of replay.distrusted()) printError(distrustError(change), false)
       for (const fault of replay.faults) process.exitCode = printError(fault, json === true)
       if (replay.faults.length === 0) process.exitCode = exitStatus.done
@@ -65,10 +75,12 @@ export function define(command: Command): void {
 
 interface Player {
   readonly gateway: RecordedGateway
-  readonly ear: Ear
+  readonly ear: Ear | null
   readonly hearing: Hearing
-  readonly blocks: AsyncIterator<AudioBlock | StateReport>
+  readonly blocks: AsyncIterator<AudioBlock | StateReport> | null
   readonly channels: number
+  /** Why it cannot listen at all. */
+  readonly fault: PolewatchError | null
   /** UTC at which the recording ends; null until it has been read, or where its header does not say. */
   end: number | null
   next: AudioBlock | null
@@ -90,6 +102,7 @@ class Replay {
     this.#tell = tell
     this.#players = players
     this.#recorder = record ? new ReplayRecorder(players) : null
+    for (const { gateway, fault } of players) if (fault !== null) this.#fault(gateway, fault)
   }
 
   /** @param record whether what a picture needs is kept */
@@ -122,7 +135,7 @@ class Replay {
           ending = Math.max(ending, blockEnd(each.next))
           const listened = this.#listen(each, each.next, now)
           each.next = listened ? await this.#nextBlock(each) : null
-          if (listened && each.next === null) this.#hear(each, each.ear.finish(), ending, now)
+          if (listened && each.next === null) this.#hear(each, each.ear?.finish() ?? [], ending, now)
         }
         if (each.next !== null) ending = Math.max(ending, blockEnd(each.next))
       }
@@ -133,6 +146,7 @@ class Replay {
 
   /** Whether the sound can be listened to; if not, that gateway is deaf and the others go on. */
   #listen(each: Player, block: AudioBlock, now: number): boolean {
+    if (each.ear === null) return false
     this.#recorder?.sound(each.gateway.id, block)
     try {
       const { arrivals, heardUntil } = each.ear.take(block)
@@ -185,7 +199,7 @@ class Replay {
   }
 
   async #nextBlock({ blocks, gateway }: Player): Promise<AudioBlock | null> {
-    for (;;) {
+    for (; blocks !== null; ) {
       const { done, value } = await blocks.next()
       if (done) return null
       if (value.kind === 'audio') return value
@@ -193,11 +207,25 @@ class Replay {
         this.#fault(gateway, driverError(value.fault, gateway.id, value.detail))
       }
     }
+    return null
   }
 }
 
+/** A gateway whose array is not known has a place, but no ears; the others go on without it. */
 async function playerOf(gateway: RecordedGateway, set: RecordingSet): Promise<Player> {
-  const geometry = await geometryOf(gateway.array)
+  const hearing = new Hearing({
+    gateway: gateway.id,
+    epoch,
+    position: gateway.position,
+    positionError: gateway.positionError,
+    weather: set.weather,
+    locate: locateShots,
+    heartbeat: 0,
+    loneSalience: usualLoneSalience,
+  })
+  const rest = { gateway, hearing, end: null, next: null, published: 0, faultsTold: 0 }
+  const geometry = await recordedGeometry(gateway)
+  if (geometry instanceof PolewatchError) return { ...rest, channels: 1, ear: null, blocks: null, fault: geometry }
   const channels = geometry.microphones.length
   const array = new RecordedArray({
     name: gateway.array,
@@ -214,32 +242,34 @@ async function playerOf(gateway: RecordedGateway, set: RecordingSet): Promise<Pl
     },
   })
   const player: Player = {
-    gateway,
+    ...rest,
     channels,
-    end: null,
+    fault: null,
     ear: new Ear({
       gateway: gateway.id,
+      part: `the gateway ${gateway.id}`,
       epoch,
       fullScaleLevel: geometry.soundLevelAtFullScale,
       clock: { offset: 0, error: gateway.timeError },
       direction: await arrayDirection(geometry, gateway.heading, set.weather),
     }),
-    hearing: new Hearing({
-      gateway: gateway.id,
-      epoch,
-      position: gateway.position,
-      positionError: gateway.positionError,
-      weather: set.weather,
-      locate: locateShots,
-      heartbeat: 0,
-      loneSalience: usualLoneSalience,
-    }),
     blocks: array.readings(new AbortController().signal)[Symbol.asyncIterator](),
-    next: null,
-    published: 0,
-    faultsTold: 0,
   }
   return player
+}
+
+async function recordedGeometry({ id, array }: RecordedGateway): Promise<ArrayGeometry | PolewatchError> {
+  try {
+    return await geometryOf(array)
+  } catch (error) {
+    if (!(error instanceof PolewatchError)) throw error
+    const known = deviceNames(devicesFolder).microphoneArrays.join(', ')
+    return new PolewatchError(
+      'PW_RECORDING_ARRAY',
+      { gateway: id, why: error.details.why ?? error.message, known },
+      error,
+    )
+  }
 }
 
 function blockEnd(block: AudioBlock): number {

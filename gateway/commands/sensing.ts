@@ -17,6 +17,7 @@ import { geometryOf, microphoneArray } from './devices.js'
 import { clearedSentence, distrustError, distrustedPart, distrustFault } from './distrust.js'
 import { Ear } from './ear.js'
 import { arrivalDraft, claimDraft, claimOf, gunfireDraft, neighbourReport } from './hearing-messages.js'
+import { frontOf, MicrophoneCheck } from './microphone-check.js'
 import { readPlates } from './read-plates.js'
 import { messageOf, Role, rolePaths, systemTime } from './role.js'
 import { report, tellHealth } from './role-health.js'
@@ -70,17 +71,22 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
     const settings = microphoneArrays[index]
     if (settings === undefined) return
     const geometry = await geometryOf(settings.geometry)
+    // Silence in a recording is no dead microphone.
+    const microphones = settings.driver === 'recording' ? null : await MicrophoneCheck.of(settings.name, role, geometry)
     const ear = new Ear({
       gateway: gateway.id,
+      part: settings.name,
       epoch: index === 0 ? epoch : `${epoch}${index}`,
       fullScaleLevel: geometry.soundLevelAtFullScale,
       clock,
       direction: await arrayDirection(geometry, settings.heading, weather),
+      impulse: snippet => microphones?.impulse(frontOf(snippet)),
     })
     const array = await microphoneArray(settings, startAt)
     for await (const reading of array.readings(signal)) {
       if (reading.kind === 'state') report(role, settings.name, reading)
       else {
+        microphones?.hear(reading)
         try {
           const { arrivals, heardUntil } = ear.take(reading)
           hearing.hear(arrivals, heardUntil, systemTime())

@@ -1,8 +1,9 @@
 import { appendFileSync, readFileSync } from 'node:fs'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { PolewatchError } from '../errors.js'
-import { connectHub, type HubOutput } from '../hub/index.js'
+import { connectHub, type HubOutput, postToWebhook } from '../hub/index.js'
 import { type SigningKey, signingKeyFromPem } from '../messages/keys.js'
+import { type AlertFormat, alertFormats, alertWriter } from './alert-formats.js'
 import type { TrueShot } from './recording-set.js'
 import { readRecordingSet } from './recording-set.js'
 import { messageOf, systemTime } from './role.js'
@@ -21,6 +22,9 @@ interface WatchOptions {
   readonly certificate?: string
   readonly certificateKey?: string
   readonly json?: boolean
+  readonly as?: AlertFormat
+  readonly sender: string
+  readonly webhook?: string
 }
 
 export function define(command: Command): void {
@@ -38,6 +42,9 @@ export function define(command: Command): void {
     .option('--ca <FILE>', "the authorities that may sign the broker's certificate (PEM)")
     .option('--certificate <FILE>', 'the certificate to show the broker (PEM)')
     .option('--certificate-key <FILE>', "the certificate's private key (PEM)")
+    .addOption(new Option('--as <FORMAT>', 'print alerts in this format and nothing else').choices(alertFormats))
+    .option('--sender <ADDRESS>', 'who sends, in alerts of the Common Alerting Protocol', 'polewatch@localhost')
+    .option('--webhook <URL>', 'post every event there as a CloudEvent, and acknowledge only what it takes')
     .option('--json', 'events and what happens to streams as NDJSON')
     .addHelpText(
       'after',
@@ -48,6 +55,8 @@ export function define(command: Command): void {
 
 async function watch(options: WatchOptions, signal: AbortSignal): Promise<void> {
   const { broker, site, acknowledge, key, state, record, truth, json, ca, certificate, certificateKey } = options
+  const { as, sender, webhook } = options
+  if (json && as !== undefined) throw new PolewatchError('PW_USAGE', { why: '--json and --as exclude each other' })
   if (acknowledge === true && key === undefined)
     throw new PolewatchError('PW_USAGE', { why: '--acknowledge needs --key' })
   const signingKey = key === undefined ? undefined : readSigningKey(key)
@@ -70,9 +79,12 @@ async function watch(options: WatchOptions, signal: AbortSignal): Promise<void> 
       ),
   })
   signal.addEventListener('abort', () => void hub.close(), { once: true })
+  const write = as === undefined ? undefined : alertWriter(as, sender)
   for await (const output of hub) {
     if (record !== undefined && output.kind === 'event') keep(record, output.envelope.original)
-    if (json) printJson(machineLine(output))
+    if (webhook !== undefined && output.kind === 'event') await postToWebhook(output.envelope, { url: webhook, signal })
+    if (write !== undefined) for (const text of write(output)) print(text)
+    else if (json) printJson(machineLine(output))
     else for (const line of personLines(output, known)) print(line)
   }
 }

@@ -8,12 +8,17 @@ import type { KeyPins } from '../uplink/key-pins.js'
 import { LiveStream } from '../uplink/live-stream.js'
 import { MqttSession, type SessionChange } from '../uplink/session.js'
 import { type HubEvent, type HubLive, type HubOutput, HubReceiver, type StreamAcknowledgement } from './receiver.js'
-import { loadHubState, saveHubState } from './state-file.js'
+import { loadHubState, type RecordedEvent, saveHubState, withRecorded } from './state-file.js'
 
 export interface HubOptions {
   /** mqtt, mqtts, ws or wss; several are tried in order. */
   readonly url: string | readonly string[]
   readonly site: string
+  /**
+   * Shares alerts and reports with other hubs of this name on the same broker or cluster (`$share`); retained messages go
+   * to each. The broker must give all messages of one publisher to one hub (EMQX: `hash_clientid`), or the order is lost.
+   */
+  readonly share?: string
   /** The hub's own name, as in its acknowledgements: default `hub`. */
   readonly hub?: string
   /** Default: `polewatch-hub-` and something random. */
@@ -27,6 +32,11 @@ export interface HubOptions {
   readonly acknowledge?: boolean
   /** Keeps the hub's place over restarts; without it every start begins in mid-stream and says so. */
   readonly stateFile?: string
+  /**
+   * What the application has recorded for good, at least since the state file was last written: it is acknowledged and
+   * never given out again, so that a hub that was killed counts nothing twice.
+   */
+  readonly recorded?: Iterable<RecordedEvent>
   /** Gateways' keys known beforehand; capabilities pin the rest at first sight. */
   readonly keys?: KeyPins
   /** Seconds that an event waits for an earlier one before the gap is named: default 2. */
@@ -48,7 +58,7 @@ const acknowledgeCount = 50
  */
 export async function connectHub(options: HubOptions): Promise<HubClient> {
   const state = options.stateFile === undefined ? undefined : await loadHubState(options.stateFile)
-  return new HubClient(options, new HubReceiver(options, state))
+  return new HubClient(options, new HubReceiver(options, withRecorded(state, options.recorded ?? [])))
 }
 
 export class HubClient implements AsyncIterable<HubOutput> {
@@ -90,7 +100,7 @@ export class HubClient implements AsyncIterable<HubOutput> {
         options.onChange?.(change)
       },
     })
-    for (const filter of filters(site)) {
+    for (const filter of filters(site, options.share)) {
       this.session.subscribe(filter, 1, message => this.#feed(message))
     }
     this.#timer = setInterval(() => this.#tick(), 50)
@@ -156,12 +166,13 @@ export class HubClient implements AsyncIterable<HubOutput> {
     if (isBirth || !this.#greeted.has(place)) this.#greet(place)
   }
 
-  // Tells a gateway that a hub is there and what it has, so that it sends again at once what nobody may have heard.
+  // Tells a gateway what the hub has and then that this is all, so that it sends again at once what nobody may have heard.
   #greet(place: string): void {
     const [site = '', gateway = ''] = place.split('/')
     this.#greeted.add(place)
     this.#toGreet.add(place)
     this.receiver.repeatAcknowledgements(site, gateway)
+    this.#flushSoon()
   }
 
   #settle(event: HubEvent): void {
@@ -193,7 +204,8 @@ export class HubClient implements AsyncIterable<HubOutput> {
     } finally {
       this.#flushing = false
     }
-    if (this.#settled >= acknowledgeCount && !this.#closed) this.#flushSoon()
+    const more = this.#settled >= acknowledgeCount || this.#toGreet.size > 0
+    if (more && this.session.online && !this.#closed) this.#flushSoon()
   }
 
   #takeState(): string {
@@ -205,7 +217,7 @@ export class HubClient implements AsyncIterable<HubOutput> {
     if (this.#stream === null || !this.session.online) return []
     const greetings = [...this.#toGreet].flatMap(place => this.#lastLive.get(place) ?? [])
     this.#toGreet.clear()
-    return [...greetings, ...this.receiver.acknowledgements()]
+    return [...this.receiver.acknowledgements(), ...greetings]
   }
 
   // One that is lost is made again when the gateway sends again.
@@ -225,15 +237,11 @@ export class HubClient implements AsyncIterable<HubOutput> {
   }
 }
 
-// Keys first: what is retained comes as soon as it is subscribed to.
-function filters(site: string): string[] {
-  return [
-    topicFilter('capabilities', { site }),
-    topicFilter('status', { site }),
-    `polewatch/v1/${site}/+/alert/#`,
-    topicFilter('report', { site }),
-    topicFilter('health', { site }),
-  ]
+// Keys first: what is retained comes as soon as it is subscribed to, and never through a shared subscription.
+function filters(site: string, share: string | undefined): string[] {
+  const each = [topicFilter('capabilities', { site }), topicFilter('status', { site })]
+  const one = [`polewatch/v1/${site}/+/alert/#`, topicFilter('report', { site }), topicFilter('health', { site })]
+  return [...each, ...one.map(filter => (share === undefined ? filter : `$share/${share}/${filter}`))]
 }
 
 function placeOf(source: string): string {

@@ -14,6 +14,17 @@ export { formatTime, parseTime } from '../messages/time.js'
 export type { TlsMaterial } from '../uplink/connection-options.js'
 export { KeyPins, type PinnedKey, type PinOutcome } from '../uplink/key-pins.js'
 export type { SessionChange } from '../uplink/session.js'
+export { type CapOptions, CapWriter } from './adapters/common-alerting-protocol.js'
+export { type CotOptions, cursorOnTargetOf } from './adapters/cursor-on-target.js'
+export {
+  type Feature,
+  type FeatureCollection,
+  geoJsonOf,
+  type MappableEvent,
+  type PlaceOfGateway,
+} from './adapters/geojson.js'
+export { type Notice, type NoticeEvent, noticeOf } from './adapters/notice.js'
+export { postToWebhook, type WebhookOptions } from './adapters/webhook.js'
 export { connectHub, type HubClient, type HubOptions } from './client.js'
 export {
   type HubCounters,
@@ -27,3 +38,4 @@ export {
   readHubState,
   type StreamAcknowledgement,
 } from './receiver.js'
+export type { RecordedEvent } from './state-file.js'

@@ -1,6 +1,15 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import { PolewatchError } from '../errors.js'
+import type { StreamState } from './incoming-stream.js'
+import { RangeSet } from './ranges.js'
 import { type HubState, readHubState } from './receiver.js'
+
+/** The place of an event: `envelope.source`, `envelope.epoch` and `envelope.sequence`. */
+export interface RecordedEvent {
+  readonly source: string
+  readonly epoch: string
+  readonly sequence: number | bigint
+}
 
 /** The state kept there; undefined where there is no file yet. @throws PW_HUB_STATE_UNREADABLE */
 export async function loadHubState(path: string): Promise<HubState | undefined> {
@@ -29,6 +38,28 @@ export async function saveHubState(path: string, text: string): Promise<void> {
     await file.close()
   }
   await rename(draft, path)
+}
+
+/** A state in which the events of an application's own record count as settled too. */
+export function withRecorded(state: HubState | undefined, recorded: Iterable<RecordedEvent>): HubState | undefined {
+  const streams = new Map(state?.streams.map(stream => [`${stream.epoch} ${stream.source}`, stream]))
+  const found = new Map<string, { stream: StreamState; numbers: RangeSet }>()
+  for (const { source, epoch, sequence } of recorded) {
+    const key = `${epoch} ${source}`
+    const known = found.get(key) ?? beginning(streams.get(key) ?? { source, epoch, base: null, settled: [], shed: [] })
+    known.numbers.add(Number(sequence))
+    found.set(key, known)
+  }
+  if (found.size === 0) return state
+  for (const [key, { stream, numbers }] of found) {
+    // Numbers begin at 1, so whoever has that has all from the beginning on.
+    streams.set(key, { ...stream, base: stream.base ?? (numbers.has(1) ? 0 : null), settled: numbers.toJSON() })
+  }
+  return { version: 1, keys: [], ...state, streams: [...streams.values()] }
+}
+
+function beginning(stream: StreamState): { stream: StreamState; numbers: RangeSet } {
+  return { stream, numbers: new RangeSet(stream.settled) }
 }
 
 function unreadable(file: string, error: unknown): PolewatchError {

@@ -16,6 +16,7 @@ import {
   probability,
   quality,
   raisedOrCleared,
+  range,
   revision,
   seconds,
   sentence,
@@ -58,6 +59,7 @@ const shot = z
     bearing: bearing
       .nullable()
       .describe('From the gateway of the first arrival listed; null where its array gives none.'),
+    range: range.optional().describe('With the bearing, and only where the physics allows one.'),
     arrivals: z.array(shotArrival).describe('The arrivals that this shot explains.'),
   })
   .refine(

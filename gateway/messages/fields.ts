@@ -86,6 +86,14 @@ export const bearing = z
   })
   .describe('The direction that a sound came from.')
 
+export const range = z
+  .object({
+    distance: z.number().positive().describe('The most likely. Metres.'),
+    nearest: z.number().nonnegative().describe('It is further with 97.5 % confidence. Metres.'),
+    farthest: z.number().positive().describe('It is nearer with 97.5 % confidence. Metres.'),
+  })
+  .describe('How far the gun is along the bearing, by the delay from the shock wave of its bullet to its muzzle blast.')
+
 export const soundLevel = z
   .number()
   .describe(
@@ -98,7 +106,9 @@ export const quality = z
 
 export const incidentState = z
   .enum(['provisional', 'updated', 'final', 'withdrawn'])
-  .describe('A withdrawn incident was a mistake or is part of another one.')
+  .describe(
+    'A withdrawn incident was a mistake or is part of another one; a higher revision may still take the withdrawal back.',
+  )
 
 export const revision = z
   .int()

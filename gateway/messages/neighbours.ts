@@ -10,6 +10,7 @@ import {
   position,
   probability,
   quality,
+  range,
   revision,
   seconds,
   soundLevel,
@@ -34,7 +35,11 @@ const heardArrival = z.object({
   salience: z.number().describe('How far the onset stands out against what came before; higher is surer.'),
   soundLevel,
   bearing: bearing.nullable(),
+  range: range.optional().describe('With the bearing, and only where the physics allows one.'),
   gunProbability: probability('That the sound by itself is a gunshot.').nullable(),
+  fireworkProbability: probability(
+    'That the sound by itself is like a firework: a blast, but no gun. What is missing to 1 is other sounds.',
+  ).nullable(),
 })
 
 export const arrival = z.object({

@@ -9,7 +9,11 @@ export interface Recording {
 
 /** Reads a plain WAVE file of 8, 16 or 24 bit integers. @throws Error when it is something else */
 export function readWave(file: string): Recording {
-  const bytes = readFileSync(file)
+  return waveOf(readFileSync(file), file)
+}
+
+/** The same of bytes; `file` is for the error. A length that was not known when the header was written is taken for the rest. */
+export function waveOf(bytes: Buffer, file: string): Recording {
   if (bytes.toString('latin1', 0, 4) !== 'RIFF') throw new Error(`${file} is not a WAVE file`)
   let format: { readonly channels: number; readonly sampleRate: number; readonly bits: number } | null = null
   for (let at = 12; at + 8 <= bytes.length; ) {

@@ -31,6 +31,9 @@ export function levelAt(level: Level, time: number): number | null {
   return a.level + ((b.level - a.level) * (time - a.time)) / (b.time - a.time)
 }
 
+/** Weaker noise is left out, pascal: 20 dB below the threshold of hearing. */
+const hushed = referenceSound / 10
+
 const bankLength = 2 ** 18
 /** Plane waves that make up the diffuse field. */
 const directions = 16
@@ -112,7 +115,7 @@ export class BackgroundNoise {
     gain: number,
     stream: string,
   ): void {
-    if (bank === undefined || gain === 0) return
+    if (bank === undefined || gain < hushed) return
     const window = this.#window
     const word = hash(this.#streamSeed(stream), grain)
     const signed = word & 1 ? gain : -gain

@@ -86,7 +86,7 @@ function hum(random: Random, start: number, hours: number): Level {
   }))
 }
 
-const dry = -20
+const dry = -21
 
 /** Two showers, one with the storm: they swell and end within minutes. */
 function showers(random: Random, start: number, duration: number, storm: number): Level {

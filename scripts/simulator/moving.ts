@@ -12,6 +12,9 @@ const interval = 0.02
 /** Distances from one absorption filter to the next grow by this factor. */
 const ratio = 1.5
 
+/** A sound behind the air of each distance, for all gateways of its scene. */
+const filteredVersions = new WeakMap<Sound, Map<number, Float64Array>>()
+
 /** Where a source is, `time` seconds from the scene's start. */
 export function placeAt(source: Source, start: number, time: number): LocalPosition {
   const gone = time - (source.time - start)
@@ -51,7 +54,8 @@ export function moving(source: Source, sound: Sound, receiver: Receiver, setting
     emitted + distanceBetween(placeAt(source, scene.start, emitted), receiver.middle) / surroundings.speed
   const first = Math.floor((arrival(begin) - 0.05 - receiver.start) * receiver.sampleRate)
   const last = Math.ceil((arrival(end) + 0.05 - receiver.start) * receiver.sampleRate)
-  const versions = new Map<number, Float64Array>()
+  const versions = filteredVersions.get(sound) ?? new Map<number, Float64Array>()
+  filteredVersions.set(sound, versions)
   const version = (index: number): Float64Array => {
     let samples = versions.get(index)
     if (samples === undefined) {

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { type NamedGeometry, readGeometry } from './arrays.js'
 import { drawCity, usualCity } from './city.js'
+import { numberWithin, wholeWithin } from './options.js'
 import { type GeometryClass, geometryClasses } from './placements.js'
 import { type SourceKind, sourceKinds } from './source.js'
 import { writeRecordingSet } from './write.js'
@@ -9,24 +10,6 @@ import { writeRecordingSet } from './write.js'
 const geometries = fileURLToPath(new URL('../../../firmware-config/devices/microphone-arrays', import.meta.url))
 
 const otherKinds = sourceKinds.filter(kind => kind !== 'gun')
-
-function number(least: number, most: number): (text: string) => number {
-  return text => {
-    const value = Number(text)
-    if (text.trim() === '' || !(value >= least && value <= most)) {
-      throw new InvalidArgumentError(`A number from ${least} to ${most} is needed.`)
-    }
-    return value
-  }
-}
-
-function whole(least: number, most: number): (text: string) => number {
-  return text => {
-    const value = number(least, most)(text)
-    if (!Number.isInteger(value)) throw new InvalidArgumentError('A whole number is needed.')
-    return value
-  }
-}
 
 function geometry(name: string): NamedGeometry {
   try {
@@ -48,47 +31,47 @@ const program = new Command('simulate')
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .description('Renders a city block with gunshots as a recording set with truth, for `polewatch replay`.')
   .requiredOption('--out <directory>', 'where recording.json and the WAV files go')
-  .option('--seed <number>', 'the same seed gives the same bytes', whole(0, 2 ** 32 - 1), usualCity.seed)
-  .option('--gateways <count>', 'gateways', whole(1, 100), usualCity.gateways)
+  .option('--seed <number>', 'the same seed gives the same bytes', wholeWithin(0, 2 ** 32 - 1), usualCity.seed)
+  .option('--gateways <count>', 'gateways', wholeWithin(1, 100), usualCity.gateways)
   .addOption(
     new Option('--class <class>', 'where the guns are relative to the gateways')
       .choices(geometryClasses)
       .default(usualCity.geometry),
   )
-  .option('--spacing <metres>', 'distance between gateways', number(20, 2000), usualCity.spacing)
-  .option('--guns <count>', 'guns, each at a place of its own', whole(0, 20), usualCity.guns)
-  .option('--shots <count>', 'rounds that each gun fires', whole(1, 100), usualCity.shots)
-  .option('--interval <seconds>', 'between rounds, about', number(0.02, 60), usualCity.interval)
-  .option('--bullet-speed <speed>', 'metres a second; faster than sound adds a shock wave', number(50, 1500))
+  .option('--spacing <metres>', 'distance between gateways', numberWithin(20, 2000), usualCity.spacing)
+  .option('--guns <count>', 'guns, each at a place of its own', wholeWithin(0, 20), usualCity.guns)
+  .option('--shots <count>', 'rounds that each gun fires', wholeWithin(1, 100), usualCity.shots)
+  .option('--interval <seconds>', 'between rounds, about', numberWithin(0.02, 60), usualCity.interval)
+  .option('--bullet-speed <speed>', 'metres a second; faster than sound adds a shock wave', numberWithin(50, 1500))
   .option('--sources <kinds>', `other sounds, comma between: ${otherKinds.join(', ')}`, kinds, [])
   .option(
     '--duration <seconds>',
     'length of the recordings (default: as long as the last shot needs)',
-    number(1, 86_400),
+    numberWithin(1, 86_400),
   )
-  .option('--rate <hertz>', 'sample rate', whole(8000, 192_000), usualCity.sampleRate)
+  .option('--rate <hertz>', 'sample rate', wholeWithin(8000, 192_000), usualCity.sampleRate)
   .addOption(new Option('--bits <bits>', 'bits a sample').choices(['16', '24']).default('16'))
   .option('--array <name>', 'geometry in firmware-config/devices/microphone-arrays (default: mono)', geometry)
   .option('--no-buildings', 'an open field: no echoes but from the ground')
-  .option('--temperature <celsius>', 'temperature', number(-40, 60), usualCity.temperature)
-  .option('--humidity <percent>', 'relative humidity', number(1, 100), usualCity.humidity)
-  .option('--wind-speed <speed>', 'metres a second', number(0, 40), usualCity.windSpeed)
-  .option('--wind-from <degrees>', 'where the wind comes from', number(0, 360), usualCity.windFrom)
-  .option('--ambience <decibel>', "level of the city's hum", number(0, 110), usualCity.ambience ?? 0)
-  .option('--rain <decibel>', 'level of rain (default: dry)', number(0, 110))
+  .option('--temperature <celsius>', 'temperature', numberWithin(-40, 60), usualCity.temperature)
+  .option('--humidity <percent>', 'relative humidity', numberWithin(1, 100), usualCity.humidity)
+  .option('--wind-speed <speed>', 'metres a second', numberWithin(0, 40), usualCity.windSpeed)
+  .option('--wind-from <degrees>', 'where the wind comes from', numberWithin(0, 360), usualCity.windFrom)
+  .option('--ambience <decibel>', "level of the city's hum", numberWithin(0, 110), usualCity.ambience ?? 0)
+  .option('--rain <decibel>', 'level of rain (default: dry)', numberWithin(0, 110))
   .option(
     '--snr <decibel>',
     "peak of the sounds over the noise's root mean square (default: as it comes)",
-    number(-20, 120),
+    numberWithin(-20, 120),
   )
-  .option('--clock-error <seconds>', 'standard deviation of the clocks', number(0, 10), usualCity.clockError)
+  .option('--clock-error <seconds>', 'standard deviation of the clocks', numberWithin(0, 10), usualCity.clockError)
   .option(
     '--survey-error <metres>',
     'standard deviation of the stated places, each axis',
-    number(0, 100),
+    numberWithin(0, 100),
     usualCity.surveyError,
   )
-  .option('--drift <ppm>', 'standard deviation of the sample clocks', number(0, 1000), usualCity.drift)
+  .option('--drift <ppm>', 'standard deviation of the sample clocks', numberWithin(0, 1000), usualCity.drift)
   .addHelpText(
     'after',
     '\nExample:\n  simulate --seed 7 --gateways 6 --class edge --shots 3 --sources slam,siren --out simulated',

@@ -1,20 +1,15 @@
 import { test } from 'tap'
-import { turn } from '../../gateway/acoustics/array-shape.js'
+import type { Arrival } from '../../gateway/acoustics/arrival.js'
 import { type BearingSighting, bearingTerm, crossBearings } from '../../gateway/acoustics/bearing-fit.js'
+import { locateShots } from '../../gateway/acoustics/locate.js'
 import { airOf } from '../../gateway/acoustics/propagation.js'
-import { type HeardFront, nWaveOf, type Projectile, rangeOfShooter } from '../../gateway/acoustics/shock-wave.js'
+import { placesOfThree } from '../../gateway/acoustics/seeds.js'
+import { type TrialSettings, trials } from '../../scripts/simulator/arrivals.js'
 import { Random } from '../../scripts/simulator/random.js'
-import {
-  addAt,
-  friedlanderSpectrum,
-  guard,
-  nWaveSpectrum,
-  type Spectrum,
-  sampled,
-} from '../../scripts/simulator/waveform.js'
 
 const radians = Math.PI / 180
-const still = airOf({ temperature: 15, humidity: null, windSpeed: null, windFrom: null })
+const weather = { temperature: 15, humidity: null, windSpeed: null, windFrom: null }
+const still = airOf(weather)
 const place = (east: number, north: number) => ({ east, north, up: 0 })
 
 /** Degrees from one place to another. */
@@ -102,125 +97,123 @@ test('a bearing speaks for places along it, and one from elsewhere costs no more
   t.end()
 })
 
-/**
- * Both fronts at an array, by Fermat's principle and no formula of the code under test: the shock leaves the straight path of the
- * bullet where it arrives first.
- */
-function fronts(
-  shooter: { east: number; north: number },
-  course: number,
-  { mach, loss }: { mach: number; loss: number },
-  speedOfSound: number,
-): { shock: HeardFront; blast: HeardFront } | null {
-  const when = (along: number): number => {
-    const [x, y] = [
-      shooter.east + along * Math.sin(course * radians),
-      shooter.north + along * Math.cos(course * radians),
-    ]
-    const flight = loss === 0 ? along / mach : Math.log(mach / (mach - loss * along)) / loss
-    return (flight + Math.hypot(x, y)) / speedOfSound
+/** What became of single shots that at least `heard` gateways heard straight. */
+function located(seed: number, count: number, settings: Partial<TrialSettings>, heard: number) {
+  const errors: number[] = []
+  const radii: number[] = []
+  let [shots, inside, extra] = [0, 0, 0]
+  for (const trial of trials(seed, count, settings)) {
+    const [truth] = trial.truth.shots
+    const found = locateShots(trial)
+    if (truth === undefined || truth.heardDirectly < heard) continue
+    shots++
+    const [first] = found.filter(({ time }) => Math.abs(time - truth.time) < 0.5)
+    extra += found.length - (first ? 1 : 0)
+    if (first === undefined) continue
+    const [e, n] = [truth.position.east - first.position.east, truth.position.north - first.position.north]
+    const [[ee, en], [, nn]] = first.covariance
+    const determinant = ee * nn - en * en
+    if ((nn * e * e - 2 * en * e * n + ee * n * n) / determinant < 5.99) inside++
+    errors.push(Math.hypot(e, n))
+    radii.push(Math.sqrt(5.99 * Math.sqrt(determinant)))
   }
-  const last = Math.min(2000, (mach - Math.max(1.15, Math.cbrt(mach))) / Math.max(loss, 1e-9))
-  let [low, high] = [0, last]
-  for (let i = 0; i < 200; i++) {
-    const [one, other] = [low + (high - low) / 3, high - (high - low) / 3]
-    if (when(one) < when(other)) high = other
-    else low = one
-  }
-  const along = (low + high) / 2
-  // Then no front reaches the array: it lies outside the cone at the muzzle, or the bullet is too slow by then.
-  if (along < 1 || along > last - 1) return null
-  const from = {
-    east: shooter.east + along * Math.sin(course * radians),
-    north: shooter.north + along * Math.cos(course * radians),
-  }
-  const front = (time: number, source: { east: number; north: number }): HeardFront => ({
-    time,
-    timeError: 0.0003,
-    bearing: { azimuth: azimuth(place(0, 0), source), elevation: null, error: 0.5 },
-  })
-  return {
-    shock: front(when(along), from),
-    blast: front(Math.hypot(shooter.east, shooter.north) / speedOfSound, shooter),
-  }
+  const middle = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
+  return { shots, found: errors.length, inside, extra, error: middle(errors), radius: middle(radii) }
 }
 
-test('delay and angle between shock wave and muzzle blast give the range of the shooter', t => {
-  const options = { speedOfSound: 340, speedOfSoundError: 0.003 }
-  const random = new Random(8)
-  let [reached, given, held] = [0, 0, 0]
-  for (let trial = 0; trial < 120; trial++) {
-    const [range, where] = [random.between(60, 400), random.between(0, 360)]
-    const shooter = { east: range * Math.sin(where * radians), north: range * Math.cos(where * radians) }
-    const bullet = { mach: random.between(1.7, 3), loss: random.between(0.001, 0.004) }
-    // The bullet passes the array at some distance on either side.
-    const miss = random.between(15, 50) * (random.chance(0.5) ? 1 : -1)
-    const heard = fronts(shooter, where + 180 + miss, bullet, 340)
-    if (heard === null) continue
-    const { shock, blast } = heard
-    reached++
-    const known: Projectile = { mach: [bullet.mach, bullet.mach], loss: [bullet.loss, bullet.loss] }
-    const exact = rangeOfShooter(shock, blast, { ...options, projectile: known })
-    const assumed = rangeOfShooter(shock, blast, options)
-    if (exact) t.ok(Math.abs(exact.range - range) < 0.01 * range, `${exact.range} m for ${range} m`)
-    if (!assumed) continue
-    given++
-    if (assumed.nearest <= range && range <= assumed.farthest) held++
+test('two gateways with arrays locate a shot where two with single microphones cannot', t => {
+  const settings = { gateways: 2, bearingError: 2 }
+  const arrays = located(5, 120, { ...settings, arrays: 1 }, 2)
+  const figures = JSON.stringify(arrays)
+  t.ok(arrays.found > 0.25 * arrays.shots, figures)
+  t.ok(arrays.error < 12, figures)
+  t.ok(arrays.inside >= 0.92 * arrays.found, figures)
+  t.ok(arrays.extra <= 0.02 * arrays.shots, figures)
+  const single = located(5, 60, { ...settings, arrays: 0 }, 2)
+  t.equal(single.found, 0)
+  t.equal(single.extra, 0)
+  t.end()
+})
+
+test('bearings find more shots of three gateways, in smaller ellipses that hold them', t => {
+  for (const geometry of ['inside', 'outside'] as const) {
+    const settings = { gateways: 3, geometry, bearingError: 2 }
+    const [without, withThem] = [0, 1].map(arrays => located(6, 100, { ...settings, arrays }, 3))
+    const figures = `${geometry}: ${JSON.stringify(withThem)}, without bearings ${JSON.stringify(without)}`
+    t.ok(withThem!.found > without!.found && withThem!.found > 0.75 * withThem!.shots, figures)
+    t.ok(withThem!.radius < 0.8 * without!.radius && withThem!.error < without!.error, figures)
+    t.ok(withThem!.inside >= 0.9 * withThem!.found, figures)
   }
-  t.ok(given > 0.8 * reached && reached > 60, `${given} of ${reached} shock waves allow a range`)
-  t.equal(held, given, 'the interval holds it for every bullet that is assumed')
-  const steady = fronts({ east: 0, north: 200 }, 180 + 30, { mach: 2, loss: 0 }, 340)
-  if (steady === null) throw new Error('a steady bullet is heard')
-  const found = rangeOfShooter(steady.shock, steady.blast, { ...options, projectile: { mach: [2, 2], loss: [0, 0] } })
-  const [delay, angle] = [steady.blast.time - steady.shock.time, Math.abs(turn(steady.shock.bearing.azimuth, 0))]
-  t.ok(Math.abs(200 - (340 * delay) / (1 - Math.cos(angle * radians))) < 0.5, 'the closed form for a steady bullet')
-  t.ok(found && Math.abs(found.range - 200) < 0.5 && Math.abs(found.angle - angle) < 1e-6)
   t.end()
 })
 
-test('no range is given where the physics does not allow one', t => {
-  const options = { speedOfSound: 340, speedOfSoundError: 0.003 }
-  const front = (time: number, seen: number, error = 0.5): HeardFront => ({
-    time,
-    timeError: 0.0003,
-    bearing: { azimuth: seen, elevation: null, error },
-  })
-  t.ok(rangeOfShooter(front(0, 40), front(0.15, 0), options), 'where it does, there is one')
-  t.equal(rangeOfShooter(front(0.15, 40), front(0, 0), options), null, 'the blast came first')
-  t.equal(rangeOfShooter(front(0, 1), front(0.1, 0), options), null, 'they came from one direction')
-  t.equal(rangeOfShooter(front(0, 40, 15), front(0.15, 0, 5), options), null, 'the angle is not known well enough')
-  t.equal(rangeOfShooter(front(0, 80), front(0.15, 0), options), null, 'no bullet is that fast')
-  t.equal(rangeOfShooter(front(0, 40), front(4, 0), options), null, 'that long after it is another sound')
-  t.end()
-})
-
-test('an N-wave is told from a muzzle blast, a click and noise, at rates that can show it', t => {
-  const random = new Random(6)
-  const snippet = (spectrum: Spectrum | null, sampleRate: number, hiss = 0.02) => {
-    const onset = 0.02 * sampleRate + random.uniform()
-    const channels = [1, 0.9].map(gain => {
-      const samples = Float32Array.from({ length: 0.07 * sampleRate }, () => 0.1 + hiss * random.normal())
-      if (spectrum !== null) {
-        const pulse = sampled(spectrum, sampleRate, 0.02, (onset - Math.floor(onset)) / sampleRate)
-        addAt(samples, pulse, Math.floor(onset) - guard, gain)
-      }
-      return samples
+test('of two places that the times of three gateways fit alike, bearings take the true one', t => {
+  const random = new Random(12)
+  const places = [place(0, 0), place(240, 30), place(90, 210)].map((position, i) => ({
+    gateway: `gateway-${i + 1}`,
+    position: { ...position, up: 6 },
+    positionError: 0.5,
+  }))
+  const station = (i: number) => {
+    const { gateway, position, positionError } = places[i]!
+    return { gateway, position, positionError, heardUntil: 1010, rippleRate: 0.6, candidates: [] }
+  }
+  let [tried, right, wrong] = [0, 0, 0]
+  for (let trial = 0; tried < 40 && trial < 1000; trial++) {
+    const source = place(random.between(-250, 450), random.between(-250, 450))
+    const delays = places.map(
+      ({ position }) => Math.hypot(source.east - position.east, source.north - position.north) / still.speed,
+    )
+    const fits: { east: number; north: number }[] = []
+    const stations = [station(0), station(1), station(2)] as const
+    placesOfThree(stations, delays[0]!, delays[1]!, delays[2]!, still.speed, (east, north) =>
+      fits.push({ east, north }),
+    )
+    const other = fits.find(({ east, north }) => Math.hypot(east - source.east, north - source.north) > 60)
+    if (other === undefined) continue
+    tried++
+    const arrivals = places.map(({ gateway, position }, i) => ({
+      id: `${gateway}/e/1`,
+      gateway,
+      time: 1000 + delays[i]!,
+      timeError: 0.001,
+      salience: 25,
+      soundLevel: 90,
+      bearing: { azimuth: azimuth(position, source), elevation: null, error: 2 },
+      gunProbability: null,
+    }))
+    const heardUntil = new Map(places.map(({ gateway }) => [gateway, 1010]))
+    const shots = locateShots({
+      arrivals,
+      places: new Map(places.map(each => [each.gateway, each])),
+      heardUntil,
+      weather,
     })
-    return { channels, sampleRate, onset: onset + random.normal(0, 0.0003 * sampleRate) }
+    const isAt = (where: { east: number; north: number }): boolean =>
+      shots.some(({ position: { east, north } }) => Math.hypot(east - where.east, north - where.north) < 40)
+    if (isAt(source)) right++
+    if (isAt(other)) wrong++
   }
-  for (const duration of [150e-6, 250e-6, 400e-6]) {
-    for (const sampleRate of [48_000, 96_000]) {
-      const wave = nWaveOf(snippet(nWaveSpectrum(1, duration), sampleRate))
-      t.ok(wave && Math.abs(wave.duration - duration) < 1.5 / sampleRate, `${wave?.duration} s for ${duration} s`)
-      t.ok(wave && wave.symmetry > 0.75 && wave.symmetry < 1.3, `${wave?.symmetry}`)
-    }
+  t.ok(tried === 40 && right >= 0.8 * tried && wrong === 0, `${right} of ${tried} right, ${wrong} wrong`)
+  t.end()
+})
+
+test('a bearing to an echo does not pull a place that times fix', t => {
+  const settings = { gateways: 8, arrays: 1, bearingError: 2, lateShare: 0, pathError: 0.004, shadowed: 0 }
+  const shifts: number[] = []
+  for (const trial of trials(9, 50, settings)) {
+    const seen = (bearing: (each: Arrival) => Arrival['bearing']) =>
+      locateShots({ ...trial, arrivals: trial.arrivals.map(each => ({ ...each, bearing: bearing(each) })) })
+    const [plain] = seen(() => null)
+    const liar = trial.arrivals.find(({ id }) => trial.truth.provenance.get(id)?.shot === 0)
+    if (plain === undefined || liar?.bearing == null) continue
+    const wrong = { ...liar.bearing, azimuth: (liar.bearing.azimuth + 130) % 360 }
+    const [misled] = seen(({ gateway }) => (gateway === liar.gateway ? wrong : null))
+    const [a, b] = [plain.position, misled?.position ?? place(Number.POSITIVE_INFINITY, 0)]
+    shifts.push(Math.hypot(a.east - b.east, a.north - b.north))
   }
-  t.equal(nWaveOf(snippet(nWaveSpectrum(1, 250e-6), 16_000)), null)
-  for (let trial = 0; trial < 40; trial++) {
-    const positive = random.between(0.0005, 0.003)
-    t.equal(nWaveOf(snippet(friedlanderSpectrum({ peak: 1, positive, decay: random.between(0.6, 1.5) }), 48_000)), null)
-    t.equal(nWaveOf(snippet(null, 48_000, 0.2)), null)
-  }
-  t.equal(nWaveOf(snippet(() => ({ real: 1e-5, imaginary: 0 }), 48_000, 0.001)), null, 'a click')
+  shifts.sort((a, b) => a - b)
+  const high = shifts[Math.floor(0.95 * shifts.length)] ?? Number.NaN
+  t.ok(shifts.length > 35 && high < 3, `by ${high} m at most in 95 % of ${shifts.length}, ${shifts.at(-1)} m at worst`)
   t.end()
 })

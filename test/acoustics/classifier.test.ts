@@ -179,6 +179,20 @@ test('rate, bandwidth, noise floor, encoding and length do not tell a gunshot fr
   t.end()
 })
 
+test('training again on the same synthesised sounds gives the same weights, which tell blasts never heard before', t => {
+  const learn = () =>
+    rounded(train({ examples: balanced(synthesisedExamples(new Random(99), 0.03)), data: {} }).weights)
+  const weights = learn()
+  t.strictSame(learn(), weights)
+  const scored = fresh.map(({ features, blast }) => ({
+    score: probabilityOf(weights.blast, features),
+    positive: blast,
+    weight: 1,
+  }))
+  t.ok(areaUnderCurve(scored) > 0.85, `area under the curve ${areaUnderCurve(scored)}`)
+  t.end()
+})
+
 // The recordings are not part of the project; where they lie is named by whoever has them: live-fire and sounds in one folder.
 const folder = process.env.POLEWATCH_RECORDINGS
 const skip = folder === undefined && 'POLEWATCH_RECORDINGS names no folder with live-fire and sounds'

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
 import type { Arrival, LocatedShot } from '../../gateway/acoustics/arrival.js'
@@ -23,8 +24,10 @@ function arrival(gateway: string, number: number, time: number, parts: Partial<A
   }
 }
 
-/** Stands in for the locator: arrivals of one number belong to one shot at the origin of whoever solves. */
-const byNumber: Locator = ({ arrivals }) => {
+/** Stands in for the locator: arrivals of one number belong to one shot, where the first of all gateways stands. */
+const byNumber: Locator = ({ arrivals, places }) => {
+  const [first] = [...places.keys()].sort()
+  const position = places.get(first ?? '')?.position ?? { east: 0, north: 0, up: 0 }
   const groups = new Map<string, Arrival[]>()
   for (const each of arrivals) {
     const number = each.id.split('/')[2] ?? ''
@@ -36,7 +39,7 @@ const byNumber: Locator = ({ arrivals }) => {
       (group): LocatedShot => ({
         time: Math.min(...group.map(({ time }) => time)) - 0.1,
         timeError: 0.004,
-        position: { east: 0, north: 0, up: 0 },
+        position,
         threeDimensional: false,
         covariance: [
           [9, 0],
@@ -52,6 +55,8 @@ const byNumber: Locator = ({ arrivals }) => {
 class Network {
   readonly revisions: { from: string; at: number; revision: GunfireRevision; claim: Claim }[] = []
   readonly dead = new Set<string>()
+  /** Every claim that each gateway made or was told. */
+  readonly claims = new Map<string, Claim[]>()
   readonly #hearings = new Map<string, Hearing>()
   readonly #post: { at: number; to: string; report?: NeighbourReport; claim?: Claim }[] = []
   readonly #delay: (step: number) => number
@@ -87,6 +92,10 @@ class Network {
     )
   }
 
+  #note(gateway: string, claim: Claim): void {
+    this.claims.set(gateway, [...(this.claims.get(gateway) ?? []), claim])
+  }
+
   hear(gateway: string, number: number, time: number, parts: Partial<Arrival> = {}): void {
     this.#hearings.get(gateway)?.hear([arrival(gateway, number, time, parts)], time, this.now)
   }
@@ -108,12 +117,14 @@ class Network {
         const hearing = this.#hearings.get(post.to)
         if (post.report) hearing?.receive(post.report, this.now)
         if (post.claim) hearing?.receiveClaim(post.claim, this.now)
+        if (post.claim) this.#note(post.to, post.claim)
       }
       for (const [gateway, hearing] of this.#hearings) {
         if (this.dead.has(gateway)) continue
         hearing.hear([], this.now, this.now)
         const { report, due } = hearing.advance(this.now)
         for (const { revision, claim } of due) this.revisions.push({ from: gateway, at: this.now, revision, claim })
+        for (const { claim } of due) this.#note(gateway, claim)
         for (const to of this.#hearings.keys()) {
           if (to === gateway) continue
           for (let copy = 0; copy < this.#copies; copy++) {
@@ -202,20 +213,82 @@ test('two halves of a network that meet late keep the smaller incident and withd
   t.equal([...live.values()].filter(state => state !== 'withdrawn').length, 1)
 })
 
-test('messages that come late, doubled and out of order still leave one final incident', async t => {
-  for (const heardBy of [4, 2]) {
-    fc.assert(
-      fc.property(fc.array(fc.double({ min: 0, max: 1.5, noNaN: true }), { minLength: 5, maxLength: 30 }), delays => {
-        const network = new Network(['a', 'b', 'c', 'd'], step => delays[step % delays.length] ?? 0, 2).run(1001)
-        for (const [index, gateway] of ['c', 'a', 'b', 'd'].slice(0, heardBy).entries())
-          network.hear(gateway, 1, 1001 + 0.05 * index)
-        network.run(1060)
-        return network.standing.length === 1 && network.standing[0]!.state === 'final'
-      }),
-      { numRuns: 30 },
-    )
-    t.pass(`for thirty delay patterns, heard by ${heardBy}`)
+/** The last word on each incident, whatever the order in which claims came: by revision, then by reporter. */
+function lastWords(claims: readonly Claim[]): Record<string, string> {
+  const sorted = [...claims].sort((a, b) => a.revision - b.revision || (a.reporter < b.reporter ? -1 : 1))
+  const words = sorted.map(({ incident, revision, reporter, state }): [string, string] => [
+    incident,
+    `${revision} ${reporter} ${state}`,
+  ])
+  return Object.fromEntries(words.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+}
+
+const delivery = fc.record({
+  delays: fc.array(fc.double({ min: 0, max: 3, noNaN: true }), { minLength: 5, maxLength: 30 }),
+  copies: fc.integer({ min: 1, max: 2 }),
+  order: fc.shuffledSubarray(['a', 'b', 'c', 'd', 'e'], { minLength: 2 }),
+  spacing: fc.double({ min: 0, max: 0.3, noNaN: true }),
+  shots: fc.integer({ min: 1, max: 3 }),
+  pause: fc.double({ min: 0.4, max: 3, noNaN: true }),
+})
+type Delivery = typeof delivery extends fc.Arbitrary<infer Value> ? Value : never
+
+/** A burst in a network of five whose messages come late, doubled and out of order. */
+function burst(
+  { delays, copies, order, spacing, shots, pause }: Delivery,
+  during: (network: Network) => void = () => {},
+) {
+  const network = new Network(['a', 'b', 'c', 'd', 'e'], step => delays[step % delays.length] ?? 0, copies).run(1001)
+  for (let shot = 1; shot <= shots; shot++) {
+    order.forEach((gateway, place) => {
+      network.hear(gateway, shot, network.now + spacing * place)
+    })
+    network.run(network.now + pause)
+    during(network)
   }
+  return network.run(1110)
+}
+
+/** One final incident, and all that live know of it what the hub knows. */
+function endsAsOne(network: Network): void {
+  assert.equal(network.standing.length, 1)
+  assert.equal(network.standing[0]?.state, 'final')
+  const hub = lastWords(network.revisions.map(({ claim }) => claim))
+  for (const [gateway, claims] of network.claims)
+    if (!network.dead.has(gateway)) assert.deepEqual(lastWords(claims), hub, gateway)
+}
+
+test('messages that come late, doubled and out of order leave every observer with the same final incident', async t => {
+  fc.assert(
+    fc.property(delivery, given => {
+      const network = burst(given)
+      endsAsOne(network)
+      const located = given.order.length >= 3
+      assert.equal(network.standing[0]?.quality, located ? 'located' : 'heard')
+      if (located) assert.equal(network.standing[0]?.shots.length, given.shots)
+    }),
+    { numRuns: 60 },
+  )
+  t.pass('for sixty ways of delivery')
+})
+
+test('so they do when a gateway dies in the middle, the reporter or another', async t => {
+  const dying = fc.record({ who: fc.nat({ max: 4 }), when: fc.double({ min: 0, max: 4, noNaN: true }) })
+  fc.assert(
+    fc.property(delivery, dying, (given, { who, when }) => {
+      const gateway = given.order[who % given.order.length] ?? 'a'
+      let dead = false
+      const network = burst(given, each => {
+        if (dead || each.now < 1001 + when) return
+        each.dead.add(gateway)
+        dead = true
+      })
+      // Without one of its gateways a shot may be located no more; there is one incident nevertheless.
+      endsAsOne(network)
+    }),
+    { numRuns: 60 },
+  )
+  t.pass('for sixty ways of delivery')
 })
 
 test('a burst that goes on is told of when its first shot is settled, not when it ends', async t => {
@@ -228,6 +301,62 @@ test('a burst that goes on is told of when its first shot is settled, not when i
   t.ok(network.revisions[0]!.at < 1001 + 2)
   t.equal(network.standing.length, 1)
   t.equal(network.standing[0]!.shots.length, 10)
+})
+
+test('an exchange of fire is one incident, and shots one after the other at two places are two', async t => {
+  for (const [order, incidents] of [
+    [[1, 2, 3, 4], 1],
+    [[1, 3, 2, 4], 2],
+  ] as const) {
+    const network = new Network(['a', 'b', 'c', 'd'])
+    // Even numbers are fired 400 m further east.
+    network.locate = scene =>
+      byNumber(scene).map(shot => {
+        const even = Number(shot.arrivals[0]?.id.at(-1)) % 2 === 0
+        return { ...shot, position: { ...shot.position, east: shot.position.east + (even ? 400 : 0) } }
+      })
+    network.run(1001)
+    for (const number of order) {
+      for (const [place, gateway] of ['a', 'b', 'c', 'd'].entries())
+        network.hear(gateway, number, network.now + 0.05 * place)
+      network.run(network.now + 0.8)
+    }
+    network.run(1040)
+    t.equal(network.standing.length, incidents)
+    t.ok(network.standing.every(({ state }) => state === 'final'))
+    t.equal(network.standing.flatMap(({ shots }) => shots).length, 4)
+    t.same(new Set(network.revisions.map(({ from }) => from)), new Set(['a']))
+    const withdrawn = network.revisions.filter(({ revision }) => revision.state === 'withdrawn')
+    for (const { revision } of withdrawn) t.equal(revision.mergedInto, network.standing[0]?.incident)
+  }
+})
+
+test('a shot that borrows an arrival of a final incident is told as one of its own', async t => {
+  const network = new Network(['a', 'b', 'c', 'd']).run(1001)
+  for (const gateway of ['a', 'b', 'c', 'd']) network.hear(gateway, 1, 1001)
+  network.run(1011)
+  t.match(network.standing, [{ state: 'final' }])
+  network.locate = scene => {
+    const [first, second] = byNumber(scene)
+    const borrowed = { id: 'd/e/1', residual: 0 }
+    return first && second ? [first, { ...second, arrivals: [...second.arrivals, borrowed] }] : []
+  }
+  for (const gateway of ['a', 'b', 'c']) network.hear(gateway, 2, 1011)
+  network.run(1040)
+  t.match(network.standing, [
+    { incident: 'a-e-1', state: 'final' },
+    { state: 'final', shots: [{ time: 1010.9 }] },
+  ])
+})
+
+test('nobody waits for a far gateway that does not tell: a shot is told within two seconds of its last arrival', async t => {
+  const network = new Network(['a', 'b', 'c', 'z']).run(1001)
+  // 900 m further west than where it is fired, so that "z" could hear it three seconds later.
+  network.locate = scene =>
+    byNumber(scene).map(shot => ({ ...shot, position: { ...shot.position, east: shot.position.east - 900 } }))
+  for (const gateway of ['a', 'b', 'c']) network.hear(gateway, 1, 1001)
+  network.run(1020)
+  t.ok(network.revisions[0]!.at < 1001 + 2, `${network.revisions[0]!.at}`)
 })
 
 test('a gun that only two of a network hear is one "heard" of the first of them, without a position', async t => {
@@ -377,6 +506,21 @@ test('an ellipse has the axes and the orientation of its covariance', async t =>
   )
 })
 
+test('what half of the arrivals of a second round makes a solution lose for a moment is not withdrawn', async t => {
+  const network = new Network(['a', 'b', 'c']).run(1001)
+  for (const gateway of ['a', 'b', 'c']) network.hear(gateway, 1, 1001)
+  while (network.revisions.length === 0) network.run(network.now + 0.1)
+  network.hear('a', 2, network.now)
+  network.locate = () => []
+  network.run(network.now + 2)
+  network.locate = byNumber
+  for (const gateway of ['b', 'c']) network.hear(gateway, 2, network.now)
+  network.run(1020)
+  t.notOk(network.revisions.some(({ revision }) => revision.state === 'withdrawn'))
+  t.match(network.standing, [{ incident: 'a-e-1', state: 'final' }])
+  t.equal(network.standing[0]!.shots.length, 2)
+})
+
 test('a shot that the next arrivals refute is withdrawn, and its last claim still names a real arrival', async t => {
   const network = new Network(['a', 'b', 'c']).run(1001)
   for (const gateway of ['a', 'b', 'c']) network.hear(gateway, 1, 1001, { gunProbability: null })
@@ -388,4 +532,29 @@ test('a shot that the next arrivals refute is withdrawn, and its last claim stil
   t.same(revision.shots, [])
   t.equal(claim.earliest.id, 'a/e/1')
   t.equal(network.standing.length, 0)
+})
+
+test('a withdrawn shot that comes back is a further revision of its incident, and one that was never told is told then', async t => {
+  for (const [told, back] of [
+    [true, 1006],
+    [false, 1003],
+  ] as const) {
+    const network = new Network(['a', 'b', 'c']).run(1001)
+    if (!told) network.locate = scene => (network.now < 1001.3 ? byNumber(scene) : [])
+    for (const gateway of ['a', 'b', 'c']) network.hear(gateway, 1, 1001, { gunProbability: null })
+    if (told) while (network.revisions.length === 0) network.run(network.now + 0.1)
+    else network.run(1001.4)
+    network.locate = () => []
+    network.run(back)
+    network.locate = byNumber
+    network.run(1015)
+    const states = network.revisions.map(({ revision }) => revision.state)
+    t.same(states, told ? ['provisional', 'withdrawn', 'updated', 'final'] : ['provisional', 'final'])
+    t.equal(new Set(network.revisions.map(({ revision }) => revision.incident)).size, 1)
+    t.same(
+      network.revisions.map(({ revision }) => revision.revision),
+      states.map((_, index) => index + 1),
+    )
+    t.equal(network.standing[0]?.shots.length, 1)
+  }
 })

@@ -148,6 +148,31 @@ test('one gateway, or two, give no place; of three, only a convincing one', asyn
   t.ok(found >= 14, `${found} of 20 between three gateways`)
 })
 
+test('three gateways are less sure of a place than twelve, and where one of them heard only an echo the ellipse says so', async t => {
+  const [corner, ...others] = grid(2, 2, 260)
+  const three = [corner!, ...others.slice(0, 2)]
+  const near: Gun = { ...pistol, east: -50, north: -50 }
+  const few = locateShots(hear({ seed: 4, places: three, guns: [near] }))[0]!
+  const many = locateShots(hear({ seed: 4, places: street, guns: [near], hearing: fading }))[0]!
+  t.ok(few.probability < many.probability, 'less probable')
+  t.ok(radius(few) > 3 * radius(many), 'a wider ellipse')
+  let reported = 0
+  let held = 0
+  for (let seed = 0; seed < 30; seed++) {
+    const scene = hear({ seed, places: three, guns: [near], echoesPerArrival: 0 })
+    const deceived = three[seed % 3]!.gateway
+    const delay = 0.06 + 0.01 * (seed % 20)
+    const arrivals = scene.arrivals.map(arrival =>
+      arrival.gateway === deceived && arrival.salience > 8 ? { ...arrival, time: arrival.time + delay } : arrival,
+    )
+    const [shot] = locateShots({ ...scene, arrivals })
+    if (!shot) continue
+    reported++
+    if (inEllipse(shot, near)) held++
+  }
+  t.ok(held >= 0.8 * reported, `${held} of ${reported} that are reported are in the ellipse`)
+})
+
 test('clocks that are seconds apart give no place', async t => {
   for (let seed = 0; seed < 12; seed++) {
     const options: SceneOptions = { seed, places: street, guns: [pistol], hearing: fading }
@@ -213,6 +238,8 @@ test('temperature and wind count', async t => {
   t.ok(!wrong || off(wrong, gun) > off(right, gun), 'a wrong temperature moves the place')
   const unknown = locateShots({ ...scene, weather: { ...cold, temperature: null } })[0]
   t.ok(!unknown || radius(unknown) > radius(right), 'an unknown one widens it')
+  const gust = locateShots({ ...scene, weather: { ...cold, windSpeed: null, windFrom: null } })[0]
+  t.ok(gust && radius(gust) > radius(right), 'so does an unknown wind')
 
   const west = airOf({ ...still, windSpeed: 10, windFrom: 270 })
   t.ok(Math.abs(travelTime(west, 1000, 0, 0) - 1000 / (west.speed + 10)) < 1e-9, 'downwind is faster')

@@ -2,8 +2,11 @@ import { test } from 'tap'
 import type { Arrival, GatewayPlace, LocatedShot } from '../../gateway/acoustics/arrival.js'
 import { TangentPlane } from '../../gateway/acoustics/geodesy.js'
 import { Hearing, type Locator } from '../../gateway/acoustics/hearing.js'
+import { locateShots } from '../../gateway/acoustics/locate.js'
 import { type DistrustChange, TrustBook } from '../../gateway/acoustics/trust.js'
 import { Street, type Wrong, weather } from './street.js'
+
+const plane = new TangentPlane({ latitude: 40.44, longitude: -79.99, altitude: 230 })
 
 /** One gateway's book after so many shots around the street, and what it told after which of them. */
 class Trial {
@@ -149,7 +152,6 @@ test('what a gateway owns up to is no fault, and where it says that it was moved
 test('the hearing tells a wrong clock once, and the locator gets its arrivals with the error that was found', async t => {
   const street = new Street(101, 6)
   street.wrong.set('b', { clock: 0.05 })
-  const plane = new TangentPlane({ latitude: 40.44, longitude: -79.99, altitude: 230 })
   const { gateways } = street
   const own: GatewayPlace = gateways.get('a')!
   let shot = street.fire(1e6)
@@ -215,6 +217,58 @@ test('the hearing tells a wrong clock once, and the locator gets its arrivals wi
   t.ok(seen.get('b')! > 0.04, 'the liar counts for little')
   t.equal(seen.get('c'), 0.002, 'the others for what they say')
 })
+
+test('in a stream of shots that are really located, a wrong survey and a wrong clock are named, by the offender itself too', async t => {
+  for (const [offender, wrong, kind, size] of [
+    ['e', { east: 20 }, 'position', 20],
+    ['b', { clock: 0.05 }, 'clock', 0.05],
+  ] as const) {
+    const street = new Street(112, 6)
+    street.wrong.set(offender, wrong)
+    const observers = new Map([...new Set(['a', offender])].map(gateway => [gateway, located(street, gateway)]))
+    const told = new Map([...observers.keys()].map((gateway): [string, DistrustChange[]] => [gateway, []]))
+    for (let n = 0; n < 60; n++) {
+      const now = 1e6 + 30 * n
+      const { arrivals } = street.fire(now)
+      for (let after = 1; after <= 12; after++) {
+        for (const [observer, hearing] of observers) {
+          for (const { gateway, position, positionError } of street.gateways.values()) {
+            const heardUntil = now + after
+            const heard = arrivals.filter(
+              each => each.gateway === gateway && each.time < heardUntil && each.time >= heardUntil - 1,
+            )
+            if (gateway === observer) hearing.hear(heard, heardUntil, heardUntil)
+            else {
+              const report = { gateway, epoch: 'e', position: plane.toGeodetic(position), positionError, heardUntil }
+              hearing.receive({ ...report, arrivals: heard }, heardUntil)
+            }
+          }
+          told.get(observer)?.push(...hearing.advance(now + after).distrust)
+        }
+      }
+    }
+    for (const [observer, changes] of told) {
+      t.match(changes, [{ gateway: offender, state: 'raised', fault: { kind } }], `${observer} of ${offender}`)
+      t.equal(changes.length, 1)
+      const { fault } = observers.get(observer)!.standing(offender)
+      t.ok(Math.abs(fault!.estimate - size) < 0.4 * size, `${fault!.estimate}`)
+    }
+  }
+})
+
+function located(street: Street, gateway: string): Hearing {
+  const { position, positionError } = street.gateways.get(gateway)!
+  return new Hearing({
+    gateway,
+    epoch: 'e',
+    position: plane.toGeodetic(position),
+    positionError,
+    weather,
+    locate: locateShots,
+    heartbeat: 10,
+    loneSalience: 30,
+  })
+}
 
 /** What a locator would take: the direct sounds, as it has them. */
 function nearest({ direct }: { direct: ReadonlyMap<string, Arrival> }, arrivals: readonly Arrival[]) {

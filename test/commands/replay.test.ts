@@ -190,23 +190,38 @@ test('a recording that is bad is named and the others are used', async t => {
     bytes.writeUInt32LE(8000, 28)
     writeFileSync(audio, bytes)
   })
+  const unknown = badCopy(folder, 'unknown-array', (_, set) => {
+    for (const gateway of set.gateways.slice(0, 1)) gateway.array = 'respeeker-4'
+  })
   const picture = join(folder, 'slow.svg')
   const outcomes = await Promise.all([
     replay('--json', truncated),
     replay('--json', silent),
     replay('--json', '--plot', picture, slow),
+    replay('--json', unknown),
   ])
-  const codes = ['PW_RECORDING_TRUNCATED', 'PW_RECORDING_NOT_AUDIO', 'PW_SAMPLE_RATE']
+  const { gateways } = setSchema.parse(JSON.parse(readFileSync(recordingSet, 'utf8')))
+  const codes = ['PW_RECORDING_TRUNCATED', 'PW_RECORDING_NOT_AUDIO', 'PW_SAMPLE_RATE', 'PW_RECORDING_ARRAY']
   outcomes.forEach(({ status, output, errors }, index) => {
     const code = codes[index] ?? ''
     t.equal(status, 1, code)
-    t.equal(JSON.parse(errors).error.code, code)
+    const { error } = JSON.parse(errors)
+    t.equal(error.code, code)
+    t.ok(error.message.includes(gateways[0]?.id), error.message)
     const near = distances(output).filter(distance => distance < 25)
     t.ok(near.length >= 3, `${code}: ${near.length} shots found`)
   })
   const svg = readFileSync(picture, 'utf8')
   t.equal(faultOfXml(svg), null)
   t.match(svg, />PW_SAMPLE_RATE</, 'the picture names what was wrong')
+})
+
+test('a set without gateways is no mistake: nothing was heard', async t => {
+  const empty = badCopy(temporaryFolder(t), 'empty', (_, set) => {
+    set.gateways = []
+  })
+  t.match(await replay('--json', empty), { status: 0, output: '', errors: '' })
+  t.match(await replay(empty), { status: 0, output: 'The set has no gateways.\n', errors: '' })
 })
 
 test('a set that cannot be used, or a picture that cannot be drawn, ends the command before it listens', async t => {

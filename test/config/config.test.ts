@@ -197,7 +197,7 @@ test('unknown keys get the nearest name, or the place where they belong', t => {
   t.strictSame(hints('latitude: 4\n'), ['it belongs to gateway.position: check the indentation'])
   t.strictSame(hints('  site: x\n'), ['it belongs to the top of the file: check the indentation'])
   t.strictSame(hints('plateReaders: [{ name: a, driver: simulator, plates: [A], layout: x }]\n'), [
-    'only where driver is serial',
+    'only where driver is serial or tcp or tcp-server',
   ])
   t.strictSame(hints('cheese: {}\n'), [null])
   t.end()

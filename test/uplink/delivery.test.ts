@@ -143,7 +143,7 @@ for (const kind of brokerKinds) {
     })
 
     await t.test('on the broker’s word alone, an alert that nobody listens to counts as undelivered', async t => {
-      const gateway = gatewayOn(t, broker, { acknowledge: 'broker', hubKeys: [] })
+      const gateway = gatewayOn(t, broker, { delivery: { acknowledge: 'broker' }, hubKeys: [] })
       await gateway.append(faultDraft('one'))
       if (kind.name.startsWith('aedes')) {
         await until('taken', () => gateway.delivered())

@@ -1,55 +1,13 @@
-import { createSigningKey, publicJwkOf, type SigningKey } from '../../gateway/messages/keys.js'
+import { createSigningKey } from '../../gateway/messages/keys.js'
 import { sealEvent } from '../../gateway/messages/seal.js'
 import type { EventDraft, MessageData } from '../../gateway/messages/table.js'
-import { formatTime } from '../../gateway/messages/time.js'
+import { site, time } from '../../scripts/delivery/drafts.js'
 
-export const site = 'springfield'
-export const time = 1_545_180_568.5
+export { capabilities, faultDraft, gunfireDraft, site, time } from '../../scripts/delivery/drafts.js'
+
 export const uplinkKey = createSigningKey()
 export const sensingKey = createSigningKey()
 export const hubKey = createSigningKey()
-
-export function faultDraft(detail: string): EventDraft<'fault'> {
-  const data = { fault: 'silent', code: null, part: 'north', state: 'raised', detail, since: formatTime(time) } as const
-  return { name: 'fault', time, exercise: true, data }
-}
-
-export function gunfireDraft(incident: string): EventDraft<'gunfire'> {
-  const data: MessageData<'gunfire'> = {
-    incident,
-    revision: 1,
-    state: 'final',
-    mergedInto: null,
-    reviewed: false,
-    quality: 'heard',
-    weapon: 'unknown',
-    shots: [],
-    policy: 'a'.repeat(64),
-  }
-  return { name: 'gunfire', time, exercise: true, data }
-}
-
-export function capabilities(
-  gateway: string,
-  keys: Partial<Record<'sensing' | 'uplink' | 'vision', SigningKey>>,
-): MessageData<'capabilities'> {
-  const roles = ['sensing', 'uplink', 'vision'] as const
-  return {
-    site,
-    gateway,
-    version: '0.1.0',
-    position: null,
-    positionError: null,
-    arrays: [],
-    readers: [],
-    keys: roles.flatMap(role => {
-      const key = keys[role]
-      if (key === undefined) return []
-      return [{ role, kid: key.kid, jwk: publicJwkOf(key.publicKey), from: formatTime(time) }]
-    }),
-    messages: [],
-  }
-}
 
 /** The final bytes of an event of a gateway's sensing role. */
 export function sealed(
