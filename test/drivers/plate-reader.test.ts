@@ -480,3 +480,29 @@ test('Wiegand frames', async t => {
     t.match(readsOf(items), [{ text: 'HK55EVB', discarded: { frames: 3 } }])
   })
 })
+
+test('an acknowledgement goes back over the line for an intact frame, and for no other', async t => {
+  const layout = await loadPlateReaderLayout('nedap-anpr-protocolled', devices)
+  const [example] = layout.examples
+  const server = createServer()
+  const answers: Buffer[] = []
+  server.on('connection', socket => {
+    socket.on('error', () => {})
+    socket.on('data', chunk => answers.push(chunk))
+    socket.write(example!.hex.map((byte, index) => (index === 14 ? byte ^ 1 : byte)))
+    socket.write(example!.hex)
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const reader = new TcpPlateReader({ name: 'lane-1', layout, host: '127.0.0.1', port, clock: systemClock })
+  const controller = new AbortController()
+  for await (const item of reader.readings(controller.signal)) {
+    if (item.kind !== 'plate') continue
+    t.match(item, { text: '46HVR9', discarded: { frames: 1 } })
+    while (Buffer.concat(answers).length < example!.acknowledged!.length) await pause(5)
+    controller.abort()
+  }
+  t.same([...Buffer.concat(answers)], [...example!.acknowledged!])
+  server.close()
+})
