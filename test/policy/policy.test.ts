@@ -25,6 +25,7 @@ const days = fc.double({ min: 0, max: 3660, noNaN: true })
 const policies: fc.Arbitrary<Policy> = fc.record({
   version: fc.constant(1),
   purposes: names,
+  hotlistDefaults: fc.record({ purposes: names, validForHours: fc.double({ min: 0, max: 8784, noNaN: true }) }),
   keepDays: fc.record({ gunfire: days, plateHit: days, audio: days, picture: days, audit: days }),
   evidence: fc.record({
     audioSeconds: fc.double({ min: 0, max: 60, noNaN: true }),
