@@ -70,6 +70,7 @@ test('a list is imported and its entries are found, exactly and by look-alikes, 
       effective: null,
       expires: Date.UTC(2026, 3, 1) / 1000,
       oneEdit: false,
+      issue: answer.candidates[0]?.issue,
     },
     {
       list: 'city',
@@ -81,8 +82,10 @@ test('a list is imported and its entries are found, exactly and by look-alikes, 
       effective: null,
       expires: Date.UTC(2026, 3, 1, 11) / 1000,
       oneEdit: false,
+      issue: answer.candidates[1]?.issue,
     },
   ])
+  for (const { issue } of answer.candidates) t.match(issue, /^[0-9a-f]{32}$/)
   t.equal(hotlist.find('A8O12E4', now).candidates.length, 0)
   t.equal(hotlist.find('A80I2E4', now).candidates.length, 0)
   t.equal(hotlist.find('A8OI234', now).candidates.length, 2, 'look-alikes at any place')
