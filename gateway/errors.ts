@@ -60,9 +60,43 @@ export const errorTable = {
     summary: 'Another import of the hotlist {list} is under way.',
     advice: 'Wait until it has ended, then import again.',
   },
+  PW_HOTLIST_CLOCK_BEHIND: {
+    summary: 'By the clock the hotlist {list} is yet to be made, so nothing matches it.',
+    advice: 'See to the clock of this gateway; the list counts again when it is right.',
+  },
   PW_HOTLIST_DAMAGED: {
     summary: 'The hotlist {list} cannot be read.',
-    advice: 'Import it again, or go back to the generation before it.',
+    advice: 'Import it again, or go back with polewatch hotlist rollback.',
+  },
+  PW_HOTLIST_DEFAULT: {
+    summary: 'The hotlist {list} has a default that the policy does not allow: {why}.',
+    advice:
+      'Take it out of the configuration, so that entries without purpose or expiry are refused, or have the policy name it under hotlistDefaults.',
+  },
+  PW_HOTLIST_DELTA_BASE: {
+    summary:
+      'The change of the hotlist {list} was made for another list than the one in use: {why}. Nothing has changed.',
+    advice: 'Apply the changes in their order, or import the whole list.',
+  },
+  PW_HOTLIST_DELTA_INVALID: {
+    summary: 'The file is no change of the hotlist {list}: {why}.',
+    advice: 'Look at docs/hotlists.md for what such a file holds.',
+  },
+  PW_HOTLIST_DELTA_LATE: {
+    summary: 'The change of the hotlist {list} was to be applied by {expires}. Nothing has changed.',
+    advice: 'Import the whole list, or ask for a newer change; check the clock of this gateway.',
+  },
+  PW_HOTLIST_DELTA_REFUSED: {
+    summary: 'The change of the hotlist {list} does not fit: {count} refused, the first {first}. Nothing has changed.',
+    advice: 'A change is applied whole or not at all. Have it corrected, or import the whole list.',
+  },
+  PW_HOTLIST_DELTA_REPLAYED: {
+    summary: 'The change of the hotlist {list} was applied before.',
+    advice: 'Nothing is to be done, unless the list was taken back since: then import the whole list.',
+  },
+  PW_HOTLIST_DELTA_UNTRUSTED: {
+    summary: 'The change of the hotlist {list} is not signed by a key that the configuration trusts: {why}.',
+    advice: 'Do not apply it by other means before you know who made it. Keys are named under deltaKeys of the list.',
   },
   PW_HOTLIST_EMPTY: {
     summary: 'No line of the file for the hotlist {list} was accepted: {why}. The list in use has not changed.',
@@ -77,6 +111,10 @@ export const errorTable = {
     summary: 'A hotlist cannot have that name.',
     advice: 'Use lower-case letters, digits and hyphens, at most 63, and begin with a letter or digit.',
   },
+  PW_HOTLIST_NEWER_DAMAGED: {
+    summary: 'The newest generation of the hotlist {list} cannot be read; the one before is still in use.',
+    advice: 'Import it again, or go back with polewatch hotlist rollback.',
+  },
   PW_HOTLIST_NO_PREVIOUS: {
     summary: 'The hotlist {list} has no earlier generation to go back to.',
     advice: 'Import the list again.',
@@ -84,11 +122,15 @@ export const errorTable = {
   PW_HOTLIST_SHRANK: {
     summary:
       'The hotlist {list} would shrink from {before} to {accepted} entries, {refused} lines refused. The one in use has not changed.',
-    advice: 'See whether the file is whole. If it is meant so, import it again and allow it to shrink.',
+    advice: 'See whether the file is whole. If it is meant so, take it again with --allow-shrink.',
   },
   PW_HOTLIST_SOURCE: {
     summary: 'The hotlist file cannot be read: {why}.',
     advice: 'Check the path and that the user of this process may read it.',
+  },
+  PW_HOTLIST_STALE: {
+    summary: 'The hotlist {list} is too old to act on, so nothing matches it.',
+    advice: 'Import it anew; staleAfterHours of the list says how old it may become.',
   },
   PW_HUB_RECORD: {
     summary: 'The record {file} cannot be written: {why}.',
@@ -166,6 +208,14 @@ export const errorTable = {
     summary: 'A message has the type {type}, which this version does not know.',
     advice: 'Update this end; until then the message is counted but not read.',
   },
+  PW_MICROPHONE: {
+    summary: '{part}: {what}.',
+    advice: 'It helps to {todo}.',
+  },
+  PW_PICTURE_UNREADABLE: {
+    summary: 'The picture {file} cannot be read: {why}.',
+    advice: 'Check the path, and that the file is a whole JPEG, PNG, WebP, TIFF or AVIF picture.',
+  },
   PW_PLOT_FILE: {
     summary: 'The picture {file} cannot be written: {why}.',
     advice: 'Choose a folder that is there and that the user of this process may write to.',
@@ -175,14 +225,6 @@ export const errorTable = {
       'The gateway {gateway} stands about {off} of where it says, give or take {error} m: {shots} shots that others located show it.',
     advice:
       'Survey its place again and correct gateway.position in its configuration. Until then it counts for little.',
-  },
-  PW_MICROPHONE: {
-    summary: '{part}: {what}.',
-    advice: 'It helps to {todo}.',
-  },
-  PW_PICTURE_UNREADABLE: {
-    summary: 'The picture {file} cannot be read: {why}.',
-    advice: 'Check the path, and that the file is a whole JPEG, PNG, WebP, TIFF or AVIF picture.',
   },
   PW_RECORDING_ARRAY: {
     summary: 'The gateway {gateway} is left out, since the geometry of its array cannot be used: {why}.',

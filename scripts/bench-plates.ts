@@ -103,7 +103,7 @@ function lookUp(directory: string, entries: number): z.infer<typeof looked> {
   let withoutState = 0
   for (const text of unlisted) {
     const answer = hotlist.find(text, now)
-    const read = { text, confidence: 0.95, agreeingReaders: 1, time: now }
+    const read = { text, confidence: 0.95, agreeingReaders: 1, statesDiffer: false, time: now }
     if (matchRead({ ...read, state: 'PA' }, answer, defaultMatchRules).matches.length > 0) withState++
     if (matchRead({ ...read, state: null }, answer, defaultMatchRules).matches.length > 0) withoutState++
   }

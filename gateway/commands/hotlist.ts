@@ -1,21 +1,8 @@
-import { join } from 'node:path'
 import type { Command } from 'commander'
-import { devicesFolder } from '../../drivers/device-files.js'
-import { defaultConfigurationFile, deviceNames, loadConfiguration } from '../config/load.js'
-import { loadPolicy } from '../config/policy-file.js'
-import type { Configuration, HotlistSettings } from '../config/schema.js'
-import { PolewatchError } from '../errors.js'
-import { refusalReasons } from '../hotlist/entries.js'
-import { Hotlist } from '../hotlist/hotlist.js'
-import { importHotlist } from '../hotlist/import.js'
-import { matchRead } from '../plates/match.js'
-import { normalisePlate, normaliseState } from '../plates/text.js'
-import { permittedWords } from '../policy/policy.js'
-import { systemTime } from './role.js'
-import { bold, exitStatus, ProgressBar, print, printJson } from './terminal.js'
-
-/** Refused lines shown to a person; --json gives all. */
-const refusedShown = 20
+import { defaultConfigurationFile } from '../config/load.js'
+import { applyChange, signChange } from './hotlist-delta.js'
+import { importList } from './hotlist-import.js'
+import { find, rollBack, showStatus } from './hotlist-show.js'
 
 export function define(command: Command): void {
   command
@@ -30,7 +17,40 @@ export function define(command: Command): void {
       'after',
       '\nExample:\n  polewatch hotlist import --list state wanted.csv\n\nExit status 1 when lines were refused.',
     )
-    .action(async (file: string | undefined, options: ImportOptions) => importList(file, options))
+    .action(importList)
+  command
+    .command('delta')
+    .description('Applies a signed change to a list: whole, as a new generation, or not at all.')
+    .argument('<FILE>', 'the change, signed by a key that the configuration names under deltaKeys')
+    .option('--config <FILE>', 'the configuration', defaultConfigurationFile)
+    .option('--list <NAME>', 'which list of the configuration; needed where it has several')
+    .option('--allow-shrink', 'take the change even if it removes more than a fifth of the entries')
+    .option('--json', 'one JSON line a refused part and a warning, then one with the outcome')
+    .addHelpText('after', '\nExample:\n  polewatch hotlist delta --list state changes.json')
+    .action(applyChange)
+  command
+    .command('sign')
+    .description('Signs a change of a list, where changes are made: at the agency or the hub, never on a pole.')
+    .argument('<FILE>', 'the change; docs/hotlists.md says what it holds')
+    .requiredOption('--key <FILE>', 'PEM file with the private Ed25519 key')
+    .option('--json', 'accepted for uniformity: the signed change is JSON anyway')
+    .addHelpText('after', '\nExample:\n  polewatch hotlist sign --key agency.key changes.json > signed.json')
+    .action(signChange)
+  command
+    .command('rollback')
+    .description('Goes back to the generation before, for a list that turned out wrong.')
+    .option('--config <FILE>', 'the configuration', defaultConfigurationFile)
+    .option('--list <NAME>', 'which list of the configuration; needed where it has several')
+    .option('--json', 'one JSON line with the outcome')
+    .addHelpText('after', '\nExample:\n  polewatch hotlist rollback --list state')
+    .action(rollBack)
+  command
+    .command('status')
+    .description('Shows each list: its generation, its size, its age and what a change of it has to name as its base.')
+    .option('--config <FILE>', 'the configuration', defaultConfigurationFile)
+    .option('--json', 'one JSON line a list')
+    .addHelpText('after', '\nExample:\n  polewatch hotlist status\n\nExit status 1 when a list cannot be used.')
+    .action(showStatus)
   command
     .command('find')
     .description(
@@ -44,111 +64,5 @@ export function define(command: Command): void {
       'after',
       '\nExample:\n  polewatch hotlist find ABC1234 --state PA\n\nExit status 1 when nothing matches.',
     )
-    .action((plate: string, options: FindOptions) => find(plate, options))
-}
-
-interface ImportOptions {
-  readonly config: string
-  readonly list?: string
-  readonly allowShrink?: boolean
-  readonly json?: boolean
-}
-
-interface FindOptions {
-  readonly config: string
-  readonly state?: string
-  readonly json?: boolean
-}
-
-async function importList(file: string | undefined, options: ImportOptions): Promise<void> {
-  const configuration = load(options.config)
-  const list = chooseList(configuration, options.list)
-  const source = file ?? list.file
-  if (source === null)
-    throw new PolewatchError('PW_USAGE', { why: `the configuration names no file for the list ${list.name}` })
-  const bar = new ProgressBar(`Importing ${list.name}`)
-  const { validForHours, purposeDefault, stateDefault } = list
-  const result = await importHotlist({
-    listName: list.name,
-    directory: join(configuration.paths.state, 'hotlist'),
-    source,
-    mapping: list.mapping ?? list.preset,
-    defaults: {
-      ...(purposeDefault === null ? {} : { purpose: purposeDefault }),
-      ...(stateDefault === null ? {} : { state: stateDefault }),
-      ...(validForHours === null ? {} : { validFor: validForHours * 3600 }),
-    },
-    purposes: permittedWords(loadPolicy(configuration.policyFile).policy, list.purposes),
-    allowShrink: options.allowShrink === true,
-    now: systemTime(),
-    onProgress: ({ accepted, stage }) => bar.note(`${accepted.toLocaleString('en')} entries, ${stage}`),
-  })
-  bar.end()
-  const { refused, warnings, refusedCount, accepted, generation, sha256 } = result
-  if (options.json) {
-    for (const each of refused) printJson({ refused: each })
-    for (const warning of warnings) printJson({ warning })
-    printJson({ list: list.name, generation, accepted, refused: refusedCount, sha256 })
-  } else {
-    print(
-      `${bold(list.name)}: ${accepted.toLocaleString('en')} entries imported as generation ${generation}, ${refusedCount} lines refused.`,
-    )
-    for (const { line, reason } of refused.slice(0, refusedShown)) print(`  line ${line}: ${refusalReasons[reason]}`)
-    if (refusedCount > refusedShown) print(`  … and ${refusedCount - refusedShown} more; --json lists them all`)
-    for (const { message } of warnings.slice(0, refusedShown)) print(`  ${message}`)
-  }
-  if (refusedCount > 0) process.exitCode = exitStatus.fault
-}
-
-function find(plate: string, options: FindOptions): void {
-  const configuration = load(options.config)
-  const normalised = normalisePlate(plate)
-  if ('fault' in normalised) throw new PolewatchError('PW_USAGE', { why: `the text is no plate (${normalised.fault})` })
-  const now = systemTime()
-  const read = {
-    text: normalised.text,
-    confidence: null,
-    state: normaliseState(options.state ?? null),
-    agreeingReaders: 1,
-    time: now,
-  }
-  let found = 0
-  for (const { name, staleAfterHours } of configuration.hotlist.lists) {
-    const list = Hotlist.open(join(configuration.paths.state, 'hotlist'), name, { maximumAge: staleAfterHours * 3600 })
-    const answer = list.find(read.text, now)
-    if (answer.freshness !== 'fresh' && !options.json)
-      print(`${name}: the list is ${answer.freshness} and matches nothing.`)
-    const exact = matchRead(read, answer).matches
-    for (const match of exact.length > 0 ? exact : matchRead(read, list.findOneEdit(read.text, now)).matches) {
-      found++
-      if (options.json) printJson({ list: name, freshness: answer.freshness, ...match })
-      else {
-        const { entry, tier, differing, reasons } = match
-        print(
-          `${bold(tier)}: entry ${entry.id} of ${name}, ${entry.purpose}, until ${new Date(entry.expires * 1000).toISOString()}`,
-        )
-        for (const { position, read: seen, listed } of differing)
-          print(`  character ${position}: read ${seen}, listed ${listed}`)
-        print(`  ${reasons.join(', ')}`)
-      }
-    }
-    list.close()
-  }
-  if (found === 0 && !options.json) print('Nothing on any list matches.')
-  if (found === 0) process.exitCode = exitStatus.fault
-}
-
-function load(file: string): Configuration {
-  return loadConfiguration(file, deviceNames(devicesFolder))
-}
-
-function chooseList({ hotlist }: Configuration, name: string | undefined): HotlistSettings {
-  const names = hotlist.lists.map(list => list.name).join(', ')
-  const list =
-    name === undefined && hotlist.lists.length === 1 ? hotlist.lists[0] : hotlist.lists.find(each => each.name === name)
-  if (list === undefined) {
-    const why = names === '' ? 'the configuration has no hotlist' : `name one of the lists with --list: ${names}`
-    throw new PolewatchError('PW_USAGE', { why })
-  }
-  return list
+    .action(find)
 }

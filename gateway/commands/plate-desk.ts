@@ -1,15 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import type { PlateRead } from '../../drivers/plate-reader/plate-reader.js'
+import type { HashedRead, PlateRead } from '../../drivers/plate-reader/plate-reader.js'
 import { PolewatchError } from '../errors.js'
 import type { Hotlist } from '../hotlist/hotlist.js'
-import type { EventDraft, MessageData } from '../messages/table.js'
-import { formatTime } from '../messages/time.js'
-import { defaultMatchRules, type Match, type MatchRules, matchRead } from '../plates/match.js'
-import { type Passage, Passages } from '../plates/passages.js'
+import type { EntryVerdict, Verdicts } from '../hotlist/verdicts.js'
+import type { EventDraft } from '../messages/table.js'
+import { defaultMatchRules, type Freshness, type Match, type MatchRules, matchRead } from '../plates/match.js'
+import { defaultPassageSettings, type Passage, Passages } from '../plates/passages.js'
+import { countedAs, type Tally } from '../plates/tally.js'
 import { normalisePlate, normaliseState } from '../plates/text.js'
-import { systemTime } from './role.js'
-
-type PlateHit = MessageData<'plate-hit'>
+import { type Circumstances, grown, type PlateHit, plateHit, saysOtherwise } from './plate-hit.js'
 
 /** What one reader is told to assume where it says nothing itself. */
 export interface ReaderSettings {
@@ -19,25 +18,47 @@ export interface ReaderSettings {
   readonly minimumConfidence: number
 }
 
+/** Why a list cannot be used, or its newest generation cannot; null when all is well. */
+export type ListFault = Exclude<Freshness, 'fresh'> | 'newer-damaged'
+
 export interface PlateDeskOptions {
   readonly gateway: string
   readonly exercise: boolean
   readonly policy: string
+  /** Whether the policy in force allows matching for a purpose. */
+  readonly permits: (purpose: string) => boolean
   readonly lists: readonly Hotlist[]
+  readonly verdicts: Verdicts
+  readonly tally: Tally
   readonly confirmedConfidence: number
+  /** Wall clock, seconds since 1970 UTC. */
+  readonly clock: () => number
   readonly append: (draft: EventDraft<'plate-hit'>) => Promise<void>
-  /** A list that cannot be used, or can again: fault name, or null. */
-  readonly listState: (list: string, fault: 'stale' | 'absent' | 'clock-behind' | 'damaged' | null) => void
+  /** Told at every look at a list whether it can be used. */
+  readonly listState: (list: string, fault: ListFault | null) => void
+  /** Told when another generation of a list is in use. */
+  readonly listChanged: (list: string, generation: number, sha256: string) => void
 }
 
-/** What was done with the reads so far. A read that matches nothing leaves no more than a count. */
+/** What was done with the reads since the start. A read that matches nothing leaves no more than a count. */
 export interface PlateCounts {
   reads: number
+  hashes: number
   unusable: number
   unsure: number
   repeats: number
   withoutMatch: number
   hits: number
+  silenced: number
+  purposeNotAllowed: number
+}
+
+/** Characters of the longest text of a reader that a message holds. */
+const longestField = 64
+
+/** What a hub said of a hit: the entry that it was for, as the hit named it. */
+export type HitVerdict = Omit<EntryVerdict, 'verdict'> & {
+  readonly verdict: 'confirmed' | 'false' | EntryVerdict['verdict']
 }
 
 /**
@@ -45,19 +66,40 @@ export interface PlateCounts {
  * told with how it matched. Whatever does not match is forgotten with the passage.
  */
 export class PlateDesk {
-  readonly counts: PlateCounts = { reads: 0, unusable: 0, unsure: 0, repeats: 0, withoutMatch: 0, hits: 0 }
+  readonly counts: PlateCounts = {
+    reads: 0,
+    hashes: 0,
+    unusable: 0,
+    unsure: 0,
+    repeats: 0,
+    withoutMatch: 0,
+    hits: 0,
+    silenced: 0,
+    purposeNotAllowed: 0,
+  }
   readonly #options: PlateDeskOptions
   readonly #rules: MatchRules
-  readonly #passages = new Passages<PlateHit[]>()
+  readonly #passages: Passages<PlateHit[]>
+  readonly #generations = new Map<string, string | null>()
 
   constructor(options: PlateDeskOptions) {
     this.#options = options
     this.#rules = { ...defaultMatchRules, minimumConfidence: options.confirmedConfidence }
+    this.#passages = new Passages(defaultPassageSettings, passage => this.#settle(passage))
   }
 
-  /** Resolves when every hit of the read is committed; rejects with the journal's error. */
-  async take(read: PlateRead, settings: ReaderSettings): Promise<void> {
+  /**
+   * Takes a read, with the ids of its pictures. Resolves when every hit of it is committed; rejects with the journal's error. A
+   * hash is counted and goes no further: it says too little of a plate to alert.
+   */
+  async take(read: PlateRead | HashedRead, settings: ReaderSettings, pictures: readonly string[] = []): Promise<void> {
+    const { tally, clock } = this.#options
     this.counts.reads++
+    tally.count('reads', clock())
+    if (read.kind === 'hashed-plate') {
+      this.counts.hashes++
+      return
+    }
     const normalised = normalisePlate(read.text)
     if ('fault' in normalised) {
       this.counts.unusable++
@@ -67,56 +109,111 @@ export class PlateDesk {
       this.counts.unsure++
       return
     }
-    const { text } = normalised
-    const { relation, passage, corrected, newReader } = this.#passages.observe({
+    const lane = settings.lane ?? fitting(read.lane)
+    const { relation, passage, corrected, changed } = this.#passages.observe({
       reader: settings.name,
-      lane: settings.lane ?? read.lane,
-      text,
+      lane,
+      raw: read.text.slice(0, longestField),
+      text: normalised.text,
       confidence: read.confidence,
+      state: normaliseState(fitting(read.state)),
       time: read.systemTime,
     })
-    if (relation === 'repeat' && !newReader) {
-      this.counts.repeats++
-      return
+    if (relation !== 'repeat') tally.count('scans', clock())
+    else this.counts.repeats++
+    if (relation === 'repeat' && !changed && pictures.length === 0) return
+    const circumstances = {
+      country: fitting(read.country),
+      lane,
+      direction: read.direction ?? settings.direction,
+      time: read.systemTime,
+      reader: settings.name,
+      pictures,
     }
-    const hits = this.#match(read, settings, passage)
-    if (hits.length === 0) this.counts.withoutMatch++
-    const replaced = [...(corrected?.hit ?? []), ...(relation === 'repeat' ? (passage.hit ?? []) : [])]
-    // Kept before the first wait, so that the next read of this passage finds them.
+    await this.#tellAll(this.#decide(passage, corrected, circumstances))
+  }
+
+  /**
+   * To be called about once a second: tells how often a plate was read once its passage is over, and whether each list can
+   * be used, also while nothing drives by.
+   */
+  advance(): void {
+    const now = this.#options.clock()
+    this.#passages.forget(now)
+    for (const list of this.#options.lists) this.#look(list, now)
+  }
+
+  /**
+   * Takes a hub's verdict on a hit. "misread" and "not-wanted" silence the entry until it is issued anew; they are on the
+   * disk when this returns. Throws what the file system says; then the verdict holds until the process ends.
+   */
+  verdict(verdict: HitVerdict): 'silenced' | 'noted' {
+    const { hit, list, generation, entry, issue, by, time } = verdict
+    if (verdict.verdict !== 'misread' && verdict.verdict !== 'not-wanted') return 'noted'
+    this.#options.verdicts.add({ hit, list, generation, entry, issue, by, time, verdict: verdict.verdict })
+    return 'silenced'
+  }
+
+  /** What is to be told now that a passage has a text, or that more is known of it: the message of each hit, in order. */
+  #decide(
+    passage: Passage<PlateHit[]>,
+    corrected: Passage<PlateHit[]> | null,
+    circumstances: Circumstances,
+  ): PlateHit[] {
+    const before = passage.hit ?? []
+    const matches = this.#match(passage)
+    if (matches.length === 0 && passage.hit === null) this.counts.withoutMatch++
+    const told: PlateHit[] = []
+    const hits = matches.map(match => {
+      const known = before.find(({ entry }) => isOf(entry, match))
+      const id = known?.hit ?? `${this.#options.gateway}-${randomBytes(6).toString('hex')}`
+      const pictures = [...new Set([...(known?.pictures ?? []), ...circumstances.pictures])]
+      const hit = plateHit(id, match, passage, { ...circumstances, pictures }, this.#options.policy)
+      if (known !== undefined && !saysOtherwise(known, hit)) return known
+      if (known === undefined) this.#count(match)
+      const message: PlateHit = { ...hit, state: known === undefined ? 'new' : 'updated' }
+      told.push(message)
+      return message
+    })
+    // Kept before anything is awaited, so that the next read of this passage finds them.
     passage.hit = hits
-    for (const old of replaced) {
-      if (hits.some(({ hit }) => hit === old.hit)) continue
-      await this.#tell({ ...old, state: 'superseded', supersededBy: hits[0]?.hit ?? null })
-    }
-    for (const hit of hits) {
-      this.counts.hits++
-      await this.#tell(hit)
-    }
+    const superseded = [...(corrected?.hit ?? []), ...before]
+      .filter(old => !hits.some(({ hit }) => hit === old.hit))
+      .map((old): PlateHit => {
+        const heir = hits.find(({ entry }) => entry.list === old.entry.list && entry.id === old.entry.id) ?? hits[0]
+        return { ...old, state: 'superseded', supersededBy: heir?.hit ?? null }
+      })
+    return [...superseded, ...told]
   }
 
-  #match(read: PlateRead, settings: ReaderSettings, passage: Passage<PlateHit[]>): PlateHit[] {
-    const hits: PlateHit[] = []
-    for (const match of this.#options.lists.flatMap(list => this.#lookUp(list, read, passage))) {
-      const known = passage.hit?.find(({ entry }) => entry.list === match.entry.list && entry.id === match.entry.id)
-      hits.push(this.#hit(match, read, settings, passage, known?.hit ?? null))
-    }
-    return hits
+  #match(passage: Passage<PlateHit[]>): Match[] {
+    return this.#options.lists
+      .flatMap(list => this.#lookUp(list, passage))
+      .filter(({ entry }) => {
+        if (!this.#options.permits(entry.purpose)) {
+          this.counts.purposeNotAllowed++
+          return false
+        }
+        if (!this.#options.verdicts.silences(entry.issue)) return true
+        this.counts.silenced++
+        this.#options.tally.count('silenced', this.#options.clock())
+        return false
+      })
   }
 
-  #lookUp(list: Hotlist, read: PlateRead, passage: Passage<PlateHit[]>): readonly Match[] {
-    const now = systemTime()
-    const { list: name } = list.status(now)
+  #lookUp(list: Hotlist, passage: Passage<PlateHit[]>): readonly Match[] {
+    const now = this.#options.clock()
+    const name = this.#look(list, now)
     try {
-      const answer = list.find(passage.text, now)
-      this.#options.listState(name, answer.freshness === 'fresh' ? null : answer.freshness)
       const toMatch = {
         text: passage.text,
         confidence: passage.confidence,
-        state: normaliseState(read.state),
+        state: passage.state,
+        statesDiffer: passage.statesDiffer,
         agreeingReaders: passage.readers.size,
         time: now,
       }
-      const near = matchRead(toMatch, answer, this.#rules).matches
+      const near = matchRead(toMatch, list.find(passage.text, now), this.#rules).matches
       return near.length > 0 ? near : matchRead(toMatch, list.findOneEdit(passage.text, now), this.#rules).matches
     } catch (error) {
       if (!(error instanceof PolewatchError)) throw error
@@ -125,52 +222,41 @@ export class PlateDesk {
     }
   }
 
-  #hit(
-    match: Match,
-    read: PlateRead,
-    settings: ReaderSettings,
-    passage: Passage<PlateHit[]>,
-    known: string | null,
-  ): PlateHit {
-    const { entry, differing, reasons } = match
-    return {
-      hit: known ?? `${this.#options.gateway}-${randomBytes(6).toString('hex')}`,
-      state: known === null ? 'new' : 'updated',
-      supersededBy: null,
-      entry: {
-        list: entry.list,
-        generation: entry.generation,
-        id: entry.id,
-        state: entry.state,
-        purpose: entry.purpose,
-        expires: formatTime(entry.expires),
-      },
-      tier: match.tier,
-      match: {
-        kind: reasons.includes('text-exact') ? 'exact' : reasons.includes('text-one-edit') ? 'one-edit' : 'look-alike',
-        differences: [...differing],
-        reasons: [...reasons],
-      },
-      plate: entry.text,
-      read: {
-        text: passage.text,
-        confidence: passage.confidence,
-        country: read.country,
-        state: normaliseState(read.state),
-        lane: settings.lane ?? read.lane,
-        direction: read.direction ?? settings.direction,
-        time: formatTime(read.systemTime),
-        reader: settings.name,
-        count: passage.count,
-      },
-      unverified: true,
-      pictures: null,
-      policy: this.#options.policy,
+  /** Says whether a list can be used, and whether it is another one than at the last look. Returns its name. */
+  #look(hotlist: Hotlist, now: number): string {
+    const { list, freshness, newerUnreadable, about, sha256 } = hotlist.status(now)
+    this.#options.listState(list, freshness === 'fresh' ? (newerUnreadable ? 'newer-damaged' : null) : freshness)
+    if (this.#generations.get(list) !== sha256 && about !== null && sha256 !== null) {
+      this.#options.listChanged(list, about.generation, sha256)
     }
+    this.#generations.set(list, sha256)
+    return list
   }
 
-  #tell(data: PlateHit): Promise<void> {
-    const { exercise, append } = this.#options
-    return append({ name: 'plate-hit', time: systemTime(), exercise, subject: data.hit, data })
+  #count({ tier }: Match): void {
+    this.counts.hits++
+    this.#options.tally.count(countedAs[tier], this.#options.clock())
   }
+
+  /** A passage is over: its hits are told once more if they were read again since. */
+  #settle(passage: Passage<PlateHit[]>): void {
+    const more = (passage.hit ?? []).filter(({ read }) => read.count < passage.count)
+    // What the disk refuses is logged by the role.
+    this.#tellAll(more.map(hit => grown(hit, passage))).catch(() => {})
+  }
+
+  /** The journal numbers in the order of the calls and commits what comes together at once. */
+  async #tellAll(hits: readonly PlateHit[]): Promise<void> {
+    const { exercise, append, clock } = this.#options
+    await Promise.all(hits.map(data => append({ name: 'plate-hit', time: clock(), exercise, subject: data.hit, data })))
+  }
+}
+
+/** What a reader's layout takes for a field but no message can hold is no field. */
+function fitting(text: string | null): string | null {
+  return text !== null && text.length <= longestField ? text : null
+}
+
+function isOf(told: PlateHit['entry'], { entry }: Match): boolean {
+  return told.list === entry.list && told.id === entry.id && told.issue === entry.issue
 }

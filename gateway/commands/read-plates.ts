@@ -1,32 +1,38 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { systemClock } from '../../drivers/system-clock.js'
+import { PolewatchError } from '../errors.js'
+import { writeDurably } from '../hotlist/generations.js'
 import { Hotlist } from '../hotlist/hotlist.js'
+import { Verdicts } from '../hotlist/verdicts.js'
+import { Tally, tallySchema } from '../plates/tally.js'
+import { type Policy, permitsPurpose } from '../policy/policy.js'
 import { plateReader } from './devices.js'
-import { PlateDesk } from './plate-desk.js'
+import { type ListFault, PlateDesk } from './plate-desk.js'
 import { roleOfReader } from './reader-role.js'
-import type { Role } from './role.js'
+import { messageOf, type Role, systemTime } from './role.js'
 import { report } from './role-health.js'
 
+/** The tally goes to flash this often, seconds: rarely, for the flash's sake. */
+const saveEvery = 1800
+
+/** And to the exchange this often, seconds, if anything was counted. */
+const tellEvery = 5
+
+/** Key in the exchange: what was counted by hour and day, as JSON. */
+export const tallyKey = 'plate-tally'
+
 /** Runs the plate readers that belong to the role until the signal aborts; returns at once where there are none. */
-export async function readPlates(role: Role, policy: string, signal: AbortSignal): Promise<void> {
-  const { configuration } = role
-  const readers = configuration.plateReaders.filter(settings => roleOfReader(settings) === role.name)
+export async function readPlates(
+  role: Role,
+  policy: { readonly policy: Policy; readonly hash: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const readers = role.configuration.plateReaders.filter(settings => roleOfReader(settings) === role.name)
   if (readers.length === 0) return
-  const directory = join(configuration.paths.state, 'hotlist')
-  const lists = configuration.hotlist.lists.map(({ name, staleAfterHours }) =>
-    Hotlist.open(directory, name, { maximumAge: staleAfterHours * 3600, mayBeAbsent: true }),
-  )
-  const desk = new PlateDesk({
-    gateway: configuration.gateway.id,
-    exercise: configuration.exercise,
-    policy,
-    lists,
-    confirmedConfidence: configuration.hotlist.confirmedConfidence,
-    append: draft => role.append(draft),
-    listState: (list, fault) => {
-      if (fault === null) role.ready(`hotlist ${list}`)
-      else role.raise(`hotlist ${list}`, 'faulty', `hotlist-${fault}`, listSentences[fault], null)
-    },
-  })
+  const tally = loadTally(role)
+  const { desk, close } = openDesk(role, policy, tally)
+  const watching = watchOver(role, desk, tally, signal)
   await Promise.all(
     readers.map(async settings => {
       const reader = await plateReader(settings)
@@ -40,20 +46,119 @@ export async function readPlates(role: Role, policy: string, signal: AbortSignal
         received.discardedFrames += reading.discarded.frames
         received.discardedBytes += reading.discarded.bytes
         received.droppedReads += reading.discarded.reads
-        // A hash is counted and goes no further: it says too little of a plate to alert.
         if (reading.kind === 'hashed-plate') received.hashes += 1
+        role.count(settings.name, received)
         // Logged by the role; the next reads must not wait for a disk that is full.
-        else desk.take(reading, settings).catch(() => {})
-        role.count(settings.name, { ...desk.counts, ...received })
+        desk.take(reading, settings).catch(() => {})
       }
     }),
   )
-  for (const list of lists) list.close()
+  await watching
+  close()
 }
 
-const listSentences = {
-  absent: 'No list has been imported, so nothing matches.',
-  stale: 'The list is too old to act on, so nothing matches until it is imported anew.',
-  'clock-behind': 'The clock says it is before the list was made, so nothing matches.',
-  damaged: 'The list cannot be read, so nothing matches.',
+/** The desk of a role, with the lists, the verdicts and the counts that it works by. */
+export function openDesk(
+  role: Role,
+  { policy, hash }: { readonly policy: Policy; readonly hash: string },
+  tally: Tally,
+): { desk: PlateDesk; close: () => void } {
+  const { configuration } = role
+  const { paths, hotlist, gateway, exercise } = configuration
+  const lists = hotlist.lists.map(({ name, staleAfterHours }) =>
+    Hotlist.open(join(paths.state, 'hotlist'), name, { maximumAge: staleAfterHours * 3600, mayBeUnusable: true }),
+  )
+  const verdicts = Verdicts.open(join(paths.state, `${role.name}.verdicts.json`))
+  if (verdicts.setAside) role.log.error('the file of verdicts was damaged and is set aside; none is in force')
+  const desk = new PlateDesk({
+    gateway: gateway.id,
+    exercise,
+    policy: hash,
+    permits: purpose => permitsPurpose(policy, purpose),
+    lists,
+    verdicts,
+    tally,
+    confirmedConfidence: hotlist.confirmedConfidence,
+    clock: systemTime,
+    append: draft => role.append(draft),
+    listState: (list, fault) => {
+      if (fault === null) role.ready(`hotlist ${list}`)
+      else {
+        const { code, message } = listError(list, fault)
+        role.raise(`hotlist ${list}`, 'faulty', `hotlist-${fault}`, message, code)
+      }
+    },
+    listChanged: (list, generation, sha256) => {
+      role.journal
+        .record({ action: 'hotlist-in-use', subject: list, detail: { generation, sha256 } })
+        .catch((error: unknown) => role.log.error(messageOf(error)))
+    },
+  })
+  const close = (): void => {
+    for (const list of lists) list.close()
+  }
+  return { desk, close }
+}
+
+function listError(list: string, fault: ListFault): PolewatchError {
+  const codes = {
+    absent: 'PW_HOTLIST_ABSENT',
+    stale: 'PW_HOTLIST_STALE',
+    damaged: 'PW_HOTLIST_DAMAGED',
+    'clock-behind': 'PW_HOTLIST_CLOCK_BEHIND',
+    'newer-damaged': 'PW_HOTLIST_NEWER_DAMAGED',
+  } as const
+  return new PolewatchError(codes[fault], { list })
+}
+
+/** Keeps the desk's clock going, tells what it counts, and keeps that over a restart. */
+async function watchOver(role: Role, desk: PlateDesk, tally: Tally, signal: AbortSignal): Promise<void> {
+  role.ready('plate matching')
+  let saved = systemTime()
+  let told = 0
+  let toldReads = -1
+  while (!signal.aborted) {
+    desk.advance()
+    const now = systemTime()
+    const { hour, day } = tally.current(now)
+    role.count('plate matching', { ...desk.counts, ...named('Hour', hour), ...named('Day', day) })
+    if (now - told > tellEvery && desk.counts.reads !== toldReads) {
+      role.exchange.set(tallyKey, JSON.stringify(tally.record()))
+      told = now
+      toldReads = desk.counts.reads
+    }
+    if (now - saved > saveEvery) {
+      saveTally(role, tally)
+      saved = now
+    }
+    await systemClock.sleep(1, signal)
+  }
+  saveTally(role, tally)
+}
+
+function named(period: 'Hour' | 'Day', counts: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts).map(([name, count]) => [`${name}This${period}`, count]))
+}
+
+function tallyFile(role: Role): string {
+  return `${role.name}.plate-tally.json`
+}
+
+function loadTally(role: Role): Tally {
+  try {
+    const text = readFileSync(join(role.configuration.paths.state, tallyFile(role)), 'utf8')
+    return new Tally(tallySchema.parse(JSON.parse(text)))
+  } catch (error) {
+    const absent = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    if (!absent) role.log.warn('the counts of plates kept from before cannot be read; counting begins anew')
+    return new Tally()
+  }
+}
+
+function saveTally(role: Role, tally: Tally): void {
+  try {
+    writeDurably(role.configuration.paths.state, tallyFile(role), `${JSON.stringify(tally.record())}\n`)
+  } catch (error) {
+    role.log.warn({ error: messageOf(error) }, 'the counts of plates cannot be saved')
+  }
 }

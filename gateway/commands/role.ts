@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { type Logger, pino } from 'pino'
 import type { Configuration } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
+import { keepMemoryOutOfCores } from '../health/core-dumps.js'
 import { ringBell } from '../journal/bell.js'
 import { DeliveryReader } from '../journal/delivery.js'
 import { Exchange } from '../journal/exchange.js'
@@ -54,6 +55,7 @@ export class Role {
       { name: `polewatch-${name}`, level: configuration.log.level },
       pino.destination({ dest: 2, sync: true }),
     )
+    if (!keepMemoryOutOfCores()) this.log.warn('a core dump of this process might hold plates; forbid core dumps')
     const paths = rolePaths(configuration.paths, name)
     for (const folder of new Set([dirname(paths.journal), dirname(paths.exchange)])) makeFolder(folder)
     this.key = signingKey(paths.privateKey, paths.publicKey)

@@ -45,8 +45,12 @@ export function define(command: Command): void {
 async function sense(configuration: Configuration, startAt: number | null, signal: AbortSignal): Promise<void> {
   const role = new Role('sensing', configuration)
   try {
-    const policy = loadPolicy(configuration.policyFile).hash
-    await Promise.all([tellHealth(role, signal), hear(role, policy, startAt, signal), readPlates(role, policy, signal)])
+    const policy = loadPolicy(configuration.policyFile)
+    await Promise.all([
+      tellHealth(role, signal),
+      hear(role, policy.hash, startAt, signal),
+      readPlates(role, policy, signal),
+    ])
   } finally {
     role.close()
   }

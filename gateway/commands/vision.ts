@@ -22,7 +22,7 @@ export function define(command: Command): void {
 async function see(configuration: Configuration, signal: AbortSignal): Promise<void> {
   const role = new Role('vision', configuration)
   try {
-    const policy = loadPolicy(configuration.policyFile).hash
+    const policy = loadPolicy(configuration.policyFile)
     await Promise.all([tellHealth(role, signal), readPlates(role, policy, signal)])
   } finally {
     role.close()

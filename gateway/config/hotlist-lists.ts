@@ -98,7 +98,7 @@ export const hotlistList = z.strictObject({
   purposeDefault: identifier
     .nullable()
     .default(null)
-    .describe('Purpose of entries that name none. Empty: they are refused.'),
+    .describe('Purpose of entries that name none, if the policy allows it. Empty: they are refused.'),
   stateDefault: z
     .string()
     .min(1)
@@ -113,7 +113,9 @@ export const hotlistList = z.strictObject({
     .nullable()
     .default(null)
     .meta({ unit: 'hours' })
-    .describe('How long entries without expiry count after their import. Empty: they are refused.'),
+    .describe(
+      'How long entries without expiry count after their import, if the policy allows it. Empty: they are refused.',
+    ),
   staleAfterHours: z
     .number()
     .gt(0)
@@ -121,4 +123,9 @@ export const hotlistList = z.strictObject({
     .default(24)
     .meta({ unit: 'hours' })
     .describe('A list imported longer ago than this stops alerting and says so.'),
+  deltaKeys: z
+    .array(path)
+    .max(8)
+    .default([])
+    .describe('PEM files with the public keys of those who may sign changes of the list. Empty: none are taken.'),
 })

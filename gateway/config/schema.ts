@@ -58,6 +58,13 @@ const paths = z.strictObject({
 
 const hotlist = z.strictObject({
   lists: z.array(hotlistList).max(64).default([]).describe('Lists of wanted plates, as agencies send them.'),
+  commonTexts: z
+    .array(z.string().min(1).max(32))
+    .max(10_000)
+    .default([])
+    .describe(
+      "Texts that drive by every day, such as the plates of the city's own buses. Entries that look like one are pointed out at import.",
+    ),
   confirmedConfidence: probability
     .default(0.9)
     .describe('A single read must be at least this sure before an exact match is called a confirmed candidate.'),

@@ -12,6 +12,8 @@ export interface NewEntry {
   readonly purpose: string
   readonly effective: number | null
   readonly expires: number
+  /** Whether the file named no expiry and the default was taken. */
+  readonly expiryByDefault: boolean
   /** Null where the file gives none, or one that shows the plate. */
   readonly id: string | null
   readonly oneEdit: boolean
@@ -38,8 +40,10 @@ export const refusalReasons = {
   'expiry-not-a-date': 'The expiry cannot be understood.',
   'already-expired': 'The entry has expired.',
   'effective-after-expiry': 'The entry would expire before it takes effect.',
+  'id-missing': 'There is no id, or one that shows the plate; a change of a list needs one for each new entry.',
   'id-not-understood': 'The id is too long, or has signs that cannot be printed.',
   'one-edit-not-understood': 'Whether one edit is asked for can only be yes or no.',
+  'entry-not-listed': 'The list has no such entry to remove.',
 } as const satisfies Record<BrokenRecord | `plate-${TextFault}`, string> & Record<string, string>
 
 export type RefusalReason = keyof typeof refusalReasons
@@ -54,8 +58,8 @@ export interface EntryRules {
   readonly now: number
   /** Values for entries that lack them. `validFor` is seconds from the import. */
   readonly defaults: { readonly purpose?: string; readonly state?: string; readonly validFor?: number }
-  /** Purposes that the policy allows; null allows all. */
-  readonly purposes: ReadonlySet<string> | null
+  /** The words that the file may use, each with the purpose of the policy that it stands for; null lets every word stand. */
+  readonly purposes: ReadonlyMap<string, string> | null
 }
 
 const printable = /^[^\p{C}\p{Zl}\p{Zp}\ufffd]*$/u
@@ -101,6 +105,7 @@ export class EntryReader {
     if (effective === null && effectiveText !== '') return refuse('effective-not-a-date')
     const expires = this.#expires(value(fields, columns.expires))
     if (typeof expires === 'string') return refuse(expires)
+    const expiryByDefault = value(fields, columns.expires) === ''
     if (expires <= this.#rules.now) return refuse('already-expired')
     if (effective !== null && effective >= expires) return refuse('effective-after-expiry')
 
@@ -118,6 +123,7 @@ export class EntryReader {
         purpose: purpose.value,
         effective,
         expires,
+        expiryByDefault,
         id: id === '' || hidden ? null : id,
         oneEdit,
       },
@@ -129,12 +135,11 @@ export class EntryReader {
     if (known !== undefined) return known
     if (this.#purposes.size >= mostPurposes) return refuse('too-many-purposes')
     const purpose = text === '' ? (this.#rules.defaults.purpose ?? '') : text
-    let checked: Checked<string> = { value: purpose }
+    const meant = this.#rules.purposes === null ? purpose : this.#rules.purposes.get(purpose)
+    let checked: Checked<string>
     if (purpose === '') checked = refuse('purpose-missing')
     else if (purpose.length > longestPurpose || !printable.test(purpose)) checked = refuse('purpose-not-understood')
-    else if (this.#rules.purposes !== null && !this.#rules.purposes.has(purpose)) {
-      checked = refuse('purpose-not-allowed')
-    }
+    else checked = meant === undefined ? refuse('purpose-not-allowed') : { value: meant }
     this.#purposes.set(text, checked)
     return checked
   }

@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
@@ -22,6 +23,7 @@ import { PolewatchError } from '../errors.js'
  *   {directory}/{list}/generation-00000011-….db                      the one before, for one step back
  *   {directory}/{list}/current -> generation-00000012-….db           replaced by rename, so it always names a whole list
  *   {directory}/{list}/building-….db                                 of an import under way, or left by one that was killed
+ *   {directory}/{list}/deltas.json                               changes that were applied, so that none is applied twice
  *   {directory}/{list}/lock                                          held by the importer; the kernel frees it at its death
  *
  * Every name reaches the disk only after what it names: file fsync, rename, folder fsync, then the link likewise.
@@ -86,7 +88,7 @@ export function lockFolder(folder: string, listName: string): () => void {
 /** Removes what killed imports left. Only the holder of the lock may. */
 export function removeLeftovers(folder: string): void {
   for (const file of readdirSync(folder)) {
-    if (file.startsWith('building-') || file.startsWith('link-')) rmSync(join(folder, file), { force: true })
+    if (/^(building|link|writing)-/.test(file)) rmSync(join(folder, file), { force: true })
   }
 }
 
@@ -118,24 +120,19 @@ export function keepOnly(folder: string, kept: readonly Generation[]): void {
   synchronise(folder)
 }
 
-/**
- * Makes the generation before the current one current again, for a list that turned out wrong. The next import still gets a
- * number of its own. Throws PW_HOTLIST_ABSENT or PW_HOTLIST_NO_PREVIOUS.
- */
-export function stepBack(directory: string, listName: string): Generation {
-  const folder = listFolder(directory, listName)
-  const current = currentGeneration(folder)
-  if (current === null) throw new PolewatchError('PW_HOTLIST_ABSENT', { list: listName })
-  const previous = generations(folder).findLast(generation => generation.number < current.number)
-  if (previous === undefined) throw new PolewatchError('PW_HOTLIST_NO_PREVIOUS', { list: listName })
-  makeCurrent(folder, previous)
-  return previous
-}
-
 function parseGeneration(file: string): Generation | null {
   const parts = generationName.exec(file)
   if (parts === null) return null
   return { number: Number(parts[1]), sha256: parts[2] ?? '', file }
+}
+
+/** Writes a small file whole: after a crash there is the old one or the new one. */
+export function writeDurably(folder: string, file: string, text: string): void {
+  const draft = join(folder, `writing-${file}`)
+  writeFileSync(draft, text, { mode: 0o640, flush: true })
+  giveOwner(draft, folder)
+  renameSync(draft, join(folder, file))
+  synchronise(folder)
 }
 
 // Where root imports, the roles that read the list must still be able to.

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { PolewatchError } from '../errors.js'
 import { deletionNeighbourhood, oneEdit } from '../plates/differences.js'
@@ -5,13 +6,13 @@ import { packPlate, unpackPlate } from '../plates/look-alike.js'
 import type { Freshness, HotlistAnswer, HotlistEntry } from '../plates/match.js'
 import { normalisePlate } from '../plates/text.js'
 import { currentGeneration, type Generation, listFolder } from './generations.js'
-import { type EntryRow, type ListAbout, ListFile } from './list-file.js'
+import { type EntryRow, flags, type ListAbout, ListFile } from './list-file.js'
 
 export interface HotlistOptions {
   /** Seconds after its import from which a list is stale, whatever it says itself; without it only its own time counts. */
   readonly maximumAge?: number
-  /** Accept that the list is not there yet: answers are `absent` until it is imported. */
-  readonly mayBeAbsent?: boolean
+  /** Accept that the list is not there yet, or cannot be read: answers say so until it is imported. */
+  readonly mayBeUnusable?: boolean
 }
 
 export interface HotlistStatus {
@@ -45,18 +46,14 @@ export class Hotlist {
   }
 
   /**
-   * Opens `{directory}/{listName}`. Throws PW_HOTLIST_NAME, PW_HOTLIST_ABSENT (unless it may be absent) and
-   * PW_HOTLIST_DAMAGED.
+   * Opens `{directory}/{listName}`. Throws PW_HOTLIST_NAME, and PW_HOTLIST_ABSENT and PW_HOTLIST_DAMAGED unless it
+   * may be unusable.
    */
   static open(directory: string, listName: string, options: HotlistOptions = {}): Hotlist {
     const hotlist = new Hotlist(directory, listName, options)
     hotlist.#follow()
-    if (hotlist.#open === null && hotlist.#newerUnreadable)
-      throw new PolewatchError('PW_HOTLIST_DAMAGED', { list: listName })
-    if (hotlist.#open === null && options.mayBeAbsent !== true) {
-      throw new PolewatchError('PW_HOTLIST_ABSENT', { list: listName })
-    }
-    return hotlist
+    if (hotlist.#open !== null || options.mayBeUnusable === true) return hotlist
+    throw new PolewatchError(hotlist.#newerUnreadable ? 'PW_HOTLIST_DAMAGED' : 'PW_HOTLIST_ABSENT', { list: listName })
   }
 
   /**
@@ -122,7 +119,7 @@ export class Hotlist {
   }
 
   #freshness(now: number): Freshness {
-    if (this.#open === null) return 'absent'
+    if (this.#open === null) return this.#newerUnreadable ? 'damaged' : 'absent'
     const { imported, validUntil } = this.#open.file.about
     // A day's grace for the difference between the clocks of the importer and of this gateway.
     if (now < imported - 86_400) return 'clock-behind'
@@ -141,6 +138,7 @@ export class Hotlist {
       if (generation === null) {
         // An import never takes the link away: somebody has removed the list.
         this.close()
+        this.#newerUnreadable = false
         return
       }
       try {
@@ -155,7 +153,7 @@ export class Hotlist {
   }
 
   #entry(file: ListFile, row: EntryRow): HotlistEntry {
-    return {
+    const entry = {
       list: this.#list,
       generation: file.about.generation,
       id: row.id ?? `line-${row.line}`,
@@ -164,7 +162,12 @@ export class Hotlist {
       purpose: file.purposes.get(row.purpose) ?? '',
       effective: row.effective === null ? null : Number(row.effective),
       expires: Number(row.expires),
-      oneEdit: row.one_edit === 1n,
+      oneEdit: (row.flags & BigInt(flags.oneEdit)) !== 0n,
     }
+    // What differs from one import to the next without the agency's doing is no part of the issue: lines, and expiries by default.
+    const byDefault = (row.flags & BigInt(flags.expiryByDefault)) !== 0n
+    const { list, text, state, purpose, effective, expires } = entry
+    const issued = JSON.stringify([list, row.id, text, state, purpose, effective, byDefault ? null : expires])
+    return { ...entry, issue: createHash('sha256').update(issued).digest('hex').slice(0, 32) }
   }
 }

@@ -1,28 +1,17 @@
-import { createHash } from 'node:crypto'
-import { createReadStream, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { PolewatchError } from '../errors.js'
+import { commonTexts } from './common-texts.js'
 import type { Delimiter } from './csv.js'
+import { settleDeltas } from './delta-record.js'
 import { type EntryRules, type RefusalReason, refusalReasons } from './entries.js'
-import {
-  createFolder,
-  currentGeneration,
-  type Generation,
-  generations,
-  keepAsGeneration,
-  keepOnly,
-  listFolder,
-  lockFolder,
-  makeCurrent,
-  removeLeftovers,
-} from './generations.js'
+import { createFolder, currentGeneration, listFolder, lockFolder, removeLeftovers } from './generations.js'
 import { ListFileBuilder } from './list-builder.js'
-import { ListFile } from './list-file.js'
 import { type HotlistMapping, hotlistPresets, type PresetName } from './mapping.js'
+import { countEntries, type ImportStage, nextNumber, publish, whyFailed } from './publish.js'
 import { readSource } from './source.js'
-
-export type ImportStage = 'reading' | 'indexing' | 'checking' | 'hashing' | 'publishing' | 'done'
+import { confusables, type HotlistWarning, hiddenIds, noState, oneEdits, previousDamaged } from './warnings.js'
 
 export interface ImportProgress {
   readonly stage: ImportStage
@@ -37,14 +26,6 @@ export interface RefusedLine {
   readonly reason: RefusalReason
 }
 
-export interface HotlistWarning {
-  readonly kind: 'look-alike' | 'no-state' | 'id-hidden' | 'one-edit' | 'previous-damaged'
-  /** The line of the source that it is about; null where it is about the whole list. */
-  readonly line: number | null
-  /** A sentence that names lines and ids, never a plate. */
-  readonly message: string
-}
-
 export interface HotlistImportOptions {
   readonly listName: string
   /** The folder of all lists; the list gets a folder of its own in it. */
@@ -56,8 +37,10 @@ export interface HotlistImportOptions {
   readonly delimiter?: Delimiter
   /** For entries that lack them; `validFor` is seconds from the import. */
   readonly defaults?: EntryRules['defaults']
-  /** Purposes that the policy allows; without it all are. */
-  readonly purposes?: Iterable<string>
+  /** The words that the file may use, each with the purpose of the policy that it stands for; without it every word stands. */
+  readonly purposes?: ReadonlyMap<string, string>
+  /** Texts to point out beside the usual ones, such as the plates of a city's own buses. */
+  readonly commonTexts?: Iterable<string>
   /** Take the list even if it is empty or has lost more than a fifth of its entries. */
   readonly allowShrink?: boolean
   /** Seconds from the import after which the list is stale; without it only its entries expire. */
@@ -87,7 +70,6 @@ export interface HotlistImport {
 
 const mostRefusedKept = 1_000_000
 const smallestShare = 0.8
-const manyOneEdits = 10_000
 
 /**
  * Reads a list and makes it current, or changes nothing. The new generation is built beside the current one, counted,
@@ -105,13 +87,14 @@ export async function importHotlist(options: HotlistImportOptions): Promise<Hotl
     const unlock = lockFolder(folder, options.listName)
     try {
       removeLeftovers(folder)
+      settleDeltas(folder, options.now)
       return await build(options, folder)
     } finally {
       unlock()
     }
   } catch (error) {
     if (error instanceof PolewatchError || options.signal?.aborted === true) throw error
-    throw new PolewatchError('PW_HOTLIST_BUILD_FAILED', { list: options.listName, why: describe(error) }, error)
+    throw new PolewatchError('PW_HOTLIST_BUILD_FAILED', { list: options.listName, why: whyFailed(error) }, error)
   }
 }
 
@@ -122,9 +105,10 @@ async function build(options: HotlistImportOptions, folder: string): Promise<Hot
   let refusedCount = 0
   let bytes = 0
   const built = `building-${process.pid}.db`
-  const builder = new ListFileBuilder(join(folder, built))
+  const builder = new ListFileBuilder(join(folder, built), commonTexts(options.commonTexts))
   const report = (stage: ImportStage) => {
-    options.signal?.throwIfAborted()
+    // Once the list is current, stopping would only hide that.
+    if (stage !== 'tidying') options.signal?.throwIfAborted()
     options.onProgress?.({ stage, bytes, accepted: builder.entries, refused: refusedCount })
   }
   try {
@@ -135,7 +119,7 @@ async function build(options: HotlistImportOptions, folder: string): Promise<Hot
         utcOffset: mapping.utcOffset,
         now: options.now,
         defaults: options.defaults ?? {},
-        purposes: options.purposes === undefined ? null : new Set(options.purposes),
+        purposes: options.purposes ?? null,
       },
       accept: entry => builder.add(entry),
       refuse: (line, reason) => {
@@ -149,25 +133,23 @@ async function build(options: HotlistImportOptions, folder: string): Promise<Hot
       },
     })
     const previous = currentGeneration(folder)
-    const before = previous === null ? 0 : countEntries(folder, previous, warnings)
+    const before = previous === null ? 0 : countEntries(folder, previous)
+    if (before === null) warnings.push(previousDamaged)
     if (options.allowShrink !== true)
-      refuseShrunken(options.listName, before, builder.entries, refused[0], refusedCount)
+      refuseShrunken(options.listName, before ?? 0, builder.entries, refused[0], refusedCount)
 
     report('indexing')
     builder.index()
     const lookAlikes = builder.lookAlikes()
     if (!source.hasState) warnings.push(noState)
-    if (source.hiddenIds > 0) warnings.push(hiddenIds(source.hiddenIds))
-    if (builder.oneEdit > manyOneEdits) warnings.push(oneEdits(builder.oneEdit))
-    for (const pair of lookAlikes.pairs) {
-      const message = `${name(pair.id, pair.line)} is one look-alike away from ${name(pair.otherId, pair.otherLine)}.`
-      warnings.push({ kind: 'look-alike', line: pair.line, message })
-    }
-    if (lookAlikes.groups > lookAlikes.pairs.length) warnings.push(moreLookAlikes(lookAlikes.groups))
+    const { count, first } = builder.likeCommon
+    warnings.push(...hiddenIds(source.hiddenIds), ...oneEdits(builder.oneEdit))
+    warnings.push(...confusables(first, count, 'common-text'))
+    warnings.push(...confusables(lookAlikes.pairs, lookAlikes.groups, 'look-alike'))
 
     report('checking')
     const accepted = builder.entries
-    const number = (generations(folder).at(-1)?.number ?? 0) + 1
+    const number = nextNumber(folder)
     const fault = builder.finish({
       list: options.listName,
       generation: number,
@@ -177,15 +159,11 @@ async function build(options: HotlistImportOptions, folder: string): Promise<Hot
       imported: options.now,
       validUntil: options.validFor === undefined ? null : options.now + options.validFor,
       sourceSha256: source.sha256,
+      deltaExpires: null,
     })
     if (fault !== null) throw new PolewatchError('PW_HOTLIST_BUILD_FAILED', { list: options.listName, why: fault })
 
-    report('hashing')
-    const sha256 = await hashFile(join(folder, built))
-    report('publishing')
-    const generation = keepAsGeneration(folder, built, number, sha256)
-    makeCurrent(folder, generation)
-    keepOnly(folder, previous === null ? [generation] : [generation, previous])
+    const { sha256 } = await publish(folder, built, number, previous, report)
     const result = { list: options.listName, generation: number, accepted, refusedCount, refused, sha256, warnings }
     options.onProgress?.({ stage: 'done', bytes, accepted, refused: refusedCount })
     return { ...result, sourceSha256: source.sha256 }
@@ -193,18 +171,6 @@ async function build(options: HotlistImportOptions, folder: string): Promise<Hot
     builder.close()
     rmSync(join(folder, built), { force: true })
     throw error
-  }
-}
-
-function countEntries(folder: string, generation: Generation, warnings: HotlistWarning[]): number {
-  try {
-    const file = new ListFile(join(folder, generation.file))
-    file.close()
-    return file.about.entries
-  } catch {
-    const message = 'The list that was current cannot be read, so the new one was not compared with it.'
-    warnings.push({ kind: 'previous-damaged', line: null, message })
-    return 0
   }
 }
 
@@ -224,46 +190,4 @@ function refuseShrunken(
   }
   if (accepted < before * smallestShare)
     throw new PolewatchError('PW_HOTLIST_SHRANK', { list, before, accepted, refused })
-}
-
-const noState: HotlistWarning = {
-  kind: 'no-state',
-  line: null,
-  message: 'The file has no column for the state, so a match can be called possible at best.',
-}
-
-const hiddenIds = (count: number): HotlistWarning => ({
-  kind: 'id-hidden',
-  line: null,
-  message: `${count} ids show the plate; these entries are named by their line instead.`,
-})
-
-const oneEdits = (count: number): HotlistWarning => ({
-  kind: 'one-edit',
-  line: null,
-  message: `${count} entries ask for one edit; with so many, plates that nobody looks for will match often.`,
-})
-
-const moreLookAlikes = (groups: number): HotlistWarning => ({
-  kind: 'look-alike',
-  line: null,
-  message: `${groups} groups of entries are look-alikes of one another; only the first pairs are named.`,
-})
-
-function name(id: string | null, line: number): string {
-  return id === null ? `Line ${line}` : `Entry ${id} (line ${line})`
-}
-
-async function hashFile(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const piece of createReadStream(path, { highWaterMark: 1_048_576 })) hash.update(piece)
-  return hash.digest('hex')
-}
-
-// Only codes: a message of the system or of SQLite might repeat what it was given.
-function describe(error: unknown): string {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
-    return /^(ENOSPC|EDQUOT|SQLITE_FULL)/.test(error.code) ? 'there is no room left' : error.code
-  }
-  return error instanceof Error ? error.name : 'unknown'
 }

@@ -1,10 +1,17 @@
 import { chmodSync } from 'node:fs'
 import Database from 'better-sqlite3'
-import { z } from 'zod'
 import { deletionNeighbourhood, substitutions } from '../plates/differences.js'
 import { packLookAlikeClass, packPlate, unpackPlate } from '../plates/look-alike.js'
 import type { NewEntry } from './entries.js'
-import { applicationId, formatVersion, type ListAbout, listFileSchema } from './list-file.js'
+import {
+  applicationId,
+  describeAndCheck,
+  entryFlags,
+  formatVersion,
+  type ListAbout,
+  listFileSchema,
+} from './list-file.js'
+import type { Confusable } from './warnings.js'
 
 const sorterKilobytes = 65_536
 const mostListed = 1000
@@ -12,14 +19,6 @@ const entryColumns = 9
 const rowsAtOnce = 100
 
 type ColumnValue = bigint | number | string | null
-
-/** Two entries that readers may take for one another, named by line and id. */
-export interface LookAlikePair {
-  readonly line: number
-  readonly id: string | null
-  readonly otherLine: number
-  readonly otherId: string | null
-}
 
 /** Writes a new file. Nothing is durable before `finish` has returned and the caller has synchronised the file. */
 export class ListFileBuilder {
@@ -32,11 +31,16 @@ export class ListFileBuilder {
   #waiting: ColumnValue[] = []
   readonly #states = new Map<string, number>()
   readonly #purposes = new Map<string, number>()
+  readonly #common: ReadonlyMap<bigint, string>
+  readonly #likeCommon: Confusable[] = []
   #entries = 0
+  #likeCommonCount = 0
   #oneEdit = 0
 
-  constructor(path: string) {
+  /** `common`: texts that are not to be listed without a word, by the key of their look-alike class. */
+  constructor(path: string, common: ReadonlyMap<bigint, string>) {
     this.#path = path
+    this.#common = common
     this.#database = new Database(path)
     // The file is worthless until it is whole, so nothing in between is journalled or synchronised.
     for (const pragma of ['journal_mode = OFF', 'synchronous = OFF', 'locking_mode = EXCLUSIVE']) {
@@ -63,16 +67,27 @@ export class ListFileBuilder {
     return this.#oneEdit
   }
 
+  /** Entries that are common texts or look-alikes of them: how many, and the first of them. */
+  get likeCommon(): { count: number; first: readonly Confusable[] } {
+    return { count: this.#likeCommonCount, first: this.#likeCommon }
+  }
+
   add(entry: NewEntry): void {
+    const lookAlikeClass = packLookAlikeClass(entry.text)
+    const common = this.#common.get(lookAlikeClass)
+    if (common !== undefined) {
+      this.#likeCommonCount++
+      if (this.#likeCommon.length < mostListed) this.#likeCommon.push(likeCommon(entry, common))
+    }
     this.#waiting.push(
       entry.line,
-      packLookAlikeClass(entry.text),
+      lookAlikeClass,
       packPlate(entry.text),
       entry.state === null ? null : numberOf(this.#states, entry.state),
       numberOf(this.#purposes, entry.purpose),
       entry.effective,
       entry.expires,
-      entry.oneEdit ? 1 : 0,
+      entryFlags(entry),
       entry.id,
     )
     this.#entries++
@@ -105,8 +120,8 @@ export class ListFileBuilder {
   }
 
   /** Groups of entries whose plates are look-alikes of one another, and the first pairs that differ in one character. */
-  lookAlikes(): { groups: number; pairs: LookAlikePair[] } {
-    const pairs: LookAlikePair[] = []
+  lookAlikes(): { groups: number; pairs: Confusable[] } {
+    const pairs: Confusable[] = []
     let groups = 0
     const members = this.#database
       .prepare<[bigint], { line: bigint; key: bigint; state: bigint | null; id: string | null }>(
@@ -126,7 +141,7 @@ export class ListFileBuilder {
           return sameVehicleState && substitutions(unpackPlate(entry.key), unpackPlate(other.key)).length === 1
         })
         if (earlier === undefined) continue
-        pairs.push({ line: Number(entry.line), id: entry.id, otherLine: Number(earlier.line), otherId: earlier.id })
+        pairs.push({ entry: named(entry), other: named(earlier), differing: 1 })
       }
     }
     return { groups, pairs: pairs.slice(0, mostListed) }
@@ -134,32 +149,25 @@ export class ListFileBuilder {
 
   /** Writes what the list says of itself, checks the file, and closes it. Returns what is wrong with it; null is right. */
   finish(about: ListAbout): string | null {
-    this.#database
-      .prepare('INSERT INTO about VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
-      .run(
-        about.list,
-        about.generation,
-        about.entries,
-        about.oneEdit,
-        about.refused,
-        about.imported,
-        about.validUntil,
-        about.sourceSha256,
-      )
-    const count = (sql: string) => this.#database.prepare<[], number>(sql).pluck().get() ?? -1
-    const damage = z.array(z.object({ quick_check: z.string() })).parse(this.#database.pragma('quick_check(1)'))
-    const rows = count('SELECT count(*) FROM entry NOT INDEXED')
-    const indexed = count('SELECT count(*) FROM entry INDEXED BY entry_by_class')
+    const fault = describeAndCheck(this.#database, about)
     this.close()
     chmodSync(this.#path, 0o440)
-    if (damage[0]?.quick_check !== 'ok') return 'the file that was built is damaged'
-    if (rows !== about.entries || indexed !== about.entries) return 'the file that was built lacks entries'
-    return null
+    return fault
   }
 
   close(): void {
     this.#database.close()
   }
+}
+
+function named({ line, id }: { line: bigint; id: string | null }): Confusable['entry'] {
+  return { line: Number(line), id }
+}
+
+/** What is confusable about an entry that is a common text or a look-alike of one. */
+export function likeCommon(entry: NewEntry, common: string): Confusable {
+  const { line, id } = entry
+  return { entry: { line, id }, other: null, differing: substitutions(entry.text, common).length }
 }
 
 function numberOf(words: Map<string, number>, name: string): number {

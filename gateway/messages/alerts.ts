@@ -86,6 +86,10 @@ const listEntry = z.object({
   list: z.string().min(1).max(64).describe('The hotlist.'),
   generation: count('Which issue of the list.'),
   id: z.string().min(1).max(128).describe('The entry, as the list names it.'),
+  issue: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .describe('Digest of the entry as the agency issued it, the same in later generations; a verdict names it.'),
   state: region.describe('The state or province that the list gives; null where it gives none.'),
   purpose: z.string().min(1).max(128).describe('Why the plate is wanted; a purpose that the policy allows.'),
   expires: time('When the entry ends.'),
@@ -113,15 +117,23 @@ const match = z.object({
 })
 
 const plateRead = z.object({
-  text: plateText('As the reader gave it.'),
-  confidence: probability('Of the reader.').nullable(),
+  text: plateText('As it was compared: capital letters and digits.'),
+  confidence: probability('The highest of its reads.').nullable(),
   country: region.describe('As read; null where it was not read.'),
-  state: region.describe('As read; null where it was not read.'),
+  state: region.describe('As read; null where it was not read, or reads differ.'),
   lane: z.string().max(64).nullable().describe('As the reader names it.'),
   direction: z.enum(['approaching', 'departing']).nullable(),
   time: time('Of the read.'),
   reader: z.string().min(1).max(64).describe('The reader or camera, as the configuration names it.'),
   count: z.int().positive().describe('How many reads this hit stands for so far.'),
+})
+
+const rawRead = z.object({
+  reader: z.string().min(1).max(64).describe('The reader or camera, as the configuration names it.'),
+  text: plateText('As the reader gave it.'),
+  confidence: probability('Of the reader.').nullable(),
+  state: region.describe('As read; null where it was not read.'),
+  time: time('Of the read.'),
 })
 
 export const plateHit = z.object({
@@ -135,6 +147,11 @@ export const plateHit = z.object({
   match,
   plate: plateText('As listed.'),
   read: plateRead,
+  rawReads: z
+    .array(rawRead)
+    .min(1)
+    .max(16)
+    .describe('What the hit rests on: the first reads of the passage and the last; look-alikes among them show doubt.'),
   unverified: z.literal(true).describe('No person has checked it. Confirm plate and state by eye before acting.'),
   pictures: z
     .array(identifier('Id to ask for.'))

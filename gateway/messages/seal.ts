@@ -131,19 +131,29 @@ export function verifyEvent(
   findKey: (kid: string, stream: Stream) => KeyObject | undefined,
 ): Verification {
   const { signature, ...unsigned } = event.original
+  return verifyDetached(unsigned, signature, kid => findKey(kid, event.stream))
+}
+
+/** Checks a signature as `signDetached` makes it over the canonical form of an object. */
+export function verifyDetached(
+  unsigned: JsonObject,
+  signature: unknown,
+  findKey: (kid: string) => KeyObject | undefined,
+): Verification {
   if (signature === undefined) return 'unsigned'
   const [header = '', payload, mark = '', ...rest] = typeof signature === 'string' ? signature.split('.') : []
   const kid = keyIdOf(header)
   const signatureBytes = fromBase64url(mark)
   if (payload !== '' || rest.length > 0 || kid === null || signatureBytes === null) return 'forged'
-  const publicKey = findKey(kid, event.stream)
+  const publicKey = findKey(kid)
   if (publicKey === undefined) return 'unknown-key'
   if (publicKey.asymmetricKeyType !== 'ed25519') return 'forged'
   const signed = Buffer.from(`${header}.${Buffer.from(canonicalJson(unsigned)).toString('base64url')}`)
   return verify(null, signed, publicKey, signatureBytes) ? 'valid' : 'forged'
 }
 
-function signDetached(payload: string, key: SigningKey): string {
+/** A detached JWS (RFC 7515, appendix F) with Ed25519 over a text that a verifier can make again. */
+export function signDetached(payload: string, key: SigningKey): string {
   const header = Buffer.from(JSON.stringify({ alg: 'EdDSA', kid: key.kid })).toString('base64url')
   const signed = `${header}.${Buffer.from(payload).toString('base64url')}`
   return `${header}..${sign(null, Buffer.from(signed), key.privateKey).toString('base64url')}`

@@ -18,13 +18,15 @@ export interface HotlistEntry {
   readonly expires: number
   /** Whether the entry asks to be matched with one edit as well. */
   readonly oneEdit: boolean
+  /** Digest of what the agency issued: the same in every generation until the entry is issued anew. */
+  readonly issue: string
 }
 
 /**
  * `stale`: past its time or its greatest age. `clock-behind`: the clock says it is before the list was made. `absent`: there
- * is no list.
+ * is no list. `damaged`: there is one that cannot be read.
  */
-export type Freshness = 'fresh' | 'stale' | 'clock-behind' | 'absent'
+export type Freshness = 'fresh' | 'stale' | 'clock-behind' | 'absent' | 'damaged'
 
 /** What a hotlist gives for a text. There are no candidates unless it is `fresh`. */
 export interface HotlistAnswer {
@@ -42,9 +44,10 @@ export interface ReadToMatch {
   readonly text: string
   /** 0 to 1; null where the reader gives none. */
   readonly confidence: number | null
-  /** Normalised; null where it was not read. */
+  /** Normalised; null where it was not read, or reads of the passage gave different ones. */
   readonly state: string | null
-  /** How many readers of different kinds gave this text for this passage, at least 1. */
+  readonly statesDiffer: boolean
+  /** How many readers gave this text for this passage, at least 1. */
   readonly agreeingReaders: number
   /** When it was read, seconds since 1970 UTC. */
   readonly time: number
@@ -81,6 +84,7 @@ export const matchReasons = {
   'text-one-edit': 'One character differs, is missing or is too many; the entry asks for such reads.',
   'state-agrees': 'The state that was read is the listed one.',
   'state-not-read': 'No state was read.',
+  'state-disputed': 'Reads of this passage gave different states.',
   'state-not-listed': 'The list names no state.',
   'state-not-comparable': 'The state was read or listed in a form that cannot be compared.',
   'confidence-high': 'The reader was sure enough by itself.',
@@ -181,6 +185,7 @@ function isSure(read: ReadToMatch, rules: MatchRules): boolean {
 
 function stateReason(read: ReadToMatch, entry: HotlistEntry, states: 'agrees' | 'unknown'): MatchReason {
   if (states === 'agrees') return 'state-agrees'
+  if (read.statesDiffer) return 'state-disputed'
   if (read.state === null) return 'state-not-read'
   return entry.state === null ? 'state-not-listed' : 'state-not-comparable'
 }

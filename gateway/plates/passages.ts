@@ -7,10 +7,14 @@ export interface PassageRead {
   readonly reader: string
   /** The lane's name, shared by readers that watch one lane; null where it is not known (then each reader is a lane). */
   readonly lane: string | null
+  /** As the reader gave it. */
+  readonly raw: string
   /** Normalised. */
   readonly text: string
   /** 0 to 1; null where the reader gives none. */
   readonly confidence: number | null
+  /** Normalised; null where it was not read. */
+  readonly state: string | null
   readonly time: number
 }
 
@@ -30,6 +34,11 @@ export interface Passage<Hit> {
   readonly former: ReadonlySet<string>
   /** The highest confidence given for it. */
   confidence: number | null
+  /** The state that its reads gave; null where none did, or they differ. */
+  state: string | null
+  statesDiffer: boolean
+  /** The first reads that were counted to it, and the last. */
+  reads: readonly PassageRead[]
   /** What the caller keeps of the alert that it raised; null while it raised none. */
   hit: Hit | null
 }
@@ -37,15 +46,15 @@ export interface Passage<Hit> {
 export interface PassageOutcome<Hit> {
   /**
    * `new`: match it. `repeat`: the same text, or a less sure look-alike of it; the counter went up; match `passage.text`
-   * again only if `newReader`.
+   * again only if `changed`.
    * `correction`: a surer text of the vehicle that `corrected` describes; match it, and its alert supersedes
    * `corrected.hit`, which is withdrawn if the new text is not on the list.
    */
   readonly relation: 'new' | 'repeat' | 'correction'
   readonly passage: Passage<Hit>
   readonly corrected: Passage<Hit> | null
-  /** Whether this read brought a reader that had not given this text before. */
-  readonly newReader: boolean
+  /** Whether this read changed what a match depends on: another reader, a higher confidence, a state. */
+  readonly changed: boolean
 }
 
 export interface PassageSettings {
@@ -55,9 +64,16 @@ export interface PassageSettings {
   readonly correctionWindow: number
   /** The most passages held; the oldest go first. */
   readonly most: number
+  /** The most reads kept of one passage. */
+  readonly mostReads: number
 }
 
-export const defaultPassageSettings: PassageSettings = { window: 10, correctionWindow: 1.5, most: 10_000 }
+export const defaultPassageSettings: PassageSettings = {
+  window: 10,
+  correctionWindow: 1.5,
+  most: 10_000,
+  mostReads: 16,
+}
 
 /**
  * Joins the reads of one passage. A text corrects another only if it is similar (look-alike, or one edit) and surer. Cars
@@ -65,13 +81,16 @@ export const defaultPassageSettings: PassageSettings = { window: 10, correctionW
  */
 export class Passages<Hit> {
   readonly #settings: PassageSettings
+  readonly #ended: (passage: Passage<Hit>) => void
   // By lane, each in the order of the last read.
   readonly #lanes = new Map<string, Passage<Hit>[]>()
   #held = 0
   #number = 0
 
-  constructor(settings: PassageSettings = defaultPassageSettings) {
+  /** `ended` is called with each passage that is forgotten because it is over, and was not corrected. */
+  constructor(settings: PassageSettings = defaultPassageSettings, ended: (passage: Passage<Hit>) => void = () => {}) {
     this.#settings = settings
+    this.#ended = ended
   }
 
   /** How many passages are held at the moment. */
@@ -105,6 +124,9 @@ export class Passages<Hit> {
       readers: new Set([read.reader]),
       former: corrected === null ? new Set() : new Set([...corrected.former, corrected.text]),
       confidence: read.confidence,
+      state: read.state,
+      statesDiffer: false,
+      reads: [read],
       hit: null,
     }
     if (corrected !== null) {
@@ -114,17 +136,20 @@ export class Passages<Hit> {
     passages.push(passage)
     this.#held++
     if (this.#held > this.#settings.most) this.#dropOldest()
-    return { relation: corrected === null ? 'new' : 'correction', passage, corrected, newReader: true }
+    return { relation: corrected === null ? 'new' : 'correction', passage, corrected, changed: true }
   }
 
   /** Forgets what is older than the window at that time (seconds since 1970 UTC), and what lies that far in its future. */
   forget(now: number): void {
     for (const [lane, passages] of this.#lanes) {
-      const kept = passages.filter(passage => Math.abs(now - passage.last) <= this.#settings.window)
-      if (kept.length === passages.length) continue
-      this.#held -= passages.length - kept.length
+      const isOver = (passage: Passage<Hit>) => Math.abs(now - passage.last) > this.#settings.window
+      const over = passages.filter(isOver)
+      if (over.length === 0) continue
+      this.#held -= over.length
+      const kept = passages.filter(passage => !isOver(passage))
       if (kept.length === 0) this.#lanes.delete(lane)
       else this.#lanes.set(lane, kept)
+      for (const passage of over) this.#ended(passage)
     }
   }
 
@@ -133,14 +158,11 @@ export class Passages<Hit> {
     known.last = Math.max(known.last, read.time)
     passages.splice(passages.indexOf(known), 1)
     passages.push(known)
+    const kept = known.reads.length < this.#settings.mostReads ? known.reads : known.reads.slice(0, -1)
+    known.reads = [...kept, read]
     // A less sure form of the text is a read of this passage but no second opinion for its text.
-    const sameText = read.text === known.text
-    const newReader = sameText && !known.readers.has(read.reader)
-    if (sameText) {
-      known.readers.add(read.reader)
-      if (read.confidence !== null) known.confidence = Math.max(known.confidence ?? 0, read.confidence)
-    }
-    return { relation: 'repeat', passage: known, corrected: null, newReader }
+    const changed = read.text === known.text && learn(known, read)
+    return { relation: 'repeat', passage: known, corrected: null, changed }
   }
 
   #isSimilar(read: PassageRead, earlier: Passage<Hit>): boolean {
@@ -157,10 +179,25 @@ export class Passages<Hit> {
       if (oldest === null || last < oldest.last) oldest = { lane, passages, last }
     }
     if (oldest === null) return
-    oldest.passages.shift()
+    const passage = oldest.passages.shift()
     this.#held--
     if (oldest.passages.length === 0) this.#lanes.delete(oldest.lane)
+    if (passage !== undefined) this.#ended(passage)
   }
+}
+
+/** Takes in what a further read of the same text says. Returns whether a match may turn out otherwise now. */
+function learn(known: Passage<unknown>, read: PassageRead): boolean {
+  const newReader = !known.readers.has(read.reader)
+  known.readers.add(read.reader)
+  const surer = read.confidence !== null && read.confidence > (known.confidence ?? -1)
+  if (surer) known.confidence = read.confidence
+  const newState = read.state !== null && read.state !== known.state && !known.statesDiffer
+  if (newState) {
+    known.statesDiffer = known.state !== null
+    known.state = known.statesDiffer ? null : read.state
+  }
+  return newReader || surer || newState
 }
 
 function sameClass(read: PassageRead, earlier: Passage<unknown>): boolean {

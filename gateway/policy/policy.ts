@@ -17,6 +17,18 @@ const days = z.number().min(0).max(3660).meta({ unit: 'days' })
 export const policySchema = z.strictObject({
   version: z.literal(1).describe('Version of this format.'),
   purposes: names.describe('Purposes for which a plate may be on a hotlist. An entry with another one is refused.'),
+  hotlistDefaults: z
+    .strictObject({
+      purposes: names.describe("Purposes that a list's configuration may give to entries which name none."),
+      validForHours: z
+        .number()
+        .min(0)
+        .max(8784)
+        .meta({ unit: 'hours' })
+        .describe("Longest time that a list's configuration may give to entries which name no expiry. 0: none."),
+    })
+    .default({ purposes: [], validForHours: 0 })
+    .describe('What may stand in for a purpose or an expiry that an entry lacks. Without it such entries are refused.'),
   keepDays: z
     .strictObject({
       gunfire: days.describe('Gunfire alerts, after the hub has acknowledged them.'),
@@ -62,6 +74,7 @@ export type RequestKind = keyof Policy['mayAsk']
 export const builtInPolicy: Policy = {
   version: 1,
   purposes: ['felony-warrant', 'missing-person', 'stolen-plate', 'stolen-vehicle'],
+  hotlistDefaults: { purposes: [], validForHours: 0 },
   keepDays: { gunfire: 7, plateHit: 1, audio: 0, picture: 1, audit: 365 },
   evidence: { audioSeconds: 0, platePictures: true, scenePictures: false },
   mayAsk: { evidence: ['reviewer'], report: ['auditor', 'reviewer'], audit: ['auditor'] },
@@ -99,6 +112,18 @@ export function purposeOf(word: string, words: PurposeWords): string {
 export function permittedWords(policy: Policy, words: PurposeWords): string[] {
   const all = new Set([...policy.purposes, ...Object.keys(words)])
   return [...all].filter(word => permitsPurpose(policy, purposeOf(word, words)))
+}
+
+/** Why the policy does not let a list's configuration fill in what its entries lack; null where it does. Hours, or null for none. */
+export function defaultRefused(policy: Policy, purpose: string | null, validForHours: number | null): string | null {
+  const { hotlistDefaults } = policy
+  if (purpose !== null && !(hotlistDefaults.purposes.includes(purpose) && permitsPurpose(policy, purpose))) {
+    return `${purpose} as the purpose`
+  }
+  if (validForHours !== null && !(validForHours <= hotlistDefaults.validForHours)) {
+    return `an expiry after ${validForHours} hours, of at most ${hotlistDefaults.validForHours}`
+  }
+  return null
 }
 
 /** Whether that kind of evidence may leave at all; `audioSecondsAllowed` says how much sound. */

@@ -110,7 +110,7 @@ test('a file that says only what it must gets every default', t => {
       timeError: null,
     },
     paths: { state: '/var/lib/polewatch', runtime: '/run/polewatch' },
-    hotlist: { lists: [], confirmedConfidence: 0.9 },
+    hotlist: { lists: [], commonTexts: [], confirmedConfidence: 0.9 },
     weather: { temperature: null, humidity: null, windSpeed: null, windFrom: null },
     neighbours: { enabled: true, brokers: ['mqtt://127.0.0.1'] },
     uplink: {

@@ -9,10 +9,11 @@ import { PolewatchError } from '../../gateway/errors.js'
 import { DelimitedParser, type Delimiter, delimiters, FixedWidthParser } from '../../gateway/hotlist/csv.js'
 import { parseDate } from '../../gateway/hotlist/dates.js'
 import { refusalReasons } from '../../gateway/hotlist/entries.js'
-import { lockFolder, stepBack } from '../../gateway/hotlist/generations.js'
+import { lockFolder } from '../../gateway/hotlist/generations.js'
 import { Hotlist } from '../../gateway/hotlist/hotlist.js'
 import { type HotlistImportOptions, importHotlist } from '../../gateway/hotlist/import.js'
 import { hotlistMappingSchema, hotlistPresets } from '../../gateway/hotlist/mapping.js'
+import { stepBack } from '../../gateway/hotlist/step-back.js'
 
 const now = Date.UTC(2026, 2, 1, 12) / 1000
 const heading = 'plate,state,purpose,expires,id\n'
@@ -69,6 +70,7 @@ test('a list is imported and its entries are found, exactly and by look-alikes, 
       effective: null,
       expires: Date.UTC(2026, 3, 1) / 1000,
       oneEdit: false,
+      issue: answer.candidates[0]?.issue,
     },
     {
       list: 'city',
@@ -80,15 +82,17 @@ test('a list is imported and its entries are found, exactly and by look-alikes, 
       effective: null,
       expires: Date.UTC(2026, 3, 1, 11) / 1000,
       oneEdit: false,
+      issue: answer.candidates[1]?.issue,
     },
   ])
+  for (const { issue } of answer.candidates) t.match(issue, /^[0-9a-f]{32}$/)
   t.equal(hotlist.find('A8O12E4', now).candidates.length, 0)
   t.equal(hotlist.find('A80I2E4', now).candidates.length, 0)
   t.equal(hotlist.find('A8OI234', now).candidates.length, 2, 'look-alikes at any place')
   t.equal(hotlist.find('??', now).candidates.length, 0, 'noise is no plate and no error')
   t.match(
     result.warnings.map(warning => warning.message),
-    ['Line 3 is one look-alike away from Entry C-7 (line 2).'],
+    ['Line 3 is one look-alike away from entry C-7 (line 2).'],
   )
 })
 
@@ -157,7 +161,7 @@ test('every line that is refused is named with its reason, and all others are im
       directory,
       source: Readable.from(pieces),
       mapping: 'plain',
-      purposes: ['stolen'],
+      purposes: new Map([['stolen', 'stolen']]),
       now,
       onRefused: refused => told.push(refused),
     })
@@ -297,12 +301,12 @@ test('the generation before is kept for one step back, and the next import gets 
   t.match(files.sort(), [/^generation-00000002-/, /^generation-00000003-/])
   const hotlist = Hotlist.open(directory, 'city')
   t.teardown(() => hotlist.close())
-  t.equal(stepBack(directory, 'city').number, 2)
+  t.equal(stepBack(directory, 'city', now).number, 2)
   t.equal(hotlist.find('TST1005', now).candidates.length, 1)
   t.equal(hotlist.find('TST2005', now).candidates.length, 0)
-  t.throws(() => stepBack(directory, 'city'), { code: 'PW_HOTLIST_NO_PREVIOUS' })
+  t.throws(() => stepBack(directory, 'city', now), { code: 'PW_HOTLIST_NO_PREVIOUS' })
   t.equal((await importText(directory, list(10, 3000))).generation, 4)
-  t.throws(() => stepBack(directory, 'other'), { code: 'PW_HOTLIST_ABSENT' })
+  t.throws(() => stepBack(directory, 'other', now), { code: 'PW_HOTLIST_ABSENT' })
 })
 
 test('what cannot be imported gives an error with its code and leaves nothing behind', async t => {

@@ -8,7 +8,8 @@ import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import { Hotlist } from '../../gateway/hotlist/hotlist.js'
-import { type ImportStage, importHotlist } from '../../gateway/hotlist/import.js'
+import { importHotlist } from '../../gateway/hotlist/import.js'
+import { type ImportStage, importStages } from '../../gateway/hotlist/publish.js'
 
 const now = Date.UTC(2026, 2, 1, 12) / 1000
 const entries = 3000
@@ -84,7 +85,7 @@ function checkWhole(hotlist: Hotlist, step: number): string {
 }
 
 test('kill -9 at every stage and at any moment of an import leaves one whole list, and readers never notice', async t => {
-  const stages: ImportStage[] = ['reading', 'indexing', 'checking', 'hashing', 'publishing', 'done']
+  const stages = importStages
   const kills: Kill[] = [
     ...stages.map(stage => ({ stage, delay: 0 })),
     ...Array.from({ length: 10 }, () => ({ stage: null, delay: Math.random() * 250 })),
@@ -122,7 +123,7 @@ test('kill -9 at every stage and at any moment of an import leaves one whole lis
 test('a reader goes over to a new list between two look-ups, and keeps its list when the new one cannot be read', async t => {
   const directory = t.testdir()
   t.throws(() => Hotlist.open(directory, 'city'), { code: 'PW_HOTLIST_ABSENT' })
-  const reader = Hotlist.open(directory, 'city', { mayBeAbsent: true })
+  const reader = Hotlist.open(directory, 'city', { mayBeUnusable: true })
   t.teardown(() => reader.close())
   t.match(reader.find(plateOf(1), now), { freshness: 'absent', candidates: [], entries: 0 })
   await importList(directory, 'first')

@@ -35,8 +35,16 @@ const entry: HotlistEntry = {
   effective: 1000,
   expires: 2000,
   oneEdit: false,
+  issue: '0123456789abcdef0123456789abcdef',
 }
-const read: ReadToMatch = { text: 'ABO1234', confidence: 0.95, state: 'PA', agreeingReaders: 1, time: 1500 }
+const read: ReadToMatch = {
+  text: 'ABO1234',
+  confidence: 0.95,
+  state: 'PA',
+  statesDiffer: false,
+  agreeingReaders: 1,
+  time: 1500,
+}
 
 test('text is compared in capitals and digits only, and what is not a plate is refused by reason', async t => {
   for (const raw of ['abo-1234', ' ABO 1234 ', 'ABO·1234', 'abo\u00a01234', 'A.B.O/12‑34']) {

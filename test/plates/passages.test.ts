@@ -6,7 +6,9 @@ import { defaultPassageSettings, type PassageRead, Passages } from '../../gatewa
 const read = (text: string, time: number, some: Partial<PassageRead> = {}): PassageRead => ({
   reader: 'north',
   lane: '1',
+  raw: text,
   text,
+  state: null,
   confidence: 0.8,
   time,
   ...some,
@@ -40,9 +42,9 @@ test('without a lane each reader is a lane of its own, and no lane can be mistak
 test('a second reader of the same lane is told from the same one reading twice', async t => {
   const passages = new Passages<string>()
   passages.observe(read('ABC1234', 100))
-  t.equal(passages.observe(read('ABC1234', 100.1)).newReader, false)
+  t.equal(passages.observe(read('ABC1234', 100.1)).changed, false)
   const second = passages.observe(read('ABC1234', 100.2, { reader: 'south', confidence: 0.9 }))
-  t.equal(second.newReader, true)
+  t.equal(second.changed, true)
   t.equal(second.passage.readers.size, 2)
   t.equal(second.passage.confidence, 0.9)
 })
@@ -62,7 +64,7 @@ test('a surer text corrects a similar one and names what it supersedes', async t
     const relapse = passages.observe(read(before, 101, { confidence: 0.7 }))
     t.equal(relapse.relation, 'repeat', 'the text that was corrected does not come back as a new passage')
     t.equal(relapse.passage.text, after)
-    t.equal(relapse.newReader, false)
+    t.equal(relapse.changed, false)
     t.equal(
       passages.observe(read(before, 101.5, { confidence: 0.95 })).relation,
       'correction',
@@ -119,7 +121,7 @@ test('whatever comes, memory is bounded, old passages are forgotten and no two h
       let counted = 0
       for (const { step, ...one } of all) {
         time += step
-        const { relation, passage, corrected } = passages.observe({ ...one, time })
+        const { relation, passage, corrected } = passages.observe({ ...one, raw: one.text, state: null, time })
         assert.ok(passages.held <= settings.most)
         assert.equal(relation === 'correction', corrected !== null)
         if (relation === 'repeat') assert.ok(passage.count > 1)

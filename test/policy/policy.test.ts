@@ -6,6 +6,7 @@ import {
   audioSecondsAllowed,
   builtInPolicy,
   canonicalText,
+  defaultRefused,
   keepSeconds,
   type Policy,
   permitsEvidence,
@@ -25,6 +26,7 @@ const days = fc.double({ min: 0, max: 3660, noNaN: true })
 const policies: fc.Arbitrary<Policy> = fc.record({
   version: fc.constant(1),
   purposes: names,
+  hotlistDefaults: fc.record({ purposes: names, validForHours: fc.double({ min: 0, max: 8784, noNaN: true }) }),
   keepDays: fc.record({ gunfire: days, plateHit: days, audio: days, picture: days, audit: days }),
   evidence: fc.record({
     audioSeconds: fc.double({ min: 0, max: 60, noNaN: true }),
@@ -77,6 +79,22 @@ test("an agency's words stand for purposes, and are allowed when these are", t =
   t.end()
 })
 
+test('what entries lack is filled in only as far as the policy says, and never with a purpose that it does not allow', t => {
+  t.match(defaultRefused(builtInPolicy, 'stolen-vehicle', null), 'stolen-vehicle')
+  t.match(defaultRefused(builtInPolicy, null, 1), '1 hours')
+  t.equal(defaultRefused(builtInPolicy, null, null), null)
+  const looser = {
+    ...builtInPolicy,
+    hotlistDefaults: { purposes: ['stolen-vehicle', 'parking-fine'], validForHours: 48 },
+  }
+  t.equal(defaultRefused(looser, 'stolen-vehicle', 48), null)
+  t.match(defaultRefused(looser, 'parking-fine', null), 'parking-fine')
+  t.match(defaultRefused(looser, 'missing-person', null), 'missing-person')
+  t.match(defaultRefused(looser, 'stolen-vehicle', 49), '49 hours')
+  t.match(defaultRefused(looser, null, Number.NaN), 'hours', 'no number is no leave')
+  t.end()
+})
+
 test('who may ask depends on what for', t => {
   t.ok(permitsRequest(builtInPolicy, 'auditor', 'audit'))
   t.notOk(permitsRequest(builtInPolicy, 'auditor', 'evidence'))
@@ -90,6 +108,7 @@ test('the hash does not depend on how a policy was written down', t => {
     policyHash(builtInPolicy, sha256),
     sha256(
       '{"evidence":{"audioSeconds":0,"platePictures":true,"scenePictures":false},' +
+        '"hotlistDefaults":{"purposes":[],"validForHours":0},' +
         '"keepDays":{"audio":0,"audit":365,"gunfire":7,"picture":1,"plateHit":1},' +
         '"mayAsk":{"audit":["auditor"],"evidence":["reviewer"],"report":["auditor","reviewer"]},' +
         '"purposes":["felony-warrant","missing-person","stolen-plate","stolen-vehicle"],"version":1}',
@@ -112,9 +131,11 @@ test('the canonical text is that of RFC 8785', t => {
   fc.assert(
     fc.property(policies, policy => {
       const { evidence, report, audit } = policy.mayAsk
+      const { hotlistDefaults } = policy
       const ordered = {
         ...policy,
         purposes: policy.purposes.toSorted(),
+        hotlistDefaults: { ...hotlistDefaults, purposes: hotlistDefaults.purposes.toSorted() },
         mayAsk: { evidence: evidence.toSorted(), report: report.toSorted(), audit: audit.toSorted() },
       }
       return canonicalText(policy) === canonicalJson(ordered)
