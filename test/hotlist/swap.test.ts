@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { once } from 'node:events'
-import { chmodSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import { Hotlist } from '../../gateway/hotlist/hotlist.js'
 import { importHotlist } from '../../gateway/hotlist/import.js'
-import { type ImportStage, importStages } from '../../gateway/hotlist/publish.js'
+import { everyStage, importAfter, type Kill, killOnce, prepare } from '../../scripts/hotlist/kill-import.js'
 
 const now = Date.UTC(2026, 2, 1, 12) / 1000
 const entries = 3000
@@ -29,46 +25,6 @@ const importList = (directory: string, purpose: string, validFor?: number) =>
     ...(validFor === undefined ? {} : { validFor }),
   })
 
-interface Kill {
-  readonly stage: ImportStage | null
-  /** Milliseconds after the first import has begun, where no stage is given. */
-  readonly delay: number
-}
-
-/** Imports lists one after the other in a process of its own, until it is killed, or kills itself at a stage. */
-function startImporter(directory: string, killAt: ImportStage | null): ChildProcess {
-  const module = new URL('../../gateway/hotlist/import.js', import.meta.url)
-  const program = `
-    import { importHotlist } from ${JSON.stringify(module.href)}
-    for (let round = 0; ; round++) {
-      if (round === 0) process.stdout.write('started')
-      await importHotlist({
-        listName: 'city', directory: ${JSON.stringify(directory)}, mapping: 'plain', now: ${now},
-        source: ${JSON.stringify(join(directory, 'list-'))} + (round % 2) + '.csv',
-        onProgress: ({ stage }) => stage === ${JSON.stringify(killAt)} && process.kill(process.pid, 'SIGKILL'),
-      })
-    }`
-  return spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
-}
-
-/** Kills an importer at a stage or after a delay, while a reader goes on asking. Resolves to the signal that ended it. */
-async function killImporter(directory: string, reader: Hotlist, kill: Kill): Promise<unknown> {
-  const child = startImporter(directory, kill.stage)
-  let ended: unknown[] | null = null
-  child.once('exit', (...outcome) => {
-    ended = outcome
-  })
-  if (kill.stage === null && child.stdout !== null) {
-    await once(child.stdout, 'data')
-    setTimeout(() => child.kill('SIGKILL'), kill.delay)
-  }
-  while (ended === null) {
-    checkWhole(reader, 500)
-    await sleep(5)
-  }
-  return ended[1]
-}
-
 /** Every answer comes from one whole list: the same purpose everywhere, no plate missing. */
 function checkWhole(hotlist: Hotlist, step: number): string {
   const purposes = new Map<number, Set<string>>()
@@ -84,38 +40,24 @@ function checkWhole(hotlist: Hotlist, step: number): string {
   return [...purposes.values()].map(seen => [...seen].join()).join()
 }
 
-test('kill -9 at every stage and at any moment of an import leaves one whole list, and readers never notice', async t => {
-  const stages = importStages
-  const kills: Kill[] = [
-    ...stages.map(stage => ({ stage, delay: 0 })),
-    ...Array.from({ length: 10 }, () => ({ stage: null, delay: Math.random() * 250 })),
-  ]
+test('kill -9 at every stage of an import or a change, and at any moment, leaves one whole list; readers never notice', async t => {
+  const kills: Kill[] = [...everyStage, ...Array.from({ length: 5 }, () => ({ after: Math.random() * 800 }))]
   // Two lists side by side, each killed at every other moment.
   const directories = [join(t.testdir({ even: {}, odd: {} }), 'even'), join(t.testdirName, 'odd')]
   await Promise.all(
     directories.map(async (directory, lane) => {
-      await importList(directory, 'first')
-      for (const round of [0, 1]) writeFileSync(join(directory, `list-${round}.csv`), list(`round-${round}`))
+      await prepare(directory)
       const reader = Hotlist.open(directory, 'city')
       for (const kill of kills.filter((_, index) => index % 2 === lane)) {
-        t.equal(await killImporter(directory, reader, kill), 'SIGKILL', 'it was killed, not done')
-        const fresh = Hotlist.open(directory, 'city')
-        const purposes = checkWhole(fresh, 7)
-        fresh.close()
-        const link = readlinkSync(join(directory, 'city', 'current'))
-        const sha256 = createHash('sha256')
-          .update(readFileSync(join(directory, 'city', link)))
-          .digest('hex')
-        t.ok(link.includes(sha256), `whole after ${kill.stage ?? `${kill.delay.toFixed(0)} ms`}: ${purposes}`)
+        const list = await killOnce(directory, reader, kill)
+        t.match(list, /^(first|odd|even|changed)$/, `one whole list after ${JSON.stringify(kill)}`)
       }
-      await importList(directory, 'last')
-      t.equal(checkWhole(reader, 1), 'last')
-      reader.close()
       t.same(
-        readdirSync(join(directory, 'city')).map(name => name.replace(/-.*/, '')),
+        (await importAfter(directory, reader)).filter(name => name !== 'deltas.json'),
         ['current', 'generation', 'generation', 'lock'],
-        'the next import removes what was left',
+        'nothing of a killed import is left',
       )
+      reader.close()
     }),
   )
 })
