@@ -3,6 +3,7 @@ import type { TextModels } from './models.js'
 import type { Picture } from './picture.js'
 import { alikeFolded } from './plate-forms.js'
 import { type Look, type Piece, readInPieces } from './plate-looks.js'
+import { boxOf, type TextRegion, widened } from './region.js'
 
 /** How far two ways of reading agree on a text; characters that look alike count as the same. */
 export interface Certainty {
@@ -49,8 +50,30 @@ function compare(folded: string, pieces: readonly Piece[]): { pieces: number; ag
 
 /** Under this the whole line is not read in pieces. */
 const leastWhole = 0.3
+/** The whole line must be read so well, and no piece read otherwise with this probability. */
+const [clearWhole, clearAgainst] = [0.68, 0.8]
 
-/** Whether a person need not doubt the characters. */
+/** Whether a person need not doubt the characters: both ways of reading agree on every one of them. */
 export function isCertain({ whole, pieces, against }: Certainty): boolean {
-  return whole > 0.62 && pieces === 1 && against < 0.5
+  return whole > clearWhole && pieces === 1 && against < clearAgainst
+}
+
+/**
+ * Whether the picture shows what is round a line of text: where it ends close to the line, a plate is only coming or going, and
+ * whether the line is all of it cannot be told.
+ */
+export function hasSurroundings(region: TextRegion, { width, height }: Picture): boolean {
+  const [left, top, wide, high] = boxOf(widened(region, 1.15, 2).corners)
+  return left >= 0 && top >= 0 && left + wide <= width && top + high <= height
+}
+
+/** The surest and, where no look at the whole line agrees, the least sure that the agreement makes a text. */
+const [mostConfidence, leastConfidence] = [0.98, 0.2]
+
+/**
+ * Probability that the text is right: among those that came into question, times how often texts that the looks agree on so far
+ * are (a straight line through the pictures that the reader was tuned on).
+ */
+export function calibrated(voted: number, { whole }: Certainty): number {
+  return voted * Math.min(mostConfidence, leastConfidence + ((1 - leastConfidence) * whole) / clearWhole)
 }

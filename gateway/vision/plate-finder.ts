@@ -1,7 +1,7 @@
 import { greedyText } from './character-matrix.js'
 import { detectorStep, type TextModels } from './models.js'
 import { type Picture, type Point, resize } from './picture.js'
-import { type Certainty, certaintyOf, isCertain } from './plate-certainty.js'
+import { calibrated, certaintyOf, hasSurroundings, isCertain } from './plate-certainty.js'
 import { hasKnownForm } from './plate-forms.js'
 import { findEnlarged, type Look, lineOf, looksAt } from './plate-looks.js'
 import { vote } from './plate-votes.js'
@@ -19,7 +19,6 @@ export interface PictureRead {
   readonly rawText: string
   /** Left, top, width and height of the text, pixels. */
   readonly box: readonly [number, number, number, number]
-  readonly certainty: Certainty
 }
 
 /** The picture is searched at this size of its longer side first, pixels. */
@@ -55,7 +54,12 @@ export async function readPlates(models: TextModels, picture: Picture): Promise<
     const certainty = await certaintyOf(models, picture, best.text, looks)
     ranked.push({
       rank: merit + best.confidence,
-      read: { ...best, confirmed: isCertain(certainty), box: boxOf(look.region.corners), certainty },
+      read: {
+        ...best,
+        confidence: calibrated(best.confidence, certainty),
+        confirmed: isCertain(certainty) && hasSurroundings(look.region, picture),
+        box: boxOf((looks[0] ?? look).region.corners),
+      },
     })
   }
   return ranked.sort((a, b) => b.rank - a.rank).map(({ read }) => read)
