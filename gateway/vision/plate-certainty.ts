@@ -50,12 +50,12 @@ function compare(folded: string, pieces: readonly Piece[]): { pieces: number; ag
 
 /** Under this the whole line is not read in pieces. */
 const leastWhole = 0.3
-/** The whole line must be read so well, and no piece read otherwise with this probability. */
-const [clearWhole, clearAgainst] = [0.68, 0.8]
+/** The vote and the whole line must be so clear, and no piece read otherwise with this probability. */
+const [clearVote, clearWhole, clearAgainst] = [0.9, 0.68, 0.8]
 
 /** Whether a person need not doubt the characters: both ways of reading agree on every one of them. */
-export function isCertain({ whole, pieces, against }: Certainty): boolean {
-  return whole > clearWhole && pieces === 1 && against < clearAgainst
+export function isCertain(voted: number, { whole, pieces, against }: Certainty): boolean {
+  return voted > clearVote && whole > clearWhole && pieces === 1 && against < clearAgainst
 }
 
 /**

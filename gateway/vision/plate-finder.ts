@@ -11,7 +11,7 @@ import { textRegions } from './text-regions.js'
 /** A plate read from a picture. */
 export interface PictureRead {
   readonly text: string
-  /** Probability among the texts that came into question, 0 to 1. */
+  /** Probability that the text is right, 0 to 1: see `calibrated`. */
   readonly confidence: number
   /** Whether a person need not doubt the characters: see `isCertain`. */
   readonly confirmed: boolean
@@ -57,7 +57,7 @@ export async function readPlates(models: TextModels, picture: Picture): Promise<
       read: {
         ...best,
         confidence: calibrated(best.confidence, certainty),
-        confirmed: isCertain(certainty) && hasSurroundings(look.region, picture),
+        confirmed: isCertain(best.confidence, certainty) && hasSurroundings(look.region, picture),
         box: boxOf((looks[0] ?? look).region.corners),
       },
     })

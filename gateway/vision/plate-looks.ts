@@ -1,7 +1,7 @@
 import { type CharacterMatrix, greedyCharacters, type ReadCharacter } from './character-matrix.js'
 import { detectorStep, lineHeight, type TextModels } from './models.js'
 import { type Picture, type Point, type Quadrilateral, straighten } from './picture.js'
-import { between, boxOf, type TextRegion, widened } from './region.js'
+import { between, boxOf, joined, type TextRegion, widened } from './region.js'
 import { textRegions } from './text-regions.js'
 
 /** The line pulled straight, as the recogniser wants it; `stretch` makes it longer. */
@@ -34,6 +34,8 @@ function negative({ width, height, data }: Picture): Picture {
 
 /** A line found anew that is longer by this factor was cut off before. */
 const cutOffFrom = 1.06
+/** And one that is shorter than this share is only a part. */
+const leastAgain = 0.65
 
 /** What the recogniser made of a region. */
 export interface Look {
@@ -92,11 +94,18 @@ export async function readInPieces(models: TextModels, picture: Picture, { regio
   return pieces
 }
 
-/** The line in a piece of the picture in which it is large. */
+/** The line in a piece of the picture in which it is large; null where most of it is not found, nor two parts that make it up. */
 async function findAgain(models: TextModels, picture: Picture, region: TextRegion): Promise<TextRegion | null> {
-  const found = await findEnlarged(models, picture, region)
-  const [first] = found.sort((one, other) => other.share - one.share)
-  return first === undefined || first.share < 0.3 ? null : first.region
+  const found = (await findEnlarged(models, picture, region)).filter(({ share }) => share > 0.1)
+  const together = found.flatMap(({ region: one, share }, index) =>
+    found.slice(index + 1).flatMap(other => {
+      const both = joined(one, other.region)
+      return both === null ? [] : [{ region: both, share: share + other.share }]
+    }),
+  )
+  const [first] = [...found, ...together].sort((one, other) => other.share - one.share)
+  if (first === undefined || first.share < 0.3 || first.region.width < leastAgain * region.width) return null
+  return first.region
 }
 
 /** The lines in and round a region in an enlarged piece of the picture, and the share of the region that each covers. */

@@ -181,10 +181,15 @@ test('two lines of one height that follow each other are one, whichever was foun
 })
 
 test('a read is confirmed only when the whole line and each of its characters say so', t => {
-  t.equal(isCertain({ whole: 0.9, pieces: 1, against: 0.1 }), true)
-  t.equal(isCertain({ whole: 0.5, pieces: 1, against: 0.1 }), false, 'a line that some looks read otherwise')
-  t.equal(isCertain({ whole: 0.9, pieces: 6 / 7, against: 0.1 }), false, 'a character that no piece shows')
-  t.equal(isCertain({ whole: 0.9, pieces: 1, against: 0.9 }), false, 'a piece that says otherwise, or shows one more')
+  t.equal(isCertain(0.99, { whole: 0.9, pieces: 1, against: 0.1 }), true)
+  t.equal(isCertain(0.99, { whole: 0.5, pieces: 1, against: 0.1 }), false, 'a line that some looks read otherwise')
+  t.equal(isCertain(0.99, { whole: 0.9, pieces: 6 / 7, against: 0.1 }), false, 'a character that no piece shows')
+  t.equal(
+    isCertain(0.99, { whole: 0.9, pieces: 1, against: 0.9 }),
+    false,
+    'a piece that says otherwise, or shows one more',
+  )
+  t.equal(isCertain(0.8, { whole: 0.9, pieces: 1, against: 0.1 }), false, 'another text that may be as well')
   t.equal(calibrated(1, { whole: 1, pieces: 1, against: 0 }), 0.98, 'nothing is beyond doubt')
   t.ok(calibrated(1, { whole: 0.3, pieces: 1, against: 0 }) < 0.6, 'one text alone is not a sure one')
   const picture = { width: 200, height: 100, data: new Uint8Array() }
@@ -196,10 +201,7 @@ test('a read is confirmed only when the whole line and each of its characters sa
 
 test('a plate in two parts is read as one, and one at the edge of a picture is not confirmed', async t => {
   const models = await TextModels.load()
-  const [parted] = await readPlates(
-    models,
-    await scene([{ text: 'KLM\u00a0\u00a0482', x: 420, y: 330, height: 56 }]),
-  )
+  const [parted] = await readPlates(models, await scene([{ text: 'KLM\u00a0\u00a0482', x: 420, y: 330, height: 56 }]))
   t.match(parted, { text: 'KLM482' })
   const [leaving] = await readPlates(models, await scene([{ text: 'KLM 4821', x: 420, y: 2, height: 56 }]))
   t.match(leaving, { text: 'KLM4821', confirmed: false })
