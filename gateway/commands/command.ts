@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { Argument, type Command, Option } from 'commander'
 import { PolewatchError } from '../errors.js'
-import { CommandSender } from '../hub/index.js'
+import { type CommandResult, CommandSender } from '../hub/index.js'
 import { type CommandName, commandNames } from '../messages/commands.js'
 import { isJsonObject, parseJsonObject } from '../messages/json.js'
 import { signingKeyFromPem } from '../messages/keys.js'
 import { openEvent } from '../messages/seal.js'
-import type { MessageData, MessageEvent } from '../messages/table.js'
+import type { MessageData } from '../messages/table.js'
 import { formatTime } from '../messages/time.js'
 import { messageOf, systemTime } from './role.js'
 import { bold, colour, exitStatus, print, printError, printJson } from './terminal.js'
@@ -36,17 +36,25 @@ interface CommandOptions {
 
 export function define(command: Command): void {
   command
-    .description('Sends a gateway a signed command, and prints its signed answer. docs/hub.md tells what each one needs.')
+    .description(
+      'Sends a gateway a signed command, and prints its signed answer. docs/hub.md tells what each one needs.',
+    )
     .addArgument(new Argument('<NAME>', 'the command').choices(commandNames))
     .requiredOption('--to <GATEWAY>', 'the gateway that shall obey')
     .requiredOption('--broker <URL...>', 'the broker; several are tried in order')
     .requiredOption('--site <SITE>', "the gateway's site")
-    .requiredOption('--key <FILE>', "the private key (PEM, Ed25519) whose public half the gateway's configuration names")
+    .requiredOption(
+      '--key <FILE>',
+      "the private key (PEM, Ed25519) whose public half the gateway's configuration names",
+    )
     .requiredOption('--by <ROLE>', 'who asks: a role such as dispatcher, never a name')
     .option('--purpose <PURPOSE>', 'what for; one that the gateway allows the key', 'operation')
     .option('--argument <KEY=VALUE>', 'an argument of the command; may be repeated', collect, [])
     .option('--document <FILE>', 'the change for hotlist (signed), or the whole file for policy and configuration')
-    .option('--alert <FILE>', 'the alert that a verdict is about, as `polewatch watch --json` prints it; - for standard input')
+    .option(
+      '--alert <FILE>',
+      'the alert that a verdict is about, as `polewatch watch --json` prints it; - for standard input',
+    )
     .addOption(new Option('--verdict <VERDICT>', 'what the person thinks of the alert').choices(verdicts))
     .option('--reason <TEXT>', 'why, for a verdict')
     .option('--hub <NAME>', 'the name of this hub', 'hub')
@@ -71,7 +79,8 @@ Exit status 1 when the gateway refuses, fails or does not answer.`,
 
 async function run(name: CommandName, options: CommandOptions): Promise<void> {
   const { to, broker, site, key, hub, timeout, json } = options
-  const ask = name === 'verdict' ? verdictOf(options) : argumentsFor(name, options)
+  // Made before anything is sent, so that what is missing is told first.
+  const ask = requestOf(name, options)
   const sender = new CommandSender({
     url: broker,
     site,
@@ -83,30 +92,40 @@ async function run(name: CommandName, options: CommandOptions): Promise<void> {
     tls: { ca: optional(options.ca), cert: optional(options.certificate), key: optional(options.certificateKey) },
     onChange: ({ state, broker: url, detail, reason }) => {
       if (state !== 'offline' || reason === 'protocol-version') return
-      printError(new PolewatchError('PW_BROKER_UNREACHABLE', { broker: url, why: detail || reason || 'no reason given' }), json === true)
+      printError(
+        new PolewatchError('PW_BROKER_UNREACHABLE', { broker: url, why: detail || reason || 'no reason given' }),
+        json === true,
+      )
     },
   })
   try {
-    const answer =
-      name === 'verdict'
-        ? await sender.verdict(verdictOf(options))
-        : await sender.send({
-            name,
-            arguments: { ...ask },
-            purpose: options.purpose,
-            requestedBy: options.by,
-          })
-    tell(answer, json === true)
+    tell(await ask(sender), json === true)
   } finally {
     await sender.close()
   }
 }
 
-function tell({ original, data }: MessageEvent<'command-result'>, json: boolean): void {
+function requestOf(name: CommandName, options: CommandOptions): (sender: CommandSender) => Promise<CommandResult> {
+  if (name === 'verdict') {
+    const verdict = verdictOf(options)
+    return sender => sender.verdict(verdict)
+  }
+  const request = {
+    name,
+    arguments: argumentsFor(name, options),
+    purpose: options.purpose,
+    requestedBy: options.by,
+  }
+  return sender => sender.send(request)
+}
+
+function tell({ original, data }: CommandResult, json: boolean): void {
   const { outcome, code, detail, result, name } = data
   if (json) printJson(original)
   else {
-    print(`${bold(name)}: ${colour(outcome === 'done' ? 'green' : 'red', outcome)}${code === null ? '' : ` (${code})`}. ${detail}`)
+    print(
+      `${bold(name)}: ${colour(outcome === 'done' ? 'green' : 'red', outcome)}${code === null ? '' : ` (${code})`}. ${detail}`,
+    )
     if (result !== null && Object.keys(result).length > 0) print(JSON.stringify(result, null, 2))
   }
   if (outcome !== 'done') process.exitCode = exitStatus.fault
@@ -133,11 +152,16 @@ function verdictOf({ alert, verdict, reason, by }: CommandOptions): MessageData<
     alert: { source: event.source, id: event.id },
     incident: event.name === 'gunfire' ? event.data.incident : null,
     hit: event.name === 'plate-hit' ? event.data.hit : null,
+    entry: event.name === 'plate-hit' ? entryOf(event.data.entry) : null,
     verdict,
     by,
     reason: reason ?? null,
     time: formatTime(systemTime()),
   }
+}
+
+function entryOf({ list, generation, id, issue }: MessageData<'plate-hit'>['entry']) {
+  return { list, generation, id, issue }
 }
 
 function collect(value: string, before: readonly string[]): string[] {
