@@ -27,7 +27,7 @@ export const errorTable = {
   },
   PW_COMMAND_MALFORMED: {
     summary: 'A command cannot be understood: {why}.',
-    advice: 'docs/hub.md names the commands and what each one needs.',
+    advice: 'Look it up in docs/hub.md, which names the commands and what each one needs.',
   },
   PW_COMMAND_MISDIRECTED: {
     summary: 'A command is for somebody else: {why}.',

@@ -73,24 +73,6 @@ test('a link that is dead though it looks alive is noticed by the keep-alive', a
   t.equal(changes.find(({ state }) => state === 'offline')?.reason, 'keepalive')
 })
 
-test(
-  'two processes that claim one client id do not fight: who lost it waits longer and longer',
-  needsMosquitto,
-  async t => {
-    const broker = await startableMosquitto()
-    t.teardown(() => broker.remove())
-    await broker.up()
-    const random = () => 0.5
-    const one = sessionWith(t, { brokers: [broker.url], random })
-    await until('the first', () => one.session.online)
-    const two = sessionWith(t, { brokers: [broker.url], random })
-    await until('the handover', () => one.changes.some(({ reason }) => reason === 'taken-over'))
-    t.ok(two.session.online)
-    t.equal(one.changes.find(({ reason }) => reason === 'taken-over')?.retryIn, 30, 'it stays away for up to a minute')
-    t.notOk(one.session.online)
-  },
-)
-
 test('waits are spread over the whole time from nothing to the longest, and grow with the outage', async t => {
   const absent = `mqtt://127.0.0.1:${await freePort()}`
   const waits: number[] = []
