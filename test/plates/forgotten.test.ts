@@ -88,7 +88,8 @@ test('of ten thousand plates that are on no list nothing is left in anything tha
     ...unlinked.map(({ path, content }) => ({ path, content })),
   ]
   const scan = new PlateScan(letters, notListed)
-  for (const { path, content } of bytes) t.same(scan.find(content).slice(0, 3), [], `nothing in ${path.replace(folder, '')}`)
+  for (const { path, content } of bytes)
+    t.same(scan.find(content).slice(0, 3), [], `nothing in ${path.replace(folder, '')}`)
   const control = new PlateScan('QWJ', [listed])
   const journal = bytes.filter(({ path }) => path.includes('sensing.journal.db'))
   t.ok(
