@@ -40,7 +40,11 @@ export class WiegandPlateReader implements PlateReader {
   async *readings(signal: AbortSignal): AsyncGenerator<PlateRead | HashedRead | StateReport, void, void> {
     const { inputs, clock } = this.#options
     const pulses = new Pulses(this.#options)
-    const edges = inputs.readings(signal)[Symbol.asyncIterator]()
+    const stop = new AbortController()
+    const onAbort = () => stop.abort()
+    signal.addEventListener('abort', onAbort)
+    if (signal.aborted) stop.abort()
+    const edges = inputs.readings(stop.signal)[Symbol.asyncIterator]()
     let next = edges.next()
     try {
       while (!signal.aborted) {
@@ -62,6 +66,9 @@ export class WiegandPlateReader implements PlateReader {
         }
       }
     } finally {
+      signal.removeEventListener('abort', onAbort)
+      // The lines' own wait has to end first: an iterator that is waiting cannot be returned.
+      stop.abort()
       await edges.return?.()
     }
   }

@@ -69,6 +69,7 @@ class FakeTcpReader {
   #port = 0
   #server: Server | null = null
   #socket: Socket | null = null
+  #calling = false
 
   /** A port that nobody has. */
   async reserve(): Promise<number> {
@@ -91,15 +92,17 @@ class FakeTcpReader {
 
   /** Calls until the gateway answers. */
   async call(): Promise<void> {
+    this.#calling = true
     void (async () => {
-      while (this.#socket === null) {
+      while (this.#calling && this.#socket === null) {
         const socket = connect(this.#port, '127.0.0.1')
         const connected = await new Promise<boolean>(resolve => {
           socket.once('connect', () => resolve(true))
           socket.once('error', () => resolve(false))
         })
         socket.on('error', () => {})
-        if (connected) this.#socket = socket
+        if (connected && this.#calling) this.#socket = socket
+        else if (connected) socket.destroy()
         else await pause(20)
       }
     })()
@@ -111,6 +114,7 @@ class FakeTcpReader {
   }
 
   async vanish(): Promise<void> {
+    this.#calling = false
     this.#socket?.destroy()
     this.#socket = null
     await new Promise<unknown>(resolve => (this.#server === null ? resolve(null) : this.#server.close(resolve)))
@@ -410,7 +414,7 @@ test('a line in memory', async t => {
       serial('/dev/ttyS0', { openLine, clock: new VirtualClock(), line: { baudRate: 115200, parity: 'even' } }),
       all => all.length === 1,
     )
-    const usual = { path: '/dev/ttyS0', baudRate: 9600, dataBits: 8, parity: 'none', stopBits: 1 }
+    const usual = { path: '/dev/ttyS0', baudRate: 9600, dataBits: 8, parity: 'none', stopBits: 1, flowControl: 'none' }
     t.same(seen, [usual, { ...usual, baudRate: 115200, parity: 'even' }])
   })
 
@@ -475,4 +479,30 @@ test('Wiegand frames', async t => {
     })
     t.match(readsOf(items), [{ text: 'HK55EVB', discarded: { frames: 3 } }])
   })
+})
+
+test('an acknowledgement goes back over the line for an intact frame, and for no other', async t => {
+  const layout = await loadPlateReaderLayout('nedap-anpr-protocolled', devices)
+  const [example] = layout.examples
+  const server = createServer()
+  const answers: Buffer[] = []
+  server.on('connection', socket => {
+    socket.on('error', () => {})
+    socket.on('data', chunk => answers.push(chunk))
+    socket.write(example!.hex.map((byte, index) => (index === 14 ? byte ^ 1 : byte)))
+    socket.write(example!.hex)
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const reader = new TcpPlateReader({ name: 'lane-1', layout, host: '127.0.0.1', port, clock: systemClock })
+  const controller = new AbortController()
+  for await (const item of reader.readings(controller.signal)) {
+    if (item.kind !== 'plate') continue
+    t.match(item, { text: '46HVR9', discarded: { frames: 1 } })
+    while (Buffer.concat(answers).length < example!.acknowledged!.length) await pause(5)
+    controller.abort()
+  }
+  t.same([...Buffer.concat(answers)], [...example!.acknowledged!])
+  server.close()
 })
