@@ -250,8 +250,10 @@ function partsOf(name: 'sensing' | 'vision', exchange: ExchangeReader, role: Rol
   } catch (error) {
     role.log.warn({ error: messageOf(error) }, `what ${name} says of itself cannot be read`)
   }
-  if (performance.now() > 20_000)
-    role.raise(name, 'absent', `${name}-silent`, `The ${name} process says nothing.`, 'PW_SENSING_SILENT')
+  if (performance.now() > 20_000) {
+    const fault = new PolewatchError(name === 'sensing' ? 'PW_SENSING_SILENT' : 'PW_VISION_SILENT', {})
+    role.raise(name, 'absent', `${name}-silent`, fault.message, fault.code)
+  }
   return []
 }
 
