@@ -33,6 +33,10 @@ const subcommands: Readonly<Record<string, { summary: string; load: () => Promis
     summary: 'be a hub: subscribe, verify, order and print every alert',
     load: () => import('./commands/watch.js'),
   },
+  command: {
+    summary: 'ask a gateway to do something, or tell it what a person thinks of an alert',
+    load: () => import('./commands/command.js'),
+  },
   plates: {
     summary: 'read the plates in pictures; listen to a plate reader, or find its layout',
     load: () => import('./commands/plates.js'),

@@ -16,6 +16,7 @@ import { arrayDirection } from './array-direction.js'
 import { geometryOf, microphoneArray } from './devices.js'
 import { clearedSentence, distrustError, distrustedPart, distrustFault } from './distrust.js'
 import { Ear } from './ear.js'
+import { followRequests } from './follow-requests.js'
 import { arrivalDraft, claimDraft, claimOf, gunfireDraft, neighbourReport } from './hearing-messages.js'
 import { frontOf, MicrophoneCheck } from './microphone-check.js'
 import { readPlates } from './read-plates.js'
@@ -41,15 +42,18 @@ export function define(command: Command): void {
     })
 }
 
-/** Runs the role until the signal aborts. */
+/** Runs the role until the signal aborts, or the hub has it begin anew. */
 async function sense(configuration: Configuration, startAt: number | null, signal: AbortSignal): Promise<void> {
   const role = new Role('sensing', configuration)
+  const restart = new AbortController()
+  const until = AbortSignal.any([signal, restart.signal])
   try {
     const policy = loadPolicy(configuration.policyFile)
     await Promise.all([
-      tellHealth(role, signal),
-      hear(role, policy.hash, startAt, signal),
-      readPlates(role, policy, signal),
+      tellHealth(role, until),
+      hear(role, policy.hash, startAt, until),
+      readPlates(role, policy, until),
+      followRequests(role, () => restart.abort(), until),
     ])
   } finally {
     role.close()
