@@ -5,10 +5,13 @@ import { fileURLToPath } from 'node:url'
 import { checkText } from '../config/check.js'
 import { parseConfiguration } from '../config/load.js'
 import type { Configuration } from '../config/schema.js'
+import { readSecret } from '../config/secret-file.js'
 import { PolewatchError } from '../errors.js'
+import { openDelta } from '../hotlist/delta-file.js'
 import { writeDurably } from '../hotlist/generations.js'
 import { commandArguments } from '../messages/commands.js'
 import { isJsonObject, parseJsonObject } from '../messages/json.js'
+import { publicKeyFromPem } from '../messages/keys.js'
 import { policySchema } from '../policy/policy.js'
 import { type AuthorisedCommand, argumentsOf } from '../uplink/command-authority.js'
 import type { CommandAnswer } from '../uplink/commands.js'
@@ -65,8 +68,8 @@ const main = fileURLToPath(new URL('../main.js', import.meta.url))
 const patience = 300_000
 
 /**
- * Applies a signed change of a hotlist in a process of its own, since that takes long without a pause. The change waits in
- * memory (tmpfs), as it holds plates.
+ * Applies a signed change of a hotlist in a process of its own, since that takes long without a pause; one that nobody trusted
+ * signed gets none. The change waits in memory (tmpfs), as it holds plates.
  */
 export async function changeHotlist(
   command: AuthorisedCommand,
@@ -74,8 +77,16 @@ export async function changeHotlist(
   file: string,
 ): Promise<CommandAnswer> {
   const { list, delta } = argumentsOf(commandArguments.hotlist, command)
+  const settings = configuration.hotlist.lists.find(({ name }) => name === list)
+  if (settings === undefined) throw new PolewatchError('PW_HOTLIST_ABSENT', { list })
+  const bytes = Buffer.from(JSON.stringify(delta))
+  openDelta(
+    bytes,
+    list,
+    settings.deltaKeys.map(path => publicKeyFromPem(readSecret(path))),
+  )
   const draft = join(configuration.paths.runtime, 'uplink.hotlist-change.json')
-  writeFileSync(draft, JSON.stringify(delta), { mode: 0o600 })
+  writeFileSync(draft, bytes, { mode: 0o600 })
   try {
     const outcome = await run(['hotlist', 'delta', draft, '--config', file, '--list', list, '--json'])
     if ('result' in outcome) return { detail: `The list ${list} was changed.`, result: outcome.result }

@@ -147,7 +147,7 @@ const uplink = z.strictObject({
     .nullable()
     .default(null)
     .describe(
-      "PEM file with the hub's public key, which its acknowledgements and commands are checked by. Needed where `acknowledge` is `hub`.",
+      "PEM file with the hub's public key, which its acknowledgements and verdicts are checked by. Needed where `acknowledge` is `hub`.",
     ),
   window: z
     .int()
@@ -177,7 +177,10 @@ const uplink = z.strictObject({
         .nullable()
         .default(null)
         .describe("PEM file with the authorities that may sign the broker's certificate. Empty: those of Node.js."),
-      certificate: path.nullable().default(null).describe("PEM file with this gateway's certificate."),
+      certificate: path
+        .nullable()
+        .default(null)
+        .describe("PEM file with this gateway's certificate, or `credential:NAME` for one that systemd hands over."),
       key: path
         .nullable()
         .default(null)

@@ -30,8 +30,7 @@ const format: Format = {
   `,
 }
 
-/** Rows kept; of those, the expired go when there are half as many. */
-const rowLimit = 4096
+const usualLimit = 4096
 
 export interface AcceptedRequest {
   /** What makes it the only one: the key's id and the nonce. */
@@ -60,8 +59,11 @@ export class AcceptedRequests {
   /** Where a damaged file was moved to; null where none was. */
   readonly movedTo: string | null
 
-  private constructor(path: string, clock: () => number) {
+  readonly #limit: number
+
+  private constructor(path: string, clock: () => number, limit: number) {
     this.#path = path
+    this.#limit = limit
     this.#clock = clock
     this.#lock = new WriterLock(path)
     try {
@@ -76,12 +78,13 @@ export class AcceptedRequests {
   }
 
   /**
-   * Opens or creates the file; a damaged one is set aside. `clock` gives seconds since 1970 UTC. Throws PW_JOURNAL_IN_USE,
+   * Opens or creates the file; a damaged one is set aside. `clock` gives seconds since 1970 UTC. At most `limit` requests are
+   * remembered; those that have expired are forgotten when there are half as many. Throws PW_JOURNAL_IN_USE,
    * PW_JOURNAL_DISK_FULL, PW_JOURNAL_READ_ONLY and PW_JOURNAL_DISK_FAILED.
    */
-  static open(path: string, clock: () => number): AcceptedRequests {
+  static open(path: string, clock: () => number, limit = usualLimit): AcceptedRequests {
     try {
-      return new AcceptedRequests(path, clock)
+      return new AcceptedRequests(path, clock, limit)
     } catch (error) {
       throw storageError(error, path)
     }
@@ -112,11 +115,11 @@ export class AcceptedRequests {
     if (this.#statements.find.get(token) !== undefined || expires <= expired) return 'replayed'
     if (issued < begun) return 'before-this-file'
     const rows = this.#statements.count.get() ?? 0
-    if (rows >= rowLimit / 2) {
+    if (rows >= this.#limit / 2) {
       this.#statements.raise.run(now)
       this.#statements.forget.run(now)
     }
-    if ((this.#statements.count.get() ?? 0) >= rowLimit) return 'full'
+    if ((this.#statements.count.get() ?? 0) >= this.#limit) return 'full'
     this.#statements.add.run(token, name, now, expires, body)
     return 'accepted'
   }

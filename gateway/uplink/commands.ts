@@ -223,7 +223,15 @@ export class Commands {
   }
 }
 
-const refusing: ReadonlySet<string> = new Set(['PW_COMMAND_MALFORMED', 'PW_COMMAND_UNAVAILABLE', 'PW_COMMAND_TOO_MANY'])
+/** Errors that say that a command was not to be obeyed, rather than that it could not be. */
+const refusing: ReadonlySet<string> = new Set([
+  'PW_COMMAND_MALFORMED',
+  'PW_COMMAND_TOO_MANY',
+  'PW_COMMAND_UNAUTHORISED',
+  'PW_COMMAND_UNAVAILABLE',
+  'PW_HOTLIST_DELTA_INVALID',
+  'PW_HOTLIST_DELTA_UNTRUSTED',
+])
 
 /**
  * Nobody signs a response topic, so one that whoever is on the way could have written must not make a gateway speak on other

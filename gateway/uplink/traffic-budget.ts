@@ -59,7 +59,7 @@ export class TrafficBudget {
     const bytes = payload.length + topic.length + overhead
     const name = parseTopic(topic)?.messages[0]
     const share = name === undefined ? undefined : shares[name]
-    if (share !== undefined && this.spent + this.#part(bytes) > share) {
+    if (share !== undefined && this.#spentWith(bytes) > share) {
       const kind = name ?? 'other'
       this.#traffic.withheld[kind] = (this.#traffic.withheld[kind] ?? 0) + 1
       return false
@@ -72,12 +72,7 @@ export class TrafficBudget {
   /** The greater part of the two limits that is spent; above 1 where gunfire went over it, 0 where there is no limit. */
   get spent(): number {
     this.#turn()
-    const { bytesPerDay, bytesPerMonth } = this.#limits
-    const { dayBytes, monthBytes } = this.#traffic
-    return Math.max(
-      dayBytes / (bytesPerDay ?? Number.POSITIVE_INFINITY),
-      monthBytes / (bytesPerMonth ?? Number.POSITIVE_INFINITY),
-    )
+    return this.#spentWith(0)
   }
 
   /** Messages held back this day, by kind. */
@@ -90,9 +85,11 @@ export class TrafficBudget {
     return this.#traffic
   }
 
-  #part(bytes: number): number {
-    const { bytesPerDay, bytesPerMonth } = this.#limits
-    return bytes / Math.min(bytesPerDay ?? Number.POSITIVE_INFINITY, bytesPerMonth ?? Number.POSITIVE_INFINITY)
+  #spentWith(more: number): number {
+    const { dayBytes, monthBytes } = this.#traffic
+    const day = (dayBytes + more) / (this.#limits.bytesPerDay ?? Number.POSITIVE_INFINITY)
+    const month = (monthBytes + more) / (this.#limits.bytesPerMonth ?? Number.POSITIVE_INFINITY)
+    return Math.max(day, month)
   }
 
   // Compared as text, so that a clock that is set back begins a day anew once and no more.
