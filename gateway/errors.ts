@@ -318,6 +318,10 @@ export const errorTable = {
     summary: 'The command line cannot be understood: {why}.',
     advice: 'Run the command with --help; it lists the arguments and shows an example.',
   },
+  PW_VISION_SILENT: {
+    summary: 'The vision process says nothing.',
+    advice: 'Look at its log; it is started again by itself under `polewatch run` and systemd. Gunfire is still heard.',
+  },
   PW_WEBHOOK_REFUSED: {
     summary: 'The webhook {url} refuses the event with status {status}.',
     advice:

@@ -1,6 +1,7 @@
 import { statfsSync, statSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { systemClock } from '../../drivers/system-clock.js'
+import { PolewatchError } from '../errors.js'
 import { ExchangeReader } from '../journal/exchange.js'
 import { gatewayRoles } from '../messages/stream.js'
 import { type MessageData, messageTypes } from '../messages/table.js'
@@ -88,8 +89,10 @@ function partsOf(name: 'sensing' | 'vision', exchange: ExchangeReader, role: Rol
   } catch (error) {
     role.log.warn({ error: messageOf(error) }, `what ${name} says of itself cannot be read`)
   }
-  if (performance.now() > 20_000)
-    role.raise(name, 'absent', `${name}-silent`, `The ${name} process says nothing.`, 'PW_SENSING_SILENT')
+  if (performance.now() > 20_000) {
+    const fault = new PolewatchError(name === 'sensing' ? 'PW_SENSING_SILENT' : 'PW_VISION_SILENT', {})
+    role.raise(name, 'absent', `${name}-silent`, fault.message, fault.code)
+  }
   return []
 }
 
