@@ -105,6 +105,7 @@ export class Deliverer {
   #order: OutgoingStream[] = []
   #inFlight = 0
   #connection = 0
+  #pumpDue = false
   #counters = { sent: 0, sentAgain: 0, acknowledged: 0, unheard: 0 }
   #timer: NodeJS.Timeout | null = null
   #unobserve: () => void = () => undefined
@@ -214,6 +215,17 @@ export class Deliverer {
     })
   }
 
+  // What answers that came together make room for goes out together, in one system call. It must not wait for more of them:
+  // a broker with Nagle's algorithm holds its next answer back until the last one is acknowledged by what is sent here.
+  #pumpSoon(): void {
+    if (this.#pumpDue) return
+    this.#pumpDue = true
+    setImmediate(() => {
+      this.#pumpDue = false
+      this.#pump()
+    })
+  }
+
   #pump(): void {
     const { session } = this.#options
     if (this.#timer === null || !session.online) return
@@ -269,7 +281,7 @@ export class Deliverer {
       stream.heard()
       if (this.#options.acknowledge === 'broker') this.#advance(stream, () => stream.confirm(sequence, now))
     }
-    this.#pump()
+    this.#pumpSoon()
   }
 
   #refusedAlert(stream: OutgoingStream, why: string, generation: number): void {
@@ -277,7 +289,7 @@ export class Deliverer {
     count(this.#refusedByBroker, why)
     this.#options.onNotice?.({ kind: 'refused-by-broker', why, source: stream.source })
     if (generation === stream.generation && !ofTheAlert.has(why)) stream.desert(monotonic())
-    this.#pump()
+    this.#pumpSoon()
   }
 
   #acknowledgement(bytes: Uint8Array): void {
