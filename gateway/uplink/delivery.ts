@@ -64,6 +64,8 @@ export type DeliveryNotice =
       readonly sequence: number
       readonly acknowledged: number
     }
+  /** Nobody answers for what was sent; told once, and again when the answer has come. */
+  | { readonly kind: 'hub-silent' | 'hub-answers'; readonly source: string; readonly waiting: number }
   | { readonly kind: 'refused-by-broker'; readonly why: string; readonly source: string }
   | { readonly kind: 'journal-unreadable' | 'progress-unwritable'; readonly error: unknown }
 
@@ -106,6 +108,7 @@ export class Deliverer {
   #inFlight = 0
   #connection = 0
   #pumpDue = false
+  readonly #silent = new Set<string>()
   #counters = { sent: 0, sentAgain: 0, acknowledged: 0, unheard: 0 }
   #timer: NodeJS.Timeout | null = null
   #unobserve: () => void = () => undefined
@@ -167,7 +170,19 @@ export class Deliverer {
     const now = monotonic()
     this.#refresh()
     if (this.#options.session.online) for (const stream of this.#order) stream.tick(now)
+    this.#tellSilence()
     this.#pump()
+  }
+
+  #tellSilence(): void {
+    for (const { source, silent, waiting } of this.#order) {
+      if (silent === this.#silent.has(source)) continue
+      if (silent) this.#silent.add(source)
+      // A connection made anew sends again, which is no answer.
+      else if (waiting > 0 && this.#streams.get(source)?.outstanding !== 0) continue
+      else this.#silent.delete(source)
+      this.#options.onNotice?.({ kind: silent ? 'hub-silent' : 'hub-answers', source, waiting })
+    }
   }
 
   #reconnected(): void {

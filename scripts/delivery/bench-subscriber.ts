@@ -25,7 +25,12 @@ const valueOf = (payload: Buffer, name: string): string => {
 }
 
 // The first that comes follows what was acknowledged before.
-const beginning = (source: string, epoch: string, reached: number) => ({ source, epoch, reached, acknowledged: reached })
+const beginning = (source: string, epoch: string, reached: number) => ({
+  source,
+  epoch,
+  reached,
+  acknowledged: reached,
+})
 
 const acknowledge = () => {
   for (const place of places.values()) {
@@ -39,7 +44,11 @@ const acknowledge = () => {
 }
 client.on('message', (topic, payload) => {
   if (!topic.startsWith('polewatch/')) return
-  const [epoch, sequence, source] = [valueOf(payload, 'epoch'), valueOf(payload, 'sequence'), valueOf(payload, 'source')]
+  const [epoch, sequence, source] = [
+    valueOf(payload, 'epoch'),
+    valueOf(payload, 'sequence'),
+    valueOf(payload, 'source'),
+  ]
   const place = places.get(`${epoch} ${source}`) ?? beginning(source, epoch, Number(sequence) - 1)
   places.set(`${epoch} ${source}`, place)
   if (Number(sequence) === place.reached + 1) place.reached += 1
