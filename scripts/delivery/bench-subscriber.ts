@@ -19,7 +19,7 @@ const client = await mqtt.connectAsync(broker, { protocolVersion: 5, clientId: '
 /** By stream and epoch: how far it came, and how far that was acknowledged. */
 const places = new Map<string, { source: string; epoch: string; reached: number; acknowledged: number }>()
 // The form in which polewatch writes its messages is canonical: these names come after `data`, once each.
-const valueOf = (payload: Buffer, name: string): string => {
+const fieldOf = (payload: Buffer, name: string): string => {
   const from = payload.lastIndexOf(`"${name}":"`) + name.length + 4
   return payload.toString('latin1', from, payload.indexOf('"', from))
 }
@@ -45,9 +45,9 @@ const acknowledge = () => {
 client.on('message', (topic, payload) => {
   if (!topic.startsWith('polewatch/')) return
   const [epoch, sequence, source] = [
-    valueOf(payload, 'epoch'),
-    valueOf(payload, 'sequence'),
-    valueOf(payload, 'source'),
+    fieldOf(payload, 'epoch'),
+    fieldOf(payload, 'sequence'),
+    fieldOf(payload, 'source'),
   ]
   const place = places.get(`${epoch} ${source}`) ?? beginning(source, epoch, Number(sequence) - 1)
   places.set(`${epoch} ${source}`, place)
