@@ -1,9 +1,9 @@
 /*
  * Flash wear: what a day of a gateway writes to its flash, by the counters of a block device with ext4, as fast as it goes. After
  * every minute in which something happened the file system writes out what it holds, as it would have by itself. The day
- * has 500 alerts, each committed, delivered, acknowledged and deleted alone, 200 further audit records (accesses and
+ * has 500 alerts, each committed and acknowledged alone, 50 further audit records (accesses and
  * commands), health once a minute, and one change of the policy. Evidence is apart. Then a burst, for the figure per alert.
- *   npm run flash-wear [-- --alerts 500] [--records 200] [--json]     (needs root, for the block device)
+ *   npm run flash-wear [-- --alerts 500] [--records 50] [--json]     (needs root, for the block device)
  */
 import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,7 +20,7 @@ import { LoopDisk } from './loop-disk.js'
 const { values } = parseArgs({
   options: {
     alerts: { type: 'string', default: '500' },
-    records: { type: 'string', default: '200' },
+    records: { type: 'string', default: '50' },
     json: { type: 'boolean', default: false },
   },
 })
@@ -30,7 +30,8 @@ if (process.getuid?.() !== 0) {
 }
 
 const minutesPerDay = 1440
-const purgeEvery = 10
+/** As the gateway does, minutes. */
+const purgeEvery = 60
 const burst = 1000
 const limit = 20e6
 
@@ -72,9 +73,14 @@ async function measure() {
     const [source = '', sequence = ''] = (await sensing.append(draft)).split('#')
     newest.set(source, Math.max(newest.get(source) ?? 0, Number(sequence)))
   }
-  const acknowledge = () => {
+  let unwritten = 0
+  // The hub answers each alert; uplink writes that down once an hour or for ten alerts.
+  const acknowledge = (hour = false) => {
     for (const [source, sequence] of newest) progress.acknowledge(source, journal.epoch ?? '', sequence)
+    unwritten += 1
+    if (!hour && unwritten < 10) return
     progress.flush()
+    unwritten = 0
   }
   const purge = () => journal.purge((source, epoch) => progress.acknowledged(source, epoch))
   const settled = () => {
@@ -82,7 +88,7 @@ async function measure() {
     return disk.written()
   }
   await append()
-  acknowledge()
+  acknowledge(true)
   await purge()
 
   const [alerts, records] = [Number(values.alerts), Number(values.records)]
@@ -108,6 +114,7 @@ async function measure() {
     }
     deletable ||= due > 0
     if (deletable && minute % purgeEvery === purgeEvery - 1) {
+      acknowledge(true)
       await purge()
       disk.settle()
       deletable = false
@@ -122,6 +129,7 @@ async function measure() {
     acknowledge()
     disk.settle()
   }
+  acknowledge(true)
   await purge()
   const perAlert = (settled() - beforeAlert) / alone
 
@@ -135,7 +143,7 @@ async function measure() {
   const [heldBefore, beforeBurst] = [journal.held, settled()]
   await Promise.all(Array.from({ length: burst }, append))
   const alertBytes = Math.round((journal.held - heldBefore) / burst) - 256
-  acknowledge()
+  acknowledge(true)
   await purge()
   const perAlertInBurst = (settled() - beforeBurst) / burst
   exchange.close()
