@@ -3,7 +3,7 @@
  * every minute in which something happened the file system writes out what it holds, as it would have by itself. The day
  * has 500 alerts, each committed and acknowledged alone, 50 further audit records (accesses and
  * commands), health once a minute, and one change of the policy. Evidence is apart. Then a burst, for the figure per alert.
- *   npm run flash-wear [-- --alerts 500] [--records 50] [--json]     (needs root, for the block device)
+ *   npm run flash-wear [-- --alerts 500] [--records 50] [--mount noatime,lazytime] [--json]     (needs root, for the block device)
  */
 import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,6 +20,7 @@ import { LoopDisk } from './loop-disk.js'
 const { values } = parseArgs({
   options: {
     alerts: { type: 'string', default: '500' },
+    mount: { type: 'string', default: 'noatime,lazytime' },
     records: { type: 'string', default: '50' },
     json: { type: 'boolean', default: false },
   },
@@ -37,7 +38,7 @@ const limit = 20e6
 
 const scratch = mkdtempSync(join(tmpdir(), 'polewatch-wear-'))
 const memory = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'polewatch-wear-'))
-const disk = new LoopDisk(scratch, 256)
+const disk = new LoopDisk(scratch, 256, values.mount)
 try {
   const result = await measure()
   if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`)
@@ -149,7 +150,7 @@ async function measure() {
   exchange.close()
   progress.close()
   journal.close()
-  return { alerts, records, day, perAlert, quietHour, perAlertInBurst, alertBytes, limit, kept: day <= limit }
+  return { mount: values.mount, alerts, records, day, perAlert, quietHour, perAlertInBurst, alertBytes, limit, kept: day <= limit }
 }
 
 /** How many of so many events fall into each minute of a day. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 
 /** An ext4 file system on a block device of its own, which counts what is written to it. Needs root. */
@@ -8,8 +8,11 @@ export class LoopDisk {
   readonly #image: string
   readonly #device: string
 
-  /** Makes one of `megabytes` in a scratch folder. @throws Error where loop devices cannot be used */
-  constructor(scratch: string, megabytes: number) {
+  readonly #lazy: boolean
+
+  /** Makes one of `megabytes` in a scratch folder, mounted with `options`. @throws Error where loop devices cannot be used */
+  constructor(scratch: string, megabytes: number, options: string) {
+    this.#lazy = options.split(',').includes('lazytime')
     this.#image = join(scratch, 'disk.img')
     this.folder = join(scratch, 'disk')
     writeFileSync(this.#image, '')
@@ -19,16 +22,18 @@ export class LoopDisk {
     try {
       // All of it now: otherwise the kernel goes on laying the file system out in the background.
       run('mkfs.ext4', '-q', '-E', 'lazy_itable_init=0,lazy_journal_init=0', this.#device)
-      run('mount', '-o', 'noatime', this.#device, this.folder)
+      run('mount', '-o', options, this.#device, this.folder)
     } catch (error) {
       run('losetup', '--detach', this.#device)
       throw error
     }
   }
 
-  /** Writes out what the kernel holds back, as it does by itself within seconds. */
+  /** Writes out what the kernel holds back, as it does by itself within seconds; mounted with lazytime no times of files. */
   settle(): void {
-    run('sync', '--file-system', this.folder)
+    const files = readdirSync(this.folder, { withFileTypes: true }).filter(entry => entry.isFile())
+    if (this.#lazy) run('sync', '--data', ...files.map(({ name }) => join(this.folder, name)))
+    else run('sync', '--file-system', this.folder)
   }
 
   /** Bytes written to the device since it was made: field 7 of its `stat`, in sectors of 512 bytes. */
