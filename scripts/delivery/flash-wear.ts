@@ -150,7 +150,18 @@ async function measure() {
   exchange.close()
   progress.close()
   journal.close()
-  return { mount: values.mount, alerts, records, day, perAlert, quietHour, perAlertInBurst, alertBytes, limit, kept: day <= limit }
+  return {
+    mount: values.mount,
+    alerts,
+    records,
+    day,
+    perAlert,
+    quietHour,
+    perAlertInBurst,
+    alertBytes,
+    limit,
+    kept: day <= limit,
+  }
 }
 
 /** How many of so many events fall into each minute of a day. */

@@ -38,7 +38,9 @@ export class LoopDisk {
 
   /** Bytes written to the device since it was made: field 7 of its `stat`, in sectors of 512 bytes. */
   written(): number {
-    const fields = readFileSync(`/sys/block/${basename(this.#device)}/stat`, 'utf8').trim().split(/\s+/)
+    const fields = readFileSync(`/sys/block/${basename(this.#device)}/stat`, 'utf8')
+      .trim()
+      .split(/\s+/)
     return Number(fields[6]) * 512
   }
 
