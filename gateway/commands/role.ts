@@ -30,7 +30,7 @@ export type PartHealth = MessageData<'health'>['parts'][number]
 
 const topicPrefix = 'polewatch/v1/{site}/{gateway}/'
 /** What the hub has acknowledged is deleted this often, seconds: rarely, for the flash's sake. */
-const purgeEvery = 600
+const purgeEvery = 3600
 
 /** What every role has: its journal, its exchange, its key and its log. */
 export class Role {
