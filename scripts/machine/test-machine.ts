@@ -1,0 +1,161 @@
+import { accessSync, constants, existsSync, mkdtempSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { copyFile, createDisk } from './disks.js'
+import { Machine } from './machine.js'
+import { powerCuts } from './power-cut.js'
+
+/*
+ * Runs the tests of test/machine inside the virtual machine, each a process of its own there, then cuts its power again and
+ * again, and prints TAP. Exit status 1 when a test failed, 3 when the machine cannot run here.
+ */
+
+/** A machine that has not started up within so many seconds is given up. */
+const startingLimit = 300
+/** The machine's answer after a snapshot is loaded, seconds. */
+const resumingLimit = 60
+/** No test may take longer, seconds; without acceleration everything is slower. */
+const testLimit = 280
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    image: { type: 'string' },
+    cuts: { type: 'string', default: '20' },
+    command: { type: 'string' },
+    translated: { type: 'boolean', default: false },
+  },
+})
+const image = values.image
+if (image === undefined) throw new TypeError('--image FOLDER is missing; ./scripts/test-machine gives it')
+
+const work = mkdtempSync(join(tmpdir(), 'polewatch-machine-'))
+process.once('exit', () => rmSync(work, { recursive: true, force: true }))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+
+const shares = { project: root, modules: realpathSync(join(root, 'node_modules')) }
+const accelerated = !values.translated && mayUse('/dev/kvm')
+const snapshot = join(image, `ready-${accelerated ? 'accelerated' : 'translated'}.qcow2`)
+
+const say = (text: string): void => {
+  process.stderr.write(`${text}\n`)
+}
+
+process.exitCode = await main(image)
+
+async function main(folder: string): Promise<number> {
+  if (!existsSync(snapshot) && !(await makeSnapshot(folder))) {
+    say(`The virtual machine has not started within ${startingLimit} s.`)
+    return 3
+  }
+  const begin = async (): Promise<Machine> => {
+    const disk = join(work, 'disk.qcow2')
+    await copyFile(snapshot, disk)
+    const machine = await Machine.start({ image: folder, disk, work, accelerated, shares, snapshot: 'ready' })
+    if (!(await machine.answers(resumingLimit)))
+      throw new Error('The virtual machine does not go on from its snapshot.')
+    await machine.must(
+      [
+        `date --set=@${(Date.now() / 1000).toFixed(3)} >/dev/null`,
+        'mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose,ro project /polewatch/project',
+        'mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose,ro modules /polewatch/node_modules',
+      ].join(' && '),
+    )
+    return machine
+  }
+  const began = performance.now()
+  const machine = await begin()
+  say(`The machine is ready after ${seconds(began)} s${accelerated ? '' : ' (without hardware acceleration)'}.`)
+  if (values.command !== undefined) {
+    const { status } = await machine.run(values.command, chunk => process.stdout.write(chunk))
+    await machine.cut()
+    return status === 0 ? 0 : 1
+  }
+  let failures = 0
+  let number = 0
+  print('TAP version 14')
+  for (const test of testsToRun()) {
+    number += 1
+    const started = performance.now()
+    const indent = indented(print)
+    const { status, output } = await machine.run(
+      `cd /polewatch/project && POLEWATCH_MACHINE=1 TAP_TIMEOUT=${testLimit} TMPDIR=/tmp timeout --signal=KILL ${testLimit + 20} node dist/test/machine/${test}.test.js 2>&1`,
+      indent,
+    )
+    const good = status === 0 && /^ok /m.test(output)
+    if (!good) failures += 1
+    print(`${good ? 'ok' : 'not ok'} ${number} - test/machine/${test}.test.ts # time=${seconds(started)}s`)
+  }
+  await machine.cut()
+  const cuts = Number(values.cuts)
+  if (cuts > 0 && positionals.length === 0) {
+    number += 1
+    const { good, lines } = await powerCuts(begin, work, cuts)
+    for (const line of lines) print(`    ${line}`)
+    if (!good) failures += 1
+    print(`${good ? 'ok' : 'not ok'} ${number} - power cuts`)
+  }
+  print(`1..${number}`)
+  say(`The machine's tests took ${seconds(began)} s.`)
+  return failures === 0 ? 0 : 1
+}
+
+/** Starts the machine cold and keeps it as it is then. False when it has not started within the limit. */
+async function makeSnapshot(folder: string): Promise<boolean> {
+  const began = performance.now()
+  const disk = join(work, 'first.qcow2')
+  await createDisk(disk, { backing: join(folder, 'root.img') })
+  const machine = await Machine.start({ image: folder, disk, work, accelerated, shares })
+  try {
+    if (!(await machine.answers(startingLimit))) return false
+    await machine.must(
+      `mkdir -p /polewatch/project /polewatch/node_modules; systemctl is-system-running --wait || true; modprobe -a 9pnet_virtio 9p; sync`,
+    )
+    await machine.human('savevm ready')
+  } finally {
+    await machine.cut()
+  }
+  const kept = `${snapshot}.${process.pid}`
+  await copyFile(disk, kept)
+  renameSync(kept, snapshot)
+  say(`The machine has started in ${seconds(began)} s; from now on it goes on from there.`)
+  return true
+}
+
+function testsToRun(): string[] {
+  if (positionals.length > 0) return positionals.map(name => basename(name).replace(/[.]test[.][jt]s$/, ''))
+  return readdirSync(join(root, 'dist/test/machine'))
+    .filter(name => name.endsWith('.test.js'))
+    .map(name => basename(name, '.test.js'))
+    .sort()
+}
+
+function mayUse(device: string): boolean {
+  try {
+    accessSync(device, constants.R_OK | constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Passes on whole lines, each four blanks further in. */
+function indented(tell: (line: string) => void): (chunk: string) => void {
+  let pending = ''
+  return chunk => {
+    const lines = (pending + chunk).split('\n')
+    pending = lines.pop() ?? ''
+    for (const line of lines) tell(`    ${line}`)
+  }
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+function seconds(began: number): string {
+  return ((performance.now() - began) / 1000).toFixed(1)
+}
