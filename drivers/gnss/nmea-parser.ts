@@ -67,9 +67,9 @@ export class NmeaParser implements GnssParser {
   }
 }
 
-/** The fields of a sentence without its checksum; null when the checksum is missing or wrong. */
+/** The fields of the line's last sentence without its checksum; null when the checksum is missing or wrong. */
 function fieldsOf(line: string): string[] | null {
-  const [, body, checksum] = /^[$]([^*$]{5,})[*]([0-9A-Fa-f]{2})$/.exec(line) ?? []
+  const [, body, checksum] = /[$]([^*$]{5,})[*]([0-9A-Fa-f]{2})$/.exec(line) ?? []
   if (body === undefined || checksum === undefined) return null
   let sum = 0
   for (const byte of Buffer.from(body, 'latin1')) sum ^= byte

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -57,14 +57,16 @@ export class Machine {
     this.#process = child
     this.#agent = agent
     this.#monitor = monitor
+    // Both break off when the machine ends, which its `close` tells of.
     for (const socket of [agent, monitor]) socket.on('error', () => {})
-    createInterface({ input: monitor }).on('line', line => {
+    const lines = (input: Socket) => createInterface({ input }).on('error', () => {})
+    lines(monitor).on('line', line => {
       const answer = monitorSchema.parse(JSON.parse(line))
       if (answer.event === undefined && ('return' in answer || answer.error !== undefined)) {
         this.#monitorAnswers.shift()?.(answer)
       }
     })
-    createInterface({ input: agent }).on('line', line => this.#hear(line))
+    lines(agent).on('line', line => this.#hear(line))
     child.once('close', () => {
       for (const { end, output } of this.#requests.values()) end({ status: -1, output })
       this.#requests.clear()
@@ -76,12 +78,15 @@ export class Machine {
   static async start(options: MachineOptions): Promise<Machine> {
     const { image, disk, work, accelerated, snapshot, shares } = options
     const sockets = { agent: join(work, 'agent'), monitor: join(work, 'monitor') }
+    for (const socket of Object.values(sockets)) rmSync(socket, { force: true })
     const child = spawn(
       'qemu-system-x86_64',
       [
         ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-nic', 'none'],
         ...['-machine', 'pc', '-m', '1024', '-smp', '2'],
-        ...(accelerated ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg,thread=multi', '-cpu', 'max']),
+        ...(accelerated
+          ? ['-accel', 'kvm', '-cpu', 'host,-arch-capabilities']
+          : ['-accel', 'tcg,thread=multi', '-cpu', 'max']),
         ...['-kernel', join(image, 'vmlinuz'), '-initrd', join(image, 'initrd.img')],
         ...['-append', 'root=/dev/vda rw console=ttyS0 quiet systemd.show_status=false mitigations=off'],
         ...['-drive', `file=${disk},if=virtio,format=qcow2`],
