@@ -23,11 +23,11 @@ import { powerCuts } from './power-cut.js'
  */
 
 /** A machine that has not started up within so many seconds is given up. */
-const startingLimit = 300
+const startingLimit = 420
 /** Where acceleration is offered and does not work, as inside some virtual machines, it is given up sooner, seconds. */
 const acceleratedLimit = 40
 /** The machine's answer after a snapshot is loaded, seconds. */
-const resumingLimit = 60
+const resumingLimit = 120
 /** No test may take longer, seconds; without acceleration everything is slower. */
 const testLimit = 280
 
