@@ -23,6 +23,7 @@ import { Neighbours } from '../uplink/neighbours.js'
 import { MqttSession } from '../uplink/session.js'
 import { roleOfReader } from './reader-role.js'
 import { messageOf, type PartHealth, Role, rolePaths, systemTime } from './role.js'
+import { feedWatchdog } from './role-health.js'
 import { stopSignal } from './terminal.js'
 import { version } from './version.js'
 
@@ -211,7 +212,9 @@ async function tellHealth(
   const began = performance.now()
   let told = ''
   let toldAt = Number.NEGATIVE_INFINITY
+  role.manager.ready()
   while (!signal.aborted) {
+    feedWatchdog(role)
     const parts = [
       ...partsOf('sensing', sensing, role),
       ...(sees ? partsOf('vision', vision, role) : []),
