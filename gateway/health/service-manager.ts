@@ -9,14 +9,9 @@ export class ServiceManager {
   readonly #path: string | undefined
   readonly #socket: ReturnType<typeof createSocket> | undefined
 
-  /** How often a sign of life is wanted, seconds: half of what the unit allows. Null where the unit has no watchdog. */
-  readonly interval: number | null
-
   constructor(environment: Readonly<Record<string, string | undefined>> = process.env) {
     // A name that begins with @ is in the abstract namespace, whose first byte is zero.
     this.#path = environment.NOTIFY_SOCKET?.replace(/^@/, '\0')
-    const limit = Number(environment.WATCHDOG_USEC) / 1e6
-    this.interval = limit > 0 ? limit / 2 : null
     if (this.#path === undefined) return
     this.#socket = createSocket('unix_dgram')
     // A manager that is restarting reads nothing; the next notice comes anyway.

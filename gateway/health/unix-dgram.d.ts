@@ -3,6 +3,7 @@ declare module 'unix-dgram' {
   import type { EventEmitter } from 'node:events'
 
   interface Socket extends EventEmitter {
+    bind(path: string): void
     send(message: Buffer, offset: number, length: number, path: string, callback?: (error?: Error) => void): void
     close(): void
   }
