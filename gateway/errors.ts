@@ -86,6 +86,10 @@ export const errorTable = {
     summary: 'The folder {folder} cannot be made: {why}.',
     advice: 'Make it, or let the configuration name another one under paths.',
   },
+  PW_HOST_UNKNOWN: {
+    summary: 'The name {host} cannot be looked up: {why}.',
+    advice: 'Check how it is written and the name server, or write its address in the configuration.',
+  },
   PW_HOTLIST_ABSENT: {
     summary: 'There is no hotlist {list}.',
     advice: 'Import it with polewatch hotlist import, or correct the name.',

@@ -28,6 +28,9 @@ import { stopSignal } from './terminal.js'
 /** How often the hearing looks whether something is due, seconds. */
 const tick = 0.1
 
+/** A microphone array that neither delivers sound nor says why for so long hangs, seconds. */
+const longestSilence = 20
+
 export function define(command: Command): void {
   command
     .description(
@@ -91,9 +94,12 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
       impulse: snippet => microphones?.impulse(frontOf(snippet)),
     })
     const array = await microphoneArray(settings, startAt)
+    // A recording may begin later and ends; a microphone never stops.
+    if (settings.driver !== 'recording') role.expect(settings.name, longestSilence)
     for await (const reading of array.readings(signal)) {
       if (reading.kind === 'state') report(role, settings.name, reading)
       else {
+        role.delivered(settings.name)
         microphones?.hear(reading)
         try {
           const { arrivals, heardUntil } = ear.take(reading)

@@ -10,6 +10,7 @@ import type { Deliverer } from '../uplink/delivery.js'
 import type { MqttSession } from '../uplink/session.js'
 import { roleOfReader } from './reader-role.js'
 import { messageOf, type PartHealth, type Role, rolePaths, systemTime } from './role.js'
+import { feedWatchdog } from './role-health.js'
 
 export interface UplinkHealthOptions {
   readonly role: Role
@@ -58,7 +59,9 @@ export class UplinkHealth {
     const { role, session, announcements } = this.#options
     let told = ''
     let toldAt = Number.NEGATIVE_INFINITY
+    role.manager.ready()
     while (!signal.aborted) {
+      feedWatchdog(role)
       const health = this.current()
       const states = health.parts.map(({ part, state, fault }) => `${part} ${state} ${fault}`).join()
       const now = performance.now() / 1000
