@@ -35,24 +35,35 @@ interface Candidate {
   readonly merit: number
 }
 
+/** A read with what it was made of: each way that the line was cut and read. */
+export interface CloseRead {
+  readonly read: PictureRead
+  readonly looks: readonly CharacterMatrix[]
+}
+
 /** Finds and reads the plates of a picture, the most plate-like first. */
 export async function readPlates(models: TextModels, picture: Picture): Promise<PictureRead[]> {
+  return (await readPlatesClosely(models, picture)).map(({ read }) => read)
+}
+
+/** As `readPlates`, for whoever reads the same plates in further pictures. */
+export async function readPlatesClosely(models: TextModels, picture: Picture): Promise<CloseRead[]> {
   let candidates = await candidatesOf(models, picture, longestSide)
   if ((candidates[0]?.merit ?? Number.NEGATIVE_INFINITY) < leastMerit) {
     candidates = withoutRepeats(
       [...candidates, ...(await candidatesOf(models, picture, 2 * longestSide))].sort(byMerit),
     )
   }
-  const ranked: { rank: number; read: PictureRead }[] = []
+  const ranked: (CloseRead & { rank: number })[] = []
   for (const { region, look, merit } of candidates.slice(0, mostCandidates)) {
     const looks = [look, ...(await furtherLooks(models, picture, region))]
     const best = vote(looks)
     if (best === null) continue
     const singles = await readSingly(models, picture, region, look)
     const confirmed = sureness(best.text, looks, singles) > sureEnough
-    ranked.push({ rank: merit + best.confidence, read: { ...best, confirmed, box: boxOf(region.corners) } })
+    ranked.push({ rank: merit + best.confidence, looks, read: { ...best, confirmed, box: boxOf(region.corners) } })
   }
-  return ranked.sort((a, b) => b.rank - a.rank).map(({ read }) => read)
+  return ranked.sort((a, b) => b.rank - a.rank).map(({ read, looks }) => ({ read, looks }))
 }
 
 function byMerit(a: Candidate, b: Candidate): number {
