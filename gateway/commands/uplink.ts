@@ -21,7 +21,7 @@ import { KeyPins } from '../uplink/key-pins.js'
 import { LiveStream } from '../uplink/live-stream.js'
 import { Neighbours } from '../uplink/neighbours.js'
 import { MqttSession } from '../uplink/session.js'
-import { roleOfReader } from './reader-role.js'
+import { needsVision } from './reader-role.js'
 import { messageOf, type PartHealth, Role, rolePaths, systemTime } from './role.js'
 import { stopSignal } from './terminal.js'
 import { version } from './version.js'
@@ -171,7 +171,7 @@ function capabilities(
   configuration: Configuration,
   keys: MessageData<'capabilities'>['keys'],
 ): MessageData<'capabilities'> {
-  const { site, gateway, microphoneArrays, plateReaders } = configuration
+  const { site, gateway, microphoneArrays, plateReaders, cameras } = configuration
   const { error, ...position } = gateway.position
   return {
     site,
@@ -181,15 +181,18 @@ function capabilities(
     positionError: error,
     // Only sensing knows what the sound card gave; arrays are told with their health.
     arrays: [],
-    readers: plateReaders.map(reader => ({
-      name: reader.name,
-      kind: 'reader' as const,
-      layout: 'layout' in reader ? reader.layout : null,
-    })),
+    readers: [
+      ...plateReaders.map(reader => ({
+        name: reader.name,
+        kind: 'reader' as const,
+        layout: 'layout' in reader ? reader.layout : null,
+      })),
+      ...cameras.map(({ name }) => ({ name, kind: 'camera' as const, layout: null })),
+    ],
     keys,
     messages: [
       ...(microphoneArrays.length > 0 ? (['gunfire', 'arrival', 'claim'] as const) : []),
-      ...(plateReaders.length > 0 ? (['plate-hit'] as const) : []),
+      ...(plateReaders.length + cameras.length > 0 ? (['plate-hit'] as const) : []),
       ...(['fault', 'shed', 'status', 'health', 'capabilities'] as const),
     ].map(name => messageTypes[name].type),
   }
@@ -207,7 +210,7 @@ async function tellHealth(
   const { configuration } = role
   const sensing = new ExchangeReader(rolePaths(configuration.paths, 'sensing').exchange)
   const vision = new ExchangeReader(rolePaths(configuration.paths, 'vision').exchange)
-  const sees = configuration.plateReaders.some(settings => roleOfReader(settings) === 'vision')
+  const sees = needsVision(configuration)
   const began = performance.now()
   let told = ''
   let toldAt = Number.NEGATIVE_INFINITY
