@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import type { Camera } from '../../drivers/camera/camera.js'
 import { systemClock } from '../../drivers/system-clock.js'
 import type { CameraSettings } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
@@ -33,15 +34,15 @@ export async function watchCameras(role: Role, desk: PlateDesk, policy: Policy, 
   })
   await Promise.all([
     purgePictures(role, pictures, signal),
-    ...cameras.map(settings => watch(role, desk, settings, pictures, signal)),
+    ...cameras.map(settings => watchCamera(role, desk, { settings, camera: camera(settings), pictures }, signal)),
   ])
 }
 
-async function watch(
+/** Runs one camera until the signal aborts or its video has ended. */
+export async function watchCamera(
   role: Role,
-  desk: PlateDesk,
-  settings: CameraSettings,
-  pictures: PictureStore,
+  desk: Pick<PlateDesk, 'take'>,
+  { settings, camera, pictures }: { settings: CameraSettings; camera: Camera; pictures: PictureStore },
   signal: AbortSignal,
 ): Promise<void> {
   const { name } = settings
@@ -52,22 +53,28 @@ async function watch(
     sureAtOnce: settings.minimumConfidence,
   })
   let dropped = 0
-  for await (const reading of camera(settings).readings(signal)) {
+  const tell = async (passages: readonly PassageReport[]): Promise<void> => {
+    for (const passage of passages) {
+      const { passage: id, rawText } = passage
+      const sight: Sight = { passage: id, rawText, picture: await pictureOf(role, passage, pictures) }
+      const read = plateRead(passage, settings, hotlist.confirmedConfidence)
+      // Logged by the role; the next frames must not wait for a disk that is full.
+      desk.take(read, { ...settings, lane: read.lane, minimumConfidence: 0 }, sight).catch(() => {})
+    }
+  }
+  for await (const reading of camera.readings(signal)) {
     if (reading.kind === 'state') {
       report(role, name, reading)
+      if (reading.state !== 'ready') await tell(eye.finish())
       continue
     }
     dropped += reading.dropped
     const glance = glanceAt(reading)
     check.see(glance, systemClock.monotonic())
-    for (const passage of await eye.see(reading, glance, reading.systemTime)) {
-      const sight: Sight = { passage: passage.passage, rawText: passage.rawText, picture: await pictureOf(role, passage, pictures) }
-      const read = plateRead(passage, settings, hotlist.confirmedConfidence)
-      // Logged by the role; the next frames must not wait for a disk that is full.
-      desk.take(read, { ...settings, lane: read.lane, minimumConfidence: 0 }, sight).catch(() => {})
-    }
+    await tell(await eye.see(reading, glance, reading.systemTime))
     role.count(name, { ...eye.counts, dropped })
   }
+  await tell(eye.finish())
 }
 
 /** A passage as the desk takes it: what the characters alone do not confirm is never sure enough for a confirmed candidate. */

@@ -80,11 +80,19 @@ export class PassageTracker {
 
   /** To be called while nothing is read as well: ends the passages of plates that have gone. */
   advance(time: number): PassageReport[] {
-    const ended = this.#followed.filter(({ track }) => Math.abs(time - (track.last?.time ?? 0)) > gone)
+    return this.#end(this.#followed.filter(({ track }) => Math.abs(time - (track.last?.time ?? 0)) > gone))
+  }
+
+  /** Ends all passages: no further frame comes for now. */
+  finish(): PassageReport[] {
+    return this.#end(this.#followed)
+  }
+
+  #end(ended: readonly Followed[]): PassageReport[] {
     this.#followed = this.#followed.filter(followed => !ended.includes(followed))
     return ended.flatMap(followed => {
-      const told = followed.told?.report
-      const report = told === undefined ? null : this.#report(followed, 'final')
+      // What was never told ends untold.
+      const report = followed.told === null ? null : this.#report(followed, 'final')
       return report === null ? [] : [report]
     })
   }

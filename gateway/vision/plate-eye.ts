@@ -40,6 +40,11 @@ export class PlateEye {
     this.#lookUntil = Math.max(this.#lookUntil, time)
   }
 
+  /** Ends all passages: no further frame comes for now, and nothing of them must be held meanwhile. */
+  finish(): PassageReport[] {
+    return this.#tracker.finish()
+  }
+
   /** @param time of the frame, seconds since 1970 UTC */
   async see(frame: Picture, glance: Glance, time: number): Promise<PassageReport[]> {
     this.counts.frames++
