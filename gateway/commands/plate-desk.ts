@@ -24,7 +24,7 @@ export interface Sight {
   readonly passage: string
   /** What was read before anything was known of how plates are made up. */
   readonly rawText: string
-  /** A picture in memory, where there is a better one than before. It is kept only if it becomes part of a hit. */
+  /** The best picture so far, in memory. It is kept only if it becomes part of a hit. */
   readonly picture: { readonly id: string; keep(): boolean } | null
 }
 
@@ -180,7 +180,8 @@ export class PlateDesk {
     if (matches.length === 0 && passage.hit === null) this.counts.withoutMatch++
     const told: PlateHit[] = []
     const held = new Set([...(corrected?.hit ?? []), ...before].flatMap(({ pictures }) => pictures ?? []))
-    const kept = matches.length > 0 && picture !== null && held.size < mostPictures && picture.keep() ? [picture.id] : []
+    const wanted = matches.length > 0 && picture !== null && held.size < mostPictures && !held.has(picture.id)
+    const kept = wanted && picture.keep() ? [picture.id] : []
     const hits = matches.map(match => {
       const known = before.find(({ entry }) => isOf(entry, match))
       const id = known?.hit ?? `${this.#options.gateway}-${randomBytes(6).toString('hex')}`

@@ -7,7 +7,7 @@ import { PolewatchError } from '../errors.js'
 import { keepSeconds, type Policy, permitsEvidence } from '../policy/policy.js'
 import { glanceAt } from '../vision/glance.js'
 import type { PassageReport } from '../vision/passage-tracker.js'
-import { encodeJpeg } from '../vision/picture.js'
+import { encodeJpeg, type Picture } from '../vision/picture.js'
 import { PictureStore } from '../vision/picture-store.js'
 import { PlateEye } from '../vision/plate-eye.js'
 import { CameraCheck } from './camera-check.js'
@@ -52,11 +52,15 @@ export async function watchCamera(
     nextId: () => `${name}-${randomBytes(6).toString('hex')}`,
     sureAtOnce: settings.minimumConfidence,
   })
+  // A picture is encoded and named once, however often its passage is told.
+  const prepared = new WeakMap<Picture, Promise<Sight['picture']>>()
   let dropped = 0
   const tell = async (passages: readonly PassageReport[]): Promise<void> => {
     for (const passage of passages) {
-      const { passage: id, rawText } = passage
-      const sight: Sight = { passage: id, rawText, picture: await pictureOf(role, passage, pictures) }
+      const { passage: id, rawText, picture } = passage
+      const portrait = prepared.get(picture) ?? pictureOf(role, picture, pictures)
+      prepared.set(picture, portrait)
+      const sight: Sight = { passage: id, rawText, picture: await portrait }
       const read = plateRead(passage, settings, hotlist.confirmedConfidence)
       // Logged by the role; the next frames must not wait for a disk that is full.
       desk.take(read, { ...settings, lane: read.lane, minimumConfidence: 0 }, sight).catch(() => {})
@@ -99,8 +103,7 @@ function laneAt(lanes: CameraSettings['lanes'], across: number): string | null {
 }
 
 /** The picture of a plate, in memory until the desk keeps it for a hit. */
-async function pictureOf(role: Role, { picture }: PassageReport, pictures: PictureStore): Promise<Sight['picture']> {
-  if (picture === null) return null
+async function pictureOf(role: Role, picture: Picture, pictures: PictureStore): Promise<Sight['picture']> {
   const jpeg = await encodeJpeg(picture)
   const id = `plate-${randomBytes(8).toString('hex')}`
   const keep = (): boolean => {

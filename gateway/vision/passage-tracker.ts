@@ -15,8 +15,8 @@ export interface PassageReport extends PassageText {
   readonly across: number
   /** Frames that it was read in. */
   readonly frames: number
-  /** The best picture of the plate, where there is a better one than at the report before. */
-  readonly picture: Picture | null
+  /** The best picture of the plate so far; the same object until there is a clearly better one. */
+  readonly picture: Picture
 }
 
 export interface TrackerOptions {
@@ -41,8 +41,7 @@ interface Followed {
   readonly passage: string
   readonly track: PlateTrack
   across: number
-  told: { readonly report: PassageReport; readonly worth: number } | null
-  /** The best picture so far, until it is told. */
+  told: PassageReport | null
   best: { readonly picture: Picture; readonly worth: number } | null
 }
 
@@ -115,15 +114,15 @@ export class PassageTracker {
 
   #portray(followed: Followed, frame: Picture, box: Box, confidence: number): void {
     const worth = confidence * box[2]
-    if (worth < betterPicture * Math.max(followed.best?.worth ?? 0, followed.told?.worth ?? 0)) return
+    if (followed.best !== null && worth < betterPicture * followed.best.worth) return
     followed.best = { picture: pieceOf(frame, grownBox(box, 1.5, 2.2, frame)), worth }
   }
 
   #tell(followed: Followed): PassageReport | null {
     const { text } = followed.track
     if (text === null) return null
-    const told = followed.told?.report
-    if (told === undefined) {
+    const { told } = followed
+    if (told === null) {
       const enough = text.confidence >= this.#options.sureAtOnce || followed.track.agreeing >= 2
       return enough ? this.#report(followed, 'new') : null
     }
@@ -136,14 +135,12 @@ export class PassageTracker {
   }
 
   #report(followed: Followed, stage: PassageReport['stage']): PassageReport | null {
-    const { track, passage, across, best, told } = followed
+    const { track, passage, across, best } = followed
     const { text, last, direction, frames } = track
-    if (text === null || last === null) return null
-    const picture = best?.picture ?? null
-    const report = { ...text, passage, stage, time: last.time, direction, across, frames, picture }
-    followed.told = { report: { ...report, picture: null }, worth: best?.worth ?? told?.worth ?? 0 }
-    followed.best = null
-    return report
+    if (text === null || last === null || best === null) return null
+    const { picture } = best
+    followed.told = { ...text, passage, stage, time: last.time, direction, across, frames, picture }
+    return followed.told
   }
 }
 

@@ -96,10 +96,10 @@ test('of the cars in a video the wanted one is one hit with its picture, and the
   const folder = t.testdir({})
   const video = join(folder, 'street.mkv')
   const passages = [
-    { at: 1, text: 'QRS5196', seconds: 2 },
-    { at: 4, text: 'KLM4827', seconds: 2 },
+    { at: 1, text: 'QRS5196', seconds: 1.4 },
+    { at: 4, text: 'KLM4827', seconds: 1.4 },
   ]
-  await writeVideo(video, size, await drawn(7, { passages }))
+  await writeVideo(video, size, await drawn(6, { passages }))
   const { role, desk, settings, pictures, hits, clock, state, close } = await gatewayIn(folder)
   const camera = new VideoFile({ name: 'street', file: video, pace: 'fast', startTime: now, clock: systemClock })
   const told: PassageReads[] = []
