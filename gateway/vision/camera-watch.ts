@@ -10,14 +10,16 @@ export interface CameraChange {
 
 /** Brightness, 0 to 255, that not even the brightest spots of a picture reach when no light comes in. */
 const darkness = 24
-/** Pictures of streets spread their brightness by 24 or more, and what covers a lens by next to nothing. */
+/** Pictures of streets spread their brightness by 24 or more by day, and what covers a lens by next to nothing. */
 const leastSpread = 8
+/** The same as a share of the mean brightness, for the dusk. */
+const leastContrast = 0.2
 const leastDetail = 4
 /**
  * Differences of neighbouring pixels against those of pixels four apart, where there are edges: a quarter where nothing is sharp.
- * Of 166 street pictures the least sharp has 0.41; a blur of four pixels brings all below 0.36.
+ * Of 166 street pictures the least sharp has 0.48; a blur of six pixels brought each of every fifth of them below 0.44.
  */
-const leastSharpness = 0.37
+const leastSharpness = 0.45
 /** An edge is a cell whose pixels four apart differ by this; fewer cells than this share say nothing of sharpness. */
 const edge = 6
 const leastEdges = 0.02
@@ -53,7 +55,7 @@ export class CameraWatch {
     const frozen = glance.digest === this.#digest
     this.#digest = glance.digest
     const blind = quantile(glance.levels, 0.99) < darkness
-    const covered = !blind && spread(glance.levels) < leastSpread && quantile(glance.coarse, 0.95) < leastDetail
+    const covered = !blind && isPlain(glance)
     const seesNothing = blind || covered
     const sharpness = seesNothing ? null : sharpnessOf(glance)
     const unfocused = sharpness !== null && sharpness < leastSharpness
@@ -62,7 +64,7 @@ export class CameraWatch {
     const changes: CameraChange[] = []
     for (const fault of ['blind', 'covered', 'frozen', 'unfocused', 'turned'] as const) {
       // What cannot be judged at the moment stays as it is.
-      if (seesNothing && (fault === 'unfocused' || fault === 'turned')) continue
+      if (seesNothing && fault !== 'blind' && fault !== 'covered') continue
       const spell = this.#spells.get(fault) ?? { raised: false, since: null }
       const state = spellOf(spell, found[fault], time, patience[fault])
       this.#spells.set(fault, state)
@@ -117,19 +119,20 @@ function spellOf({ raised, since }: Spell, found: boolean, time: number, patienc
   return time - begun >= (raised ? relief : patienceOfFault) ? { raised: found, since: null } : { raised, since: begun }
 }
 
-/** Standard deviation. */
-function spread(values: Float32Array): number {
-  const mean = values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length)
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, values.length))
+/** Whether there is next to nothing to be seen. */
+function isPlain({ levels, coarse }: Glance): boolean {
+  const mean = levels.reduce((sum, level) => sum + level, 0) / Math.max(1, levels.length)
+  const spread = Math.sqrt(levels.reduce((sum, level) => sum + (level - mean) ** 2, 0) / Math.max(1, levels.length))
+  return spread < Math.min(leastSpread, leastContrast * mean) && quantile(coarse, 0.95) < leastDetail
 }
 
-/** Of the sharpest tenth of the edges; null where there are too few. */
+/** Of the sharpest edges; null where there are too few. */
 function sharpnessOf({ fine, coarse }: Glance): number | null {
   const ratios: number[] = []
   for (const [cell, difference] of coarse.entries()) {
     if (difference > edge) ratios.push((fine[cell] ?? 0) / difference)
   }
-  return ratios.length < leastEdges * coarse.length ? null : quantile(ratios, 0.9)
+  return ratios.length < leastEdges * coarse.length ? null : quantile(ratios, 0.97)
 }
 
 /** How the brightness changes from cell to cell to the right and down; by ratio, so that the light of day does not matter. */
