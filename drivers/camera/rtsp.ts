@@ -34,7 +34,12 @@ export class RtspCamera extends LiveCamera {
         url: address.href,
         title,
         format: 'rtsp',
-        options: { rtsp_transport: 'tcp', timeout: answerTime, analyzeduration: '1000000', allowed_media_types: 'video' },
+        options: {
+          rtsp_transport: 'tcp',
+          timeout: answerTime,
+          analyzeduration: '1000000',
+          allowed_media_types: 'video',
+        },
         widest: widestFrame,
         framesPerSecond: options.framesPerSecond ?? usualFrameRate,
       },

@@ -69,7 +69,8 @@ export class SimulatedCamera implements Camera {
       if (behind < 0) await clock.sleep(-behind, signal)
       if (signal.aborted) return
       if (fault === 'absent') continue
-      if (fault !== 'frozen') last = fault === 'black' ? new Uint8Array(3 * width * height) : this.#draw(street, at, number)
+      if (fault !== 'frozen')
+        last = fault === 'black' ? new Uint8Array(3 * width * height) : this.#draw(street, at, number)
       yield {
         ...{ kind: 'frame' as const, width, height, data: last.slice(), dropped },
         systemTime: systemStart + at,
@@ -89,7 +90,11 @@ export class SimulatedCamera implements Camera {
     for (const { at: begin, text, seconds = 2, across = 0.5 } of passages) {
       const share = (at - begin) / seconds
       if (share < 0 || share > 1) continue
-      drawCar(data, width, height, text, { x: across * width, y: (0.3 + 0.45 * share) * height, size: 0.6 + 0.4 * share })
+      drawCar(data, width, height, text, {
+        x: across * width,
+        y: (0.3 + 0.45 * share) * height,
+        size: 0.6 + 0.4 * share,
+      })
     }
     addGrain(data, number)
     return data

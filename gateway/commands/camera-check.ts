@@ -14,7 +14,10 @@ const sentences: Readonly<Record<CameraFault, { readonly what: string; readonly 
     what: 'it gives one and the same picture again and again',
     todo: 'start the camera anew, and renew its firmware if that comes back',
   },
-  unfocused: { what: 'nothing in its picture is sharp', todo: 'clean the lens, then focus it on the place of the plates' },
+  unfocused: {
+    what: 'nothing in its picture is sharp',
+    todo: 'clean the lens, then focus it on the place of the plates',
+  },
   turned: {
     what: 'it looks elsewhere than it used to',
     todo: 'aim it again; a new view that is meant is accepted after half an hour or at the next start',

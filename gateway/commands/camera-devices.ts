@@ -33,7 +33,11 @@ export function camera(settings: CameraSettings): Camera {
     }
     case 'v4l2': {
       const { device, width, height } = settings
-      return new V4l2Camera({ ...common, device, ...(width === null || height === null ? {} : { size: { width, height } }) })
+      return new V4l2Camera({
+        ...common,
+        device,
+        ...(width === null || height === null ? {} : { size: { width, height } }),
+      })
     }
     case 'video': {
       const { file, startTime } = settings

@@ -13,7 +13,11 @@ export interface DeviceNames {
 /** What holds between keys. Looks at the file as it stands, so that it finds its faults beside all others. */
 export function brokenRules(raw: unknown, devices: DeviceNames | null): Finding[] {
   return [
-    ...repeated(raw, ['microphoneArrays', 'plateReaders', 'cameras'].flatMap(list => items(raw, [list])), 'name'),
+    ...repeated(
+      raw,
+      ['microphoneArrays', 'plateReaders', 'cameras'].flatMap(list => items(raw, [list])),
+      'name',
+    ),
     ...repeated(raw, items(raw, ['hotlist', 'lists']), 'name'),
     ...repeated(raw, items(raw, ['microphoneArrays']), 'device'),
     ...repeated(raw, items(raw, ['plateReaders']), 'port'),

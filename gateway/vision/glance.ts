@@ -6,7 +6,7 @@ export interface Glance {
   readonly rows: number
   /** Mean brightness of each cell, row by row. */
   readonly levels: Float32Array
-  /** Mean difference between neighbouring pixels of each cell, along its rows. */
+  /** Greatest difference between neighbouring pixels of each cell, along its rows. */
   readonly fine: Float32Array
   /** The same between pixels four apart. */
   readonly coarse: Float32Array
@@ -37,16 +37,14 @@ export function glanceAt({ width, height, data }: Picture): Glance {
       const cell = cellRow * columns + Math.min(columns - 1, Math.floor((column * columns) / width))
       const level = brightness[column] ?? 0
       levels[cell] = (levels[cell] ?? 0) + level
-      fine[cell] = (fine[cell] ?? 0) + Math.abs((brightness[column + 1] ?? 0) - level)
-      coarse[cell] = (coarse[cell] ?? 0) + Math.abs((brightness[column + 4] ?? 0) - level)
+      const next = brightness[column + 1] ?? 0
+      fine[cell] = Math.max(fine[cell] ?? 0, Math.abs(next - level), Math.abs((brightness[column + 2] ?? 0) - next))
+      coarse[cell] = Math.max(coarse[cell] ?? 0, Math.abs((brightness[column + 4] ?? 0) - level))
       counts[cell] = (counts[cell] ?? 0) + 1
     }
   }
   for (const [cell, count] of counts.entries()) {
-    const share = 1 / Math.max(1, count)
-    levels[cell] = (levels[cell] ?? 0) * share
-    fine[cell] = (fine[cell] ?? 0) * share
-    coarse[cell] = (coarse[cell] ?? 0) * share
+    levels[cell] = (levels[cell] ?? 0) / Math.max(1, count)
   }
   return { columns, rows, levels, fine, coarse, digest: digest >>> 0 }
 }

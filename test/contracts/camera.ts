@@ -50,25 +50,28 @@ export function cameraContract(t: Test, subject: CameraSubject): void {
       await scene.end()
     })
 
-    t.test('who is slow gets fresh frames, a bounded number of old ones, and is told how many were dropped', async t => {
-      const scene = await subject.make(true)
-      const controller = new AbortController()
-      const frames: CameraFrame[] = []
-      for await (const reading of scene.camera.readings(controller.signal)) {
-        if (reading.kind === 'state') continue
-        frames.push(reading)
-        if (frames.length === 1) await new Promise(resolve => setTimeout(resolve, 1500))
-        if (frames.length === 5) controller.abort()
-      }
-      t.ok(
-        frames.some(({ dropped }) => dropped > 0),
-        'drops are counted',
-      )
-      const times = frames.map(({ systemTime }) => systemTime)
-      t.same(times, [...times].sort(), 'in order')
-      t.ok((times.at(-1) ?? 0) - (times[0] ?? 0) > 0.8, 'what has waited for long is not delivered')
-      await scene.end()
-    })
+    t.test(
+      'who is slow gets fresh frames, a bounded number of old ones, and is told how many were dropped',
+      async t => {
+        const scene = await subject.make(true)
+        const controller = new AbortController()
+        const frames: CameraFrame[] = []
+        for await (const reading of scene.camera.readings(controller.signal)) {
+          if (reading.kind === 'state') continue
+          frames.push(reading)
+          if (frames.length === 1) await new Promise(resolve => setTimeout(resolve, 1500))
+          if (frames.length === 5) controller.abort()
+        }
+        t.ok(
+          frames.some(({ dropped }) => dropped > 0),
+          'drops are counted',
+        )
+        const times = frames.map(({ systemTime }) => systemTime)
+        t.same(times, [...times].sort(), 'in order')
+        t.ok((times.at(-1) ?? 0) - (times[0] ?? 0) > 0.8, 'what has waited for long is not delivered')
+        await scene.end()
+      },
+    )
 
     t.test('ending', async t => {
       const scene = await subject.make(true)
@@ -119,5 +122,8 @@ async function checkFrames(t: Test, readings: AsyncIterator<CameraFrame | StateR
     'each frame has memory of its own',
   )
   const times = seen.map(({ systemTime }) => systemTime)
-  t.ok(times.every((time, index) => index === 0 || time > (times[index - 1] ?? 0)), 'time goes on')
+  t.ok(
+    times.every((time, index) => index === 0 || time > (times[index - 1] ?? 0)),
+    'time goes on',
+  )
 }

@@ -104,29 +104,33 @@ test('camera contract', async t => {
     await writeVideo(copy, size, pictures(3))
     return copy
   }
-  await t.test('RTSP', { skip: hasRtspServer ? false : 'there is no GStreamer RTSP server (gir1.2-gst-rtsp-server-1.0)' }, t => {
-    cameraContract(t, {
-      title: 'RTSP',
-      reopenings: 5,
-      held: openFiles,
-      make: async plugged => {
-        const port = await freePort()
-        let server: ChildProcess | null = plugged ? await serve(port, video) : null
-        t.teardown(() => stop(server))
-        return {
-          camera: new RtspCamera({
-            ...{ name: 'c', url: `rtsp://127.0.0.1:${port}/lane`, clock: systemClock, random: () => 0 },
-          }),
-          plug: async () => {
-            server = await serve(port, video)
-          },
-          unplug: () => stop(server),
-          end: () => stop(server),
-        }
-      },
-    })
-    t.end()
-  })
+  await t.test(
+    'RTSP',
+    { skip: hasRtspServer ? false : 'there is no GStreamer RTSP server (gir1.2-gst-rtsp-server-1.0)' },
+    t => {
+      cameraContract(t, {
+        title: 'RTSP',
+        reopenings: 5,
+        held: openFiles,
+        make: async plugged => {
+          const port = await freePort()
+          let server: ChildProcess | null = plugged ? await serve(port, video) : null
+          t.teardown(() => stop(server))
+          return {
+            camera: new RtspCamera({
+              ...{ name: 'c', url: `rtsp://127.0.0.1:${port}/lane`, clock: systemClock, random: () => 0 },
+            }),
+            plug: async () => {
+              server = await serve(port, video)
+            },
+            unplug: () => stop(server),
+            end: () => stop(server),
+          }
+        },
+      })
+      t.end()
+    },
+  )
   await t.test('Video4Linux', { skip: videoDevice === null ? 'there is no /dev/video0' : false }, t => {
     cameraContract(t, {
       title: 'Video4Linux',

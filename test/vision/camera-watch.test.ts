@@ -134,8 +134,16 @@ test('a fault is told with what to do, and the next when that is over', t => {
   const black = glanceAt({ ...size, data: new Uint8Array(3 * size.width * size.height) })
   for (let second = 0; second <= 40; second += 1) check.see(black, second)
   t.equal(said.length, 2)
-  t.match(said[0], /^street picture \| camera-blind \| PW_CAMERA \| street picture: its picture is black\. It helps to /)
-  const white = { ...black, levels: black.levels.map((_, index) => 100 + 90 * (index % 2)) }
+  t.match(
+    said[0],
+    /^street picture \| camera-blind \| PW_CAMERA \| street picture: its picture is black\. It helps to /,
+  )
+  const white = {
+    ...black,
+    levels: black.levels.map((_, index) => 100 + 90 * (index % 2)),
+    coarse: black.coarse.map(() => 90),
+    fine: black.fine.map(() => 90),
+  }
   for (let second = 41; second <= 60; second += 1) check.see({ ...white, digest: second }, second)
   t.equal(said.at(-1), 'street picture | ready')
   t.end()
@@ -151,7 +159,10 @@ test('the gate opens where something moves, and not for grain, light or what sta
     areas.push({ time, area: gate.look(glanceAt(lit), time) })
   }
   const open = areas.filter(({ area }) => area !== null)
-  t.ok(open.every(({ time }) => time >= 10 && time < 30), 'while the car drives and shortly after')
+  t.ok(
+    open.every(({ time }) => time >= 10 && time < 30),
+    'while the car drives and shortly after',
+  )
   for (const { time, area } of areas.filter(({ time }) => time > 11 && time <= 14)) {
     t.ok(area !== null && area.left < 0.5 && area.right > 0.5, `the car is in the area at ${time} s`)
   }
