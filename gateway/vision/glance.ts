@@ -23,7 +23,8 @@ export function glanceAt({ width, height, data }: Picture): Glance {
   const fine = new Float32Array(columns * rows)
   const coarse = new Float32Array(columns * rows)
   const counts = new Float32Array(columns * rows)
-  const brightness = new Float32Array(width)
+  // The edge goes on beyond the picture.
+  const brightness = new Float32Array(width + 4)
   let digest = 0x811c9dc5
   for (let row = 0; row < height; row += 2) {
     const cellRow = Math.min(rows - 1, Math.floor((row * rows) / height))
@@ -33,7 +34,8 @@ export function glanceAt({ width, height, data }: Picture): Glance {
       brightness[column] = level
       digest = Math.imul(digest ^ Math.round(level * 256), 0x01000193)
     }
-    for (let column = 0; column + 4 < width; column += 2) {
+    brightness.fill(brightness[width - 1] ?? 0, width)
+    for (let column = 0; column < width; column += 2) {
       const cell = cellRow * columns + Math.min(columns - 1, Math.floor((column * columns) / width))
       const level = brightness[column] ?? 0
       levels[cell] = (levels[cell] ?? 0) + level

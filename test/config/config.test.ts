@@ -97,8 +97,8 @@ journal:
 })
 
 test('a file that says only what it must gets every default', t => {
-  const { microphoneArrays, plateReaders, ...rest } = parse(smallest)
-  t.strictSame([microphoneArrays, plateReaders], [[], []])
+  const { microphoneArrays, plateReaders, cameras, ...rest } = parse(smallest)
+  t.strictSame([microphoneArrays, plateReaders, cameras], [[], [], []])
   t.strictSame(rest, {
     version: 1,
     site: 'city',
@@ -360,7 +360,16 @@ test('the example is accepted as it is and with every setting put in force', t =
   const fresh = parse(smallest)
   for (const { key } of defaults) {
     const path = key.split('.')
-    if (!['gateway.heading', 'neighbours.brokers', 'microphoneArrays', 'plateReaders', 'hotlist.lists'].includes(key)) {
+    if (
+      ![
+        'gateway.heading',
+        'neighbours.brokers',
+        'microphoneArrays',
+        'plateReaders',
+        'cameras',
+        'hotlist.lists',
+      ].includes(key)
+    ) {
       t.strictSame(valueAt(everything, path), valueAt(fresh, path), `${key} is shown with its default`)
     }
   }
