@@ -47,7 +47,7 @@ async function faultsOf(
 const raw = ({ width, height }: Picture) => ({ raw: { width, height, channels: 3 as const } })
 
 async function blurred(picture: Picture): Promise<Picture> {
-  const data = await sharp(picture.data, raw(picture)).blur(6).raw().toBuffer()
+  const data = await sharp(picture.data, raw(picture)).blur(2.5).raw().toBuffer()
   return { ...picture, data }
 }
 
@@ -99,7 +99,7 @@ test('a picture that was turned on purpose is the usual one after half an hour',
   const said: string[] = []
   let time = 0
   for await (const { picture } of street(80)) {
-    time += time < 40 ? 1 : 30
+    time += time < 40 ? 1 : 60
     const seen = time < 40 ? picture : shifted(picture, 115, 65)
     for (const { fault, state } of watch.see(glanceAt(seen), time)) said.push(`${fault} ${state}`)
   }
