@@ -3,6 +3,7 @@ import type { Burst } from './burst.js'
 import { type Precision, precisionOf } from './covariance.js'
 import { isEcho, without } from './echoes.js'
 import { stationsOf } from './evidence.js'
+import { solveHeight } from './height.js'
 import { airOf } from './propagation.js'
 import { burstPrice, explain } from './rivals.js'
 import { contradictions, straightFixes } from './tracks.js'
@@ -41,27 +42,35 @@ export function locateShots(scene: Scene): LocatedShot[] {
     if (!explained || explained.burst.score < burstPrice) break
     const { burst, probability } = explained
     const doubted = straightFixes(burst, air) - contradictions(stations, air, burst) < fewestStations
-    const precision = precisionOf(explained, air)
+    const height = solveHeight(burst, air)
+    const solved = height ? { ...burst, solution: height.solution } : burst
+    const precision = precisionOf({ ...explained, burst: solved }, air, height?.heightError)
     if (
       probability >= leastProbability &&
       precision.radius <= widestPlace &&
       !doubted &&
       !known.some(earlier => isEcho(burst, earlier))
     )
-      shots.push(...shotsOf(burst, probability, precision))
+      shots.push(...shotsOf(solved, probability, precision, height?.heightError ?? null))
     known.push(burst)
     stations = without(stations, known, air)
   }
   return shots.sort((a, b) => a.time - b.time)
 }
 
-function shotsOf(burst: Burst, probability: number, { covariance, timeError }: Precision): LocatedShot[] {
+function shotsOf(
+  burst: Burst,
+  probability: number,
+  { covariance, timeError }: Precision,
+  heightError: number | null,
+): LocatedShot[] {
   const { solution, lags, tracks } = burst
   return lags.map((lag, round) => ({
     time: solution.time + lag,
     timeError,
     position: { east: solution.east, north: solution.north, up: solution.up },
-    threeDimensional: false,
+    threeDimensional: heightError !== null,
+    ...(heightError === null ? {} : { heightError }),
     covariance,
     probability,
     arrivals: tracks.flatMap(({ picks, time }, i) => {

@@ -8,6 +8,7 @@ import { Verdicts } from '../hotlist/verdicts.js'
 import { Tally, tallySchema } from '../plates/tally.js'
 import { type Policy, permitsPurpose } from '../policy/policy.js'
 import { plateReader } from './devices.js'
+import { followVerdicts } from './hotlist-verdicts.js'
 import { type ListFault, PlateDesk } from './plate-desk.js'
 import { roleOfReader } from './reader-role.js'
 import { messageOf, type Role, systemTime } from './role.js'
@@ -32,8 +33,8 @@ export async function readPlates(
   const sees = role.name === 'vision' && role.configuration.cameras.length > 0
   if (readers.length === 0 && !sees) return
   const tally = loadTally(role)
-  const { desk, close } = openDesk(role, policy, tally)
-  const watching = watchOver(role, desk, tally, signal)
+  const { desk, verdicts, close } = openDesk(role, policy, tally)
+  const watching = Promise.all([watchOver(role, desk, tally, signal), followVerdicts(role, verdicts, signal)])
   // Networks and picture library are loaded only where there is a camera.
   const cameras = sees
     ? import('./watch-camera.js').then(({ watchCameras }) => watchCameras(role, desk, policy.policy, signal))
@@ -68,7 +69,7 @@ export function openDesk(
   role: Role,
   { policy, hash }: { readonly policy: Policy; readonly hash: string },
   tally: Tally,
-): { desk: PlateDesk; close: () => void } {
+): { desk: PlateDesk; verdicts: Verdicts; close: () => void } {
   const { configuration } = role
   const { paths, hotlist, gateway, exercise } = configuration
   const lists = hotlist.lists.map(({ name, staleAfterHours }) =>
@@ -103,7 +104,7 @@ export function openDesk(
   const close = (): void => {
     for (const list of lists) list.close()
   }
-  return { desk, close }
+  return { desk, verdicts, close }
 }
 
 function listError(list: string, fault: ListFault): PolewatchError {

@@ -13,12 +13,14 @@ const settling = 3
 /** A cell has changed when it differs by this, and by this many times its usual unrest. */
 const leastDifference = 7
 const unrests = 4
+/** A cell that is darker than this says nothing of a change of the light. */
+const leastLit = 8
 /** So many changed cells that touch each other are something that moves; less is a leaf or a moth. */
 const leastCells = 4
 
 /**
- * Says where something moves: block differences to a background that follows. A change of the light, which is the same
- * everywhere, is none.
+ * Says where something moves: block differences to a background that follows. A change of the light, by the same
+ * factor everywhere, is none.
  */
 export class MotionGate {
   #background: Float32Array | null = null
@@ -38,22 +40,33 @@ export class MotionGate {
       this.#unrest = new Float32Array(levels.length).fill(1)
       return null
     }
-    const light = quantile(
-      levels.map((level, cell) => level - (background[cell] ?? 0)),
-      0.5,
-    )
+    const light = lightFactor(levels, background)
     const rate = 1 - Math.exp(-passed / settling)
     const changed = new Uint8Array(levels.length)
     for (const [cell, level] of levels.entries()) {
-      const difference = level - light - (background[cell] ?? 0)
+      const expected = Math.min(255, light * (background[cell] ?? 0))
+      const difference = level - expected
       const unrest = this.#unrest[cell] ?? 1
       if (Math.abs(difference) > Math.max(leastDifference, unrests * unrest)) changed[cell] = 1
       // Unrest is learnt slowly and only within reason, so that a car does not make its lane restless.
       this.#unrest[cell] = unrest + 0.1 * rate * (Math.min(Math.abs(difference), 3 * unrest) - unrest)
-      background[cell] = (background[cell] ?? 0) + light + rate * difference
+      background[cell] = expected + rate * difference
     }
     return largestGroups(changed, columns, rows)
   }
+}
+
+/**
+ * The factor by which the light has changed: the median over the cells, so that what moves in less than half of the picture does
+ * not count. Light and exposure multiply all levels, also those that a camera encodes as a power of the light.
+ */
+function lightFactor(levels: Float32Array, background: Float32Array): number {
+  const factors: number[] = []
+  for (const [cell, level] of levels.entries()) {
+    const before = background[cell] ?? 0
+    if (before >= leastLit) factors.push(level / before)
+  }
+  return factors.length < leastCells ? 1 : quantile(factors, 0.5)
 }
 
 /** The box round all groups of cells that are large enough. */
