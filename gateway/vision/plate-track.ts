@@ -1,5 +1,6 @@
 import type { CharacterMatrix } from './character-matrix.js'
 import type { Box } from './piece.js'
+import { agreementOn, calibrated } from './plate-certainty.js'
 import type { CloseRead } from './plate-finder.js'
 import { alikeFolded } from './plate-forms.js'
 import { vote } from './plate-votes.js'
@@ -29,7 +30,7 @@ export interface PassageText {
   readonly text: string
   /** What the frames said before anything was known of how plates are made up. */
   readonly rawText: string
-  /** 0 to 1. */
+  /** Probability that the text is right, 0 to 1: see `calibrated`. */
   readonly confidence: number
   /** Whether a frame confirmed this text and none confirmed another. */
   readonly confirmed: boolean
@@ -76,9 +77,11 @@ export class PlateTrack {
     this.#looks = [...this.#looks, ...looks.slice(0, looksOfFrame).map(look => ({ look, worth }))]
       .sort((one, other) => other.worth - one.worth)
       .slice(0, mostLooks)
-    const voted = vote(this.frames === 1 ? looks : this.#looks.map(({ look }) => look))
+    const together = this.frames === 1 ? looks : this.#looks.map(({ look }) => look)
+    const voted = vote(together)
     if (voted === null) return
-    const { text, rawText, confidence } = voted
+    const { text, rawText } = voted
+    const confidence = calibrated(voted.confidence, { whole: agreementOn(text, together) })
     const confirmed = this.#confirmed.size === 1 && this.#confirmed.has(alikeFolded(text))
     this.#text = { text, rawText, confidence, confirmed }
   }
