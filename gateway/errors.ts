@@ -7,6 +7,14 @@ export const errorTable = {
     summary: 'There is no connection to the broker {broker}: {why}.',
     advice: 'Check its address, the network and its certificate. It is tried again; alerts are kept until it is back.',
   },
+  PW_CAMERA: {
+    summary: '{part}: {what}.',
+    advice: 'It helps to {todo}.',
+  },
+  PW_CAMERA_PASSWORD: {
+    summary: 'The password file {file} of {part} cannot be read: {why}.',
+    advice: 'Write the password of the camera into its first line and let the role vision read it.',
+  },
   PW_CHANNEL_COUNT: {
     summary: 'The sound of {part} has another number of channels than its geometry: {detail}',
     advice: 'Choose the geometry that fits the array, or the recording that fits the geometry.',
@@ -254,6 +262,10 @@ export const errorTable = {
     summary: '{part}: {what}.',
     advice: 'It helps to {todo}.',
   },
+  PW_PICTURE_STORE: {
+    summary: 'The picture of a hit cannot be kept: {why}.',
+    advice: 'Check the free room and the rights of the state folder. The hit is told without a picture.',
+  },
   PW_PICTURE_UNREADABLE: {
     summary: 'The picture {file} cannot be read: {why}.',
     advice: 'Check the path, and that the file is a whole JPEG, PNG, WebP, TIFF or AVIF picture.',
@@ -279,6 +291,10 @@ export const errorTable = {
   PW_RECORDING_NOT_AUDIO: {
     summary: 'The recording of {part} holds no sound that can be read: {detail}',
     advice: 'Use a WAV or FLAC file.',
+  },
+  PW_RECORDING_NOT_VIDEO: {
+    summary: 'The recording of {part} holds no video that can be played: {detail}',
+    advice: 'Use a video of any usual format, such as Matroska or MP4 with H.264.',
   },
   PW_RECORDING_SET: {
     summary: 'The recording set {file} cannot be used: {why}.',

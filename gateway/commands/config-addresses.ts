@@ -16,7 +16,7 @@ type NetworkRole = (typeof roles)[number]
 export function defineAddresses(command: Command): void {
   command
     .description(
-      'Prints the systemd drop-in with the addresses that a role may reach: the brokers and name servers for uplink, the readers for vision.',
+      'Prints the systemd drop-in with the addresses that a role may reach: the brokers and name servers for uplink, the readers and cameras for vision.',
     )
     .argument('[FILE]', 'the configuration', defaultConfigurationFile)
     .addOption(new Option('--role <ROLE>', 'whose addresses').choices(roles).default('uplink'))
@@ -42,12 +42,20 @@ Example:
     })
 }
 
-function hostsOf({ uplink, neighbours, plateReaders }: Configuration, role: NetworkRole): string[] {
+function hostsOf({ uplink, neighbours, plateReaders, cameras }: Configuration, role: NetworkRole): string[] {
   const hosts =
     role === 'uplink'
-      ? [...uplink.brokers, ...neighbours.brokers].map(broker => new URL(broker).hostname.replace(/^\[(.*)\]$/, '$1'))
-      : plateReaders.flatMap(reader => (reader.driver === 'tcp' ? [reader.host] : []))
+      ? [...uplink.brokers, ...neighbours.brokers].map(hostOf)
+      : [
+          ...plateReaders.flatMap(reader => (reader.driver === 'tcp' ? [reader.host] : [])),
+          ...cameras.flatMap(camera => (camera.driver === 'rtsp' ? [hostOf(camera.url)] : [])),
+        ]
   return [...new Set(hosts)]
+}
+
+/** The host of an address, an IPv6 one without its brackets. */
+function hostOf(address: string): string {
+  return new URL(address).hostname.replace(/^\[(.*)\]$/, '$1')
 }
 
 async function addressesOf(host: string): Promise<string[]> {

@@ -42,10 +42,11 @@ function load(file: string): Configuration {
   return loadConfiguration(file, deviceNames(devicesFolder))
 }
 
-function summary({ site, gateway, microphoneArrays, plateReaders, hotlist }: Configuration): string {
+function summary({ site, gateway, microphoneArrays, plateReaders, cameras, hotlist }: Configuration): string {
   const parts = [
     counted(microphoneArrays.length, 'microphone array'),
     counted(plateReaders.length, 'plate reader'),
+    counted(cameras.length, 'camera'),
     counted(hotlist.lists.length, 'hotlist'),
   ]
   return `gateway ${gateway.id} of ${site} with ${parts.join(', ')}`

@@ -3,6 +3,7 @@ import { type ErrorCode, PolewatchError } from '../errors.js'
 /** Drivers name their faults and know no codes; this is the one place where the two meet. */
 const codes: Readonly<Record<string, ErrorCode>> = {
   'recording-missing': 'PW_RECORDING_MISSING',
+  'recording-not-video': 'PW_RECORDING_NOT_VIDEO',
   'recording-not-audio': 'PW_RECORDING_NOT_AUDIO',
   'recording-truncated': 'PW_RECORDING_TRUNCATED',
   'wrong-sample-rate': 'PW_SAMPLE_RATE_DIFFERS',

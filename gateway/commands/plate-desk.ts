@@ -18,6 +18,19 @@ export interface ReaderSettings {
   readonly minimumConfidence: number
 }
 
+/** What a camera adds to a read. */
+export interface Sight {
+  /** The camera's own name for the passage; its later text of one is the better one. */
+  readonly passage: string
+  /** What was read before anything was known of how plates are made up. */
+  readonly rawText: string
+  /** The best picture so far, in memory. It is kept only if it becomes part of a hit. */
+  readonly picture: { readonly id: string; keep(): boolean } | null
+}
+
+/** The most pictures of one hit. */
+const mostPictures = 3
+
 /** Why a list cannot be used, or its newest generation cannot; null when all is well. */
 export type ListFault = Exclude<Freshness, 'fresh'> | 'newer-damaged'
 
@@ -84,10 +97,10 @@ export class PlateDesk {
   }
 
   /**
-   * Takes a read, with the ids of its pictures. Resolves when every hit of it is committed; rejects with the journal's error. A
+   * Takes a read. Resolves when every hit of it is committed; rejects with the journal's error. A
    * hash is counted and goes no further: it says too little of a plate to alert.
    */
-  async take(read: PlateRead | HashedRead, settings: ReaderSettings, pictures: readonly string[] = []): Promise<void> {
+  async take(read: PlateRead | HashedRead, settings: ReaderSettings, sight: Sight | null = null): Promise<void> {
     const { tally, clock } = this.#options
     this.counts.reads++
     tally.count('reads', clock())
@@ -108,22 +121,24 @@ export class PlateDesk {
     const { relation, passage, corrected, changed } = this.#passages.observe({
       reader: settings.name,
       lane,
-      raw: read.text.slice(0, longestField),
+      raw: (sight?.rawText ?? read.text).slice(0, longestField),
       text: normalised.text,
       confidence: read.confidence,
       state: normaliseState(fitting(read.state)),
       time: read.systemTime,
+      sight: sight?.passage ?? null,
     })
     if (relation !== 'repeat') tally.count('scans', clock())
     else this.counts.repeats++
-    if (relation === 'repeat' && !changed && pictures.length === 0) return
+    const hitAlready = passage.hit !== null && passage.hit.length > 0
+    if (relation === 'repeat' && !changed && !(hitAlready && sight !== null)) return
     const circumstances = {
       country: fitting(read.country),
       lane,
       direction: read.direction ?? settings.direction,
       time: read.systemTime,
       reader: settings.name,
-      pictures,
+      picture: sight?.picture ?? null,
     }
     await this.#tellAll(this.#decide(passage, corrected, circumstances))
   }
@@ -142,17 +157,21 @@ export class PlateDesk {
   #decide(
     passage: Passage<PlateHit[]>,
     corrected: Passage<PlateHit[]> | null,
-    circumstances: Circumstances,
+    { picture, ...circumstances }: Omit<Circumstances, 'pictures'> & { readonly picture: Sight['picture'] },
   ): PlateHit[] {
     const before = passage.hit ?? []
     const matches = this.#match(passage)
     if (matches.length === 0 && passage.hit === null) this.counts.withoutMatch++
     const told: PlateHit[] = []
+    const held = new Set([...(corrected?.hit ?? []), ...before].flatMap(({ pictures }) => pictures ?? []))
+    const wanted = matches.length > 0 && picture !== null && held.size < mostPictures && !held.has(picture.id)
+    const kept = wanted && picture.keep() ? [picture.id] : []
     const hits = matches.map(match => {
       const known = before.find(({ entry }) => isOf(entry, match))
       const id = known?.hit ?? `${this.#options.gateway}-${randomBytes(6).toString('hex')}`
-      const pictures = [...new Set([...(known?.pictures ?? []), ...circumstances.pictures])]
-      const hit = plateHit(id, match, passage, { ...circumstances, pictures }, this.#options.policy)
+      const pictures = [...new Set([...(known?.pictures ?? corrected?.hit?.[0]?.pictures ?? []), ...kept])]
+      const direction = circumstances.direction ?? known?.read.direction ?? null
+      const hit = plateHit(id, match, passage, { ...circumstances, direction, pictures }, this.#options.policy)
       if (known !== undefined && !saysOtherwise(known, hit)) return known
       if (known === undefined) this.#count(match)
       const message: PlateHit = { ...hit, state: known === undefined ? 'new' : 'updated' }

@@ -75,7 +75,7 @@ export function grown(hit: PlateHit, passage: Passage<unknown>): PlateHit {
 /** Whether two hits say different things of the match, the times and counters apart. */
 export function saysOtherwise(one: PlateHit, other: PlateHit): boolean {
   const said = ({ tier, match, read, pictures }: PlateHit) =>
-    JSON.stringify([tier, match, read.text, read.state, pictures])
+    JSON.stringify([tier, match, read.text, read.state, read.direction, pictures])
   return said(one) !== said(other)
 }
 

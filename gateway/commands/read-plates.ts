@@ -23,19 +23,25 @@ const tellEvery = 5
 /** Key in the exchange: what was counted by hour and day, as JSON. */
 export const tallyKey = 'plate-tally'
 
-/** Runs the plate readers that belong to the role until the signal aborts; returns at once where there are none. */
+/** Runs the plate readers and cameras that belong to the role until the signal aborts; returns at once where there are none. */
 export async function readPlates(
   role: Role,
   policy: { readonly policy: Policy; readonly hash: string },
   signal: AbortSignal,
 ): Promise<void> {
   const readers = role.configuration.plateReaders.filter(settings => roleOfReader(settings) === role.name)
-  if (readers.length === 0) return
+  const sees = role.name === 'vision' && role.configuration.cameras.length > 0
+  if (readers.length === 0 && !sees) return
   const tally = loadTally(role)
   const { desk, verdicts, close } = openDesk(role, policy, tally)
   const watching = Promise.all([watchOver(role, desk, tally, signal), followVerdicts(role, verdicts, signal)])
-  await Promise.all(
-    readers.map(async settings => {
+  // Networks and picture library are loaded only where there is a camera.
+  const cameras = sees
+    ? import('./watch-camera.js').then(({ watchCameras }) => watchCameras(role, desk, policy.policy, signal))
+    : undefined
+  await Promise.all([
+    cameras,
+    ...readers.map(async settings => {
       const reader = await plateReader(settings)
       const received = { received: 0, hashes: 0, discardedFrames: 0, discardedBytes: 0, droppedReads: 0 }
       for await (const reading of reader.readings(signal)) {
@@ -53,7 +59,7 @@ export async function readPlates(
         desk.take(reading, settings).catch(() => {})
       }
     }),
-  )
+  ])
   await watching
   close()
 }

@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { devicesFolder } from '../../drivers/device-files.js'
 import { defaultConfigurationFile, deviceNames, loadConfiguration } from '../config/load.js'
 import { supervise } from '../health/supervisor.js'
-import { roleOfReader } from './reader-role.js'
+import { needsVision } from './reader-role.js'
 import { startAtOption } from './start-at.js'
 import { print, printJson, stopSignal } from './terminal.js'
 
@@ -20,7 +20,8 @@ export function define(command: Command): void {
     .option('--json', 'what starts and ends as NDJSON')
     .addHelpText('after', '\nExample:\n  polewatch run --config gateway.yaml')
     .action(async ({ config, startAt, json }: { config: string; startAt?: number; json?: boolean }) => {
-      const { gateway, plateReaders } = loadConfiguration(config, deviceNames(devicesFolder))
+      const configuration = loadConfiguration(config, deviceNames(devicesFolder))
+      const { gateway } = configuration
       const extra = startAt === undefined ? [] : ['--start-at', String(startAt)]
       const part = (name: string, arguments_: readonly string[]) => ({
         name,
@@ -30,7 +31,7 @@ export function define(command: Command): void {
             stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
           }),
       })
-      const vision = plateReaders.some(settings => roleOfReader(settings) === 'vision') ? [part('vision', [])] : []
+      const vision = needsVision(configuration) ? [part('vision', [])] : []
       await supervise([part('sensing', extra), ...vision, part('uplink', [])], stopSignal(), event => {
         if (json) printJson({ gateway: gateway.id, ...event })
         else if (event.event === 'started') print(`${gateway.id}: ${event.part} runs as process ${event.pid}`)

@@ -8,7 +8,7 @@ import { type MessageData, messageTypes } from '../messages/table.js'
 import type { Announcements } from '../uplink/announcements.js'
 import type { Deliverer } from '../uplink/delivery.js'
 import type { MqttSession } from '../uplink/session.js'
-import { roleOfReader } from './reader-role.js'
+import { needsVision } from './reader-role.js'
 import { messageOf, type PartHealth, type Role, rolePaths, systemTime } from './role.js'
 import { feedWatchdog } from './role-health.js'
 
@@ -32,7 +32,7 @@ export class UplinkHealth {
     const { configuration } = options.role
     this.#sensing = new ExchangeReader(rolePaths(configuration.paths, 'sensing').exchange)
     this.#vision = new ExchangeReader(rolePaths(configuration.paths, 'vision').exchange)
-    this.#sees = configuration.plateReaders.some(settings => roleOfReader(settings) === 'vision')
+    this.#sees = needsVision(configuration)
   }
 
   /** How it stands now. */

@@ -208,7 +208,7 @@ function capabilities(
   configuration: Configuration,
   keys: MessageData<'capabilities'>['keys'],
 ): MessageData<'capabilities'> {
-  const { site, gateway, microphoneArrays, plateReaders } = configuration
+  const { site, gateway, microphoneArrays, plateReaders, cameras } = configuration
   const { error, ...position } = gateway.position
   return {
     site,
@@ -218,15 +218,18 @@ function capabilities(
     positionError: error,
     // Only sensing knows what the sound card gave; arrays are told with their health.
     arrays: [],
-    readers: plateReaders.map(reader => ({
-      name: reader.name,
-      kind: 'reader' as const,
-      layout: 'layout' in reader ? reader.layout : null,
-    })),
+    readers: [
+      ...plateReaders.map(reader => ({
+        name: reader.name,
+        kind: 'reader' as const,
+        layout: 'layout' in reader ? reader.layout : null,
+      })),
+      ...cameras.map(({ name }) => ({ name, kind: 'camera' as const, layout: null })),
+    ],
     keys,
     messages: [
       ...(microphoneArrays.length > 0 ? (['gunfire', 'arrival', 'claim'] as const) : []),
-      ...(plateReaders.length > 0 ? (['plate-hit'] as const) : []),
+      ...(plateReaders.length + cameras.length > 0 ? (['plate-hit'] as const) : []),
       ...(['fault', 'shed', 'status', 'health', 'capabilities'] as const),
     ].map(name => messageTypes[name].type),
   }

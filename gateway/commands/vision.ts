@@ -11,7 +11,9 @@ import { stopSignal } from './terminal.js'
 
 export function define(command: Command): void {
   command
-    .description('Reads plates from what is on the local network. Only `polewatch uplink` talks to the hub.')
+    .description(
+      'Reads plates from cameras and from readers on the local network. Only `polewatch uplink` talks to the hub.',
+    )
     .option('--config <FILE>', 'the configuration', defaultConfigurationFile)
     .option('--json', 'accepted for uniformity: the log on standard error is NDJSON anyway')
     .action(async ({ config }: { config: string }) => {

@@ -13,10 +13,15 @@ export interface DeviceNames {
 /** What holds between keys. Looks at the file as it stands, so that it finds its faults beside all others. */
 export function brokenRules(raw: unknown, devices: DeviceNames | null): Finding[] {
   return [
-    ...repeated(raw, [...items(raw, ['microphoneArrays']), ...items(raw, ['plateReaders'])], 'name'),
+    ...repeated(
+      raw,
+      ['microphoneArrays', 'plateReaders', 'cameras'].flatMap(list => items(raw, [list])),
+      'name',
+    ),
     ...repeated(raw, items(raw, ['hotlist', 'lists']), 'name'),
     ...repeated(raw, items(raw, ['microphoneArrays']), 'device'),
     ...repeated(raw, items(raw, ['plateReaders']), 'port'),
+    ...cameraPasswords(raw),
     ...windWithoutDirection(raw),
     ...missingHubKey(raw),
     ...encryption(raw),
@@ -68,6 +73,14 @@ function passwordWithoutUser(raw: unknown): Finding[] {
   const given = (key: string): boolean => typeof valueAt(raw, ['uplink', key]) === 'string'
   if (!given('passwordFile') || given('user')) return []
   return [{ path: ['uplink', 'user'], allowed: 'a name, because passwordFile is given' }]
+}
+
+function cameraPasswords(raw: unknown): Finding[] {
+  return items(raw, ['cameras']).flatMap(part => {
+    const given = (key: string): boolean => typeof valueAt(raw, [...part, key]) === 'string'
+    if (!given('passwordFile') || given('user')) return []
+    return [{ path: [...part, 'user'], allowed: 'a name, because passwordFile is given' }]
+  })
 }
 
 function encryption(raw: unknown): Finding[] {

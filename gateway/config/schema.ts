@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { camera } from './cameras.js'
 import { microphoneArray, plateReader } from './devices.js'
 import {
   brokerAddress,
@@ -222,6 +223,7 @@ export const configurationSchema = z.strictObject({
   paths: paths.prefault({}).describe('Folders that polewatch writes to.'),
   microphoneArrays: z.array(microphoneArray).max(16).default([]).describe('What the gateway hears with.'),
   plateReaders: z.array(plateReader).max(16).default([]).describe('Readers on wires.'),
+  cameras: z.array(camera).max(8).default([]).describe('What the gateway sees with.'),
   hotlist: hotlist.prefault({}).describe('Which plates are wanted, and how sure a hit has to be.'),
   weather: weather.prefault({}).describe('The air, as long as no sensor board measures it. Empty values are unknown.'),
   neighbours: neighbours.prefault({}).describe('Locating a shot takes several gateways.'),
@@ -247,4 +249,5 @@ export interface Configuration extends Omit<ConfigurationFile, 'microphoneArrays
 
 export type MicrophoneArraySettings = Configuration['microphoneArrays'][number]
 export type PlateReaderSettings = Configuration['plateReaders'][number]
+export type CameraSettings = Configuration['cameras'][number]
 export type HotlistSettings = Configuration['hotlist']['lists'][number]

@@ -16,6 +16,11 @@ export interface PassageRead {
   /** Normalised; null where it was not read. */
   readonly state: string | null
   readonly time: number
+  /**
+   * Names the vehicle's way past a camera that follows plates by itself; its later text of it is always the better one. Null
+   * or left out where a reader tells texts alone.
+   */
+  readonly sight?: string | null
 }
 
 /** One vehicle's text in one lane. It lives in memory only, for the length of the window. */
@@ -23,6 +28,8 @@ export interface Passage<Hit> {
   /** Counts from 1 for this process. */
   readonly number: number
   readonly lane: string
+  /** What the camera calls it that gave its last read; null for readers. */
+  sight: string | null
   readonly text: string
   readonly first: number
   last: number
@@ -107,16 +114,26 @@ export class Passages<Hit> {
       passages = []
       this.#lanes.set(lane, passages)
     }
-    const known = passages.find(passage => passage.text === read.text)
-    if (known !== undefined) return this.#repeat(passages, known, read)
-    const relative = passages.findLast(earlier => this.#isSimilar(read, earlier))
-    if (relative !== undefined && !isSurer(read, relative) && sameClass(read, relative)) {
+    const sight = read.sight ?? null
+    const followed = sight === null ? undefined : passages.find(passage => passage.sight === sight)
+    const known = followed?.text === read.text ? followed : passages.find(passage => passage.text === read.text)
+    if (known !== undefined) {
+      const repeat = this.#repeat(passages, known, read)
+      if (followed === undefined || followed === known) return repeat
+      // The camera has found out that what it followed is a vehicle that was known already.
+      passages.splice(passages.indexOf(followed), 1)
+      this.#held--
+      return { ...repeat, relation: 'correction', corrected: followed, changed: true }
+    }
+    const relative = followed ?? passages.findLast(earlier => this.#isSimilar(read, earlier))
+    if (relative !== undefined && followed === undefined && !isSurer(read, relative) && sameClass(read, relative)) {
       return this.#repeat(passages, relative, read)
     }
-    const corrected = relative !== undefined && isSurer(read, relative) ? relative : null
+    const corrected = relative !== undefined && (followed !== undefined || isSurer(read, relative)) ? relative : null
     const passage: Passage<Hit> = {
       number: ++this.#number,
       lane,
+      sight,
       text: read.text,
       first: read.time,
       last: read.time,
@@ -156,6 +173,7 @@ export class Passages<Hit> {
   #repeat(passages: Passage<Hit>[], known: Passage<Hit>, read: PassageRead): PassageOutcome<Hit> {
     known.count++
     known.last = Math.max(known.last, read.time)
+    known.sight = read.sight ?? known.sight
     passages.splice(passages.indexOf(known), 1)
     passages.push(known)
     const kept = known.reads.length < this.#settings.mostReads ? known.reads : known.reads.slice(0, -1)
@@ -190,7 +208,9 @@ export class Passages<Hit> {
 function learn(known: Passage<unknown>, read: PassageRead): boolean {
   const newReader = !known.readers.has(read.reader)
   known.readers.add(read.reader)
-  const surer = read.confidence !== null && read.confidence > (known.confidence ?? -1)
+  // A camera that follows the plate has weighed all frames so far; of a reader the surest read counts.
+  const weighed = read.sight != null && read.sight === known.sight && known.readers.size === 1
+  const surer = read.confidence !== null && (weighed || read.confidence > (known.confidence ?? -1))
   if (surer) known.confidence = read.confidence
   const newState = read.state !== null && read.state !== known.state && !known.statesDiffer
   if (newState) {

@@ -1,4 +1,4 @@
-import { greedyText } from './character-matrix.js'
+import { type CharacterMatrix, greedyText } from './character-matrix.js'
 import type { TextModels } from './models.js'
 import type { Picture } from './picture.js'
 import { alikeFolded } from './plate-forms.js'
@@ -7,7 +7,7 @@ import { boxOf, type TextRegion, widened } from './region.js'
 
 /** How far two ways of reading agree on a text; characters that look alike count as the same. */
 export interface Certainty {
-  /** Mean probability over the looks at the whole line, none where one reads otherwise; 0 to 1. */
+  /** See `agreementOn`. */
   readonly whole: number
   /** Share of the characters that were read the same in pieces, 0 to 1. */
   readonly pieces: number
@@ -27,10 +27,20 @@ export async function certaintyOf(
     .map(look => ({ look, ...greedyText(look.matrix) }))
     .filter(read => alikeFolded(read.text) === folded)
     .sort((one, other) => other.confidence - one.confidence)
-  const whole = agreeing.reduce((sum, { confidence }) => sum + confidence, 0) / looks.length
+  const whole = agreementOn(
+    text,
+    looks.map(({ matrix }) => matrix),
+  )
   const [clearest] = agreeing
   if (clearest === undefined || text.length < 4 || whole < leastWhole) return { whole, pieces: 0, against: 0 }
   return { whole, ...compare(folded, await readInPieces(models, picture, clearest.look)) }
+}
+
+/** Mean probability over looks at a whole line, none where one reads otherwise, look-alikes aside; 0 to 1. */
+export function agreementOn(text: string, looks: readonly CharacterMatrix[]): number {
+  const folded = alikeFolded(text)
+  const agreeing = looks.map(greedyText).filter(read => alikeFolded(read.text) === folded)
+  return agreeing.reduce((sum, { confidence }) => sum + confidence, 0) / Math.max(1, looks.length)
 }
 
 function compare(folded: string, pieces: readonly Piece[]): { pieces: number; against: number } {
@@ -74,6 +84,6 @@ const [mostConfidence, leastConfidence] = [0.98, 0.2]
  * Probability that the text is right: among those that came into question, times how often texts that the looks agree on so far
  * are (a straight line through the pictures that the reader was tuned on).
  */
-export function calibrated(voted: number, { whole }: Certainty): number {
+export function calibrated(voted: number, { whole }: Pick<Certainty, 'whole'>): number {
   return voted * Math.min(mostConfidence, leastConfidence + ((1 - leastConfidence) * whole) / clearWhole)
 }

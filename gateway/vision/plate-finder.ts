@@ -1,4 +1,4 @@
-import { greedyText } from './character-matrix.js'
+import { type CharacterMatrix, greedyText } from './character-matrix.js'
 import { detectorStep, type TextModels } from './models.js'
 import { type Picture, type Point, resize } from './picture.js'
 import { calibrated, certaintyOf, hasSurroundings, isCertain } from './plate-certainty.js'
@@ -38,22 +38,35 @@ interface Candidate {
   readonly merit: number
 }
 
+/** A read with what it was made of: each way that the line was cut and read. */
+export interface CloseRead {
+  readonly read: PictureRead
+  readonly looks: readonly CharacterMatrix[]
+}
+
 /** Finds and reads the plates of a picture, the most plate-like first. */
 export async function readPlates(models: TextModels, picture: Picture): Promise<PictureRead[]> {
+  return (await readPlatesClosely(models, picture)).map(({ read }) => read)
+}
+
+/** As `readPlates`, for whoever reads the same plates in further pictures. */
+export async function readPlatesClosely(models: TextModels, picture: Picture): Promise<CloseRead[]> {
   let candidates = await candidatesOf(models, picture, longestSide)
   if ((candidates[0]?.merit ?? Number.NEGATIVE_INFINITY) < leastMerit) {
     candidates = [...candidates, ...(await candidatesOf(models, picture, 2 * longestSide))].sort(byMerit)
   }
-  const ranked: { rank: number; read: PictureRead }[] = []
+  const ranked: (CloseRead & { rank: number })[] = []
   const [most] = candidates
   const worthwhile = withoutRepeats(candidates).filter(({ merit }) => merit > (most?.merit ?? 0) - meritRange)
   for (const { look, merit } of worthwhile.slice(0, mostCandidates)) {
     const looks = await looksAt(models, picture, look)
-    const best = vote(looks.map(({ matrix }) => matrix))
+    const matrices = looks.map(({ matrix }) => matrix)
+    const best = vote(matrices)
     if (best === null) continue
     const certainty = await certaintyOf(models, picture, best.text, looks)
     ranked.push({
       rank: merit + best.confidence,
+      looks: matrices,
       read: {
         ...best,
         confidence: calibrated(best.confidence, certainty),
@@ -62,7 +75,7 @@ export async function readPlates(models: TextModels, picture: Picture): Promise<
       },
     })
   }
-  return ranked.sort((a, b) => b.rank - a.rank).map(({ read }) => read)
+  return ranked.sort((a, b) => b.rank - a.rank).map(({ read, looks }) => ({ read, looks }))
 }
 
 function byMerit(a: Candidate, b: Candidate): number {

@@ -97,8 +97,8 @@ journal:
 })
 
 test('a file that says only what it must gets every default', t => {
-  const { microphoneArrays, plateReaders, ...rest } = parse(smallest)
-  t.strictSame([microphoneArrays, plateReaders], [[], []])
+  const { microphoneArrays, plateReaders, cameras, ...rest } = parse(smallest)
+  t.strictSame([microphoneArrays, plateReaders, cameras], [[], [], []])
   t.strictSame(rest, {
     version: 1,
     site: 'city',
@@ -371,6 +371,7 @@ test('the example is accepted as it is and with every setting put in force', t =
         'neighbours.brokers',
         'microphoneArrays',
         'plateReaders',
+        'cameras',
         'hotlist.lists',
         'commands.keys',
       ].includes(key)

@@ -67,7 +67,9 @@ async function openDesk(t: Test, some: Partial<PlateDeskOptions> = {}) {
   /** What the desk says of a read. */
   const take = async (text: string, given: Partial<PlateRead> = {}, settings = north, pictures: string[] = []) => {
     const before = told.length
-    await desk.take(read(text, clock.now, given), settings, pictures)
+    const [id] = pictures
+    const sight = id === undefined ? null : { passage: id, rawText: text, picture: { id, keep: () => true } }
+    await desk.take(read(text, clock.now, given), settings, sight)
     return told.slice(before)
   }
   return { desk, make, take, told, faults, generations, tally, clock, importRows, verdicts, verdictFile, directory }

@@ -190,8 +190,8 @@ test('a read is confirmed only when the whole line and each of its characters sa
     'a piece that says otherwise, or shows one more',
   )
   t.equal(isCertain(0.8, { whole: 0.9, pieces: 1, against: 0.1 }), false, 'another text that may be as well')
-  t.equal(calibrated(1, { whole: 1, pieces: 1, against: 0 }), 0.98, 'nothing is beyond doubt')
-  t.ok(calibrated(1, { whole: 0.3, pieces: 1, against: 0 }) < 0.6, 'one text alone is not a sure one')
+  t.equal(calibrated(1, { whole: 1 }), 0.98, 'nothing is beyond doubt')
+  t.ok(calibrated(1, { whole: 0.3 }) < 0.6, 'one text alone is not a sure one')
   const picture = { width: 200, height: 100, data: new Uint8Array() }
   t.equal(hasSurroundings(level(60, 40, 80, 20), picture), true)
   t.equal(hasSurroundings(level(0, 40, 80, 20), picture), false, 'the line may begin outside of the picture')

@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import type { Camera } from '../../drivers/camera/camera.js'
+import { systemClock } from '../../drivers/system-clock.js'
+import type { CameraSettings } from '../config/schema.js'
+import { PolewatchError } from '../errors.js'
+import { keepSeconds, type Policy, permitsEvidence } from '../policy/policy.js'
+import { glanceAt } from '../vision/glance.js'
+import type { PassageReport } from '../vision/passage-tracker.js'
+import { encodeJpeg, type Picture } from '../vision/picture.js'
+import { PictureStore } from '../vision/picture-store.js'
+import { PlateEye } from '../vision/plate-eye.js'
+import { CameraCheck } from './camera-check.js'
+import { camera } from './camera-devices.js'
+import type { PlateDesk, Sight } from './plate-desk.js'
+import { messageOf, type Role, systemTime } from './role.js'
+import { report } from './role-health.js'
+
+/** How often pictures whose time is over are deleted, seconds. */
+const purgeEvery = 60
+/** An unconfirmed read stays this far below what a hit calls a confirmed candidate. */
+const margin = 0.01
+
+/** The folder of the pictures of hits, within the state folder. */
+export const pictureFolder = 'pictures'
+
+/** Runs the cameras until the signal aborts. */
+export async function watchCameras(role: Role, desk: PlateDesk, policy: Policy, signal: AbortSignal): Promise<void> {
+  const { cameras, paths } = role.configuration
+  const pictures = new PictureStore({
+    folder: join(paths.state, pictureFolder),
+    keepSeconds: permitsEvidence(policy, 'plate-picture') ? keepSeconds(policy, 'picture') : 0,
+    clock: systemTime,
+  })
+  await Promise.all([
+    purgePictures(role, pictures, signal),
+    ...cameras.map(settings => watchCamera(role, desk, { settings, camera: camera(settings), pictures }, signal)),
+  ])
+}
+
+/** Runs one camera until the signal aborts or its video has ended. */
+export async function watchCamera(
+  role: Role,
+  desk: Pick<PlateDesk, 'take'>,
+  { settings, camera, pictures }: { settings: CameraSettings; camera: Camera; pictures: PictureStore },
+  signal: AbortSignal,
+): Promise<void> {
+  const { name } = settings
+  const { hotlist } = role.configuration
+  const check = new CameraCheck(name, role)
+  const eye = new PlateEye({
+    nextId: () => `${name}-${randomBytes(6).toString('hex')}`,
+    sureAtOnce: settings.minimumConfidence,
+  })
+  // A picture is encoded and named once, however often its passage is told.
+  const prepared = new WeakMap<Picture, Promise<Sight['picture']>>()
+  let dropped = 0
+  const tell = async (passages: readonly PassageReport[]): Promise<void> => {
+    for (const passage of passages) {
+      const { passage: id, rawText, picture } = passage
+      const portrait = prepared.get(picture) ?? pictureOf(role, picture, pictures)
+      prepared.set(picture, portrait)
+      const sight: Sight = { passage: id, rawText, picture: await portrait }
+      const read = plateRead(passage, settings, hotlist.confirmedConfidence)
+      // Logged by the role; the next frames must not wait for a disk that is full.
+      desk.take(read, { ...settings, lane: read.lane, minimumConfidence: 0 }, sight).catch(() => {})
+    }
+  }
+  for await (const reading of camera.readings(signal)) {
+    if (reading.kind === 'state') {
+      report(role, name, reading)
+      if (reading.state !== 'ready') await tell(eye.finish())
+      continue
+    }
+    dropped += reading.dropped
+    const glance = glanceAt(reading)
+    check.see(glance, systemClock.monotonic())
+    await tell(await eye.see(reading, glance, reading.systemTime))
+    role.count(name, { ...eye.counts, dropped })
+  }
+  await tell(eye.finish())
+}
+
+/** A passage as the desk takes it: what the characters alone do not confirm is never sure enough for a confirmed candidate. */
+function plateRead(passage: PassageReport, settings: CameraSettings, confirmedConfidence: number) {
+  const { text, confirmed, confidence, direction, time } = passage
+  return {
+    kind: 'plate' as const,
+    text,
+    confidence: confirmed ? confidence : Math.max(0, Math.min(confidence, confirmedConfidence - margin)),
+    country: null,
+    state: null,
+    lane: settings.lane ?? laneAt(settings.lanes, passage.across),
+    direction: settings.direction ?? direction,
+    readerTime: null,
+    systemTime: time,
+    discarded: { frames: 0, bytes: 0, reads: 0 },
+  }
+}
+
+function laneAt(lanes: CameraSettings['lanes'], across: number): string | null {
+  return lanes.find(({ from, to }) => from <= across && across < to)?.name ?? null
+}
+
+/** The picture of a plate, in memory until the desk keeps it for a hit. */
+async function pictureOf(role: Role, picture: Picture, pictures: PictureStore): Promise<Sight['picture']> {
+  const jpeg = await encodeJpeg(picture)
+  const id = `plate-${randomBytes(8).toString('hex')}`
+  const keep = (): boolean => {
+    try {
+      const kept = pictures.keep(id, jpeg)
+      if (kept === null) return false
+      const { sha256, bytes } = kept
+      role.journal
+        .record({ action: 'evidence-kept', subject: id, detail: { sha256, bytes } })
+        .catch((error: unknown) => role.log.error(messageOf(error)))
+      return true
+    } catch (error) {
+      const { code, message } = new PolewatchError('PW_PICTURE_STORE', { why: messageOf(error) }, error)
+      role.log.error({ code }, message)
+      return false
+    }
+  }
+  return { id, keep }
+}
+
+/** Deletes pictures when their time is over and records it, at the start and once a minute. */
+async function purgePictures(role: Role, pictures: PictureStore, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      for (const id of pictures.purge()) await role.journal.record({ action: 'evidence-purged', subject: id })
+    } catch (error) {
+      role.log.warn({ error: messageOf(error) }, 'pictures whose time is over cannot be deleted')
+    }
+    await systemClock.sleep(purgeEvery, signal)
+  }
+}
