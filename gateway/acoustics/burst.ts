@@ -1,7 +1,7 @@
 import { repeatEvidence, type Station } from './evidence.js'
 import type { Air } from './propagation.js'
 import { firstAfter, type Seed } from './seeds.js'
-import { assumedHeight, type Solution, solve } from './solve.js'
+import { type Solution, solve } from './solve.js'
 import {
   associate,
   directTracks,
@@ -158,15 +158,13 @@ function median(values: readonly number[]): number {
   return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2
 }
 
-/** A burst of one round, from a first guess. */
-export function startBurst(stations: readonly Station[], air: Air, seed: Seed): Burst | null {
-  const height = assumedHeight(stations)
+/** A burst of one round, from a first guess; `height` is what is assumed of the source's, metres. */
+export function startBurst(stations: readonly Station[], air: Air, height: number, seed: Seed): Burst | null {
   return settle(stations, air, height, { ...seed, up: height }, [0])
 }
 
 /** Adds every round that shows the same pattern at one common lag. */
-export function growBurst(stations: readonly Station[], air: Air, start: Burst): Burst {
-  const height = assumedHeight(stations)
+export function growBurst(stations: readonly Station[], air: Air, height: number, start: Burst): Burst {
   const refused: number[] = []
   const grow = (burst: Burst, lags: readonly number[]): Burst | null => {
     let grown = settle(stations, air, height, burst.solution, lags)

@@ -1,6 +1,13 @@
 import type { LocatedShot } from './arrival.js'
 import type { Square } from './elsewhere.js'
-import { bearingOf, directProbability, onlyEchoDensity, residualFreedom, studentDensity } from './evidence.js'
+import {
+  bearingOf,
+  directProbability,
+  echoDecay,
+  onlyEchoDensity,
+  residualFreedom,
+  studentDensity,
+} from './evidence.js'
 import { type Air, travelTime } from './propagation.js'
 import type { Explanation } from './rivals.js'
 import { gradientOf, heightError, solveSymmetric } from './solve.js'
@@ -93,6 +100,7 @@ export function precisionOf({ burst, kin, elsewhere }: Explanation, air: Air): P
   const sums = { one: 0, ee: 0, en: 0, nn: 0, tt: 0 }
   const late = new Float64Array(observations.length)
   const ratio = new Float64Array(observations.length)
+  const echo = new Float64Array(observations.length)
   for (const first of placeGrid) {
     for (const second of placeGrid) {
       const east = a * first.at
@@ -114,13 +122,17 @@ export function precisionOf({ burst, kin, elsewhere }: Explanation, air: Air): P
         weights += weight
       })
       middle /= weights
+      for (let i = 0; i < observations.length; i++)
+        echo[i] = onlyEchoDensity(0) * Math.exp((middle - late[i]!) / echoDecay)
       let mass = 0
       for (const third of timeGrid) {
         const time = middle + timeScale * third.at
+        const sinceEcho = Math.exp((timeScale * third.at) / echoDecay)
         let density = first.width * second.width * third.width
         for (let i = 0; i < observations.length; i++) {
           const { early, late: slow } = observations[i]!
-          density *= studentDensity(late[i]! - time, early, slow) * ratio[i]! + onlyEchoDensity(late[i]! - time)
+          const residual = late[i]! - time
+          density *= studentDensity(residual, early, slow) * ratio[i]! + (residual < 0 ? 0 : echo[i]! * sinceEcho)
         }
         mass += density
         sums.tt += density * time * time

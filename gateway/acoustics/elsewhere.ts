@@ -1,5 +1,5 @@
 import type { Burst } from './burst.js'
-import { bearingOf, hearingProbability, onlyEchoDensity, type Station, studentDensity } from './evidence.js'
+import { bearingOf, echoDecay, hearingProbability, onlyEchoDensity, type Station, studentDensity } from './evidence.js'
 import { type Air, travelTime } from './propagation.js'
 import { reach } from './seeds.js'
 
@@ -14,6 +14,8 @@ const muchShare = 0.002
  * their distance from the nearest one, metres, one standard deviation. Else far ground, of which there is much, wins by its size.
  */
 const coverage = 150
+/** Where the silence of those around makes a source less likely than this, no arrivals make it count. */
+const negligible = 1e-5
 /** With more tracks than this no other place can explain them. */
 const mostTracks = 6
 /** The discharge is sought at so many scales of the residual around what each track says. */
@@ -81,6 +83,7 @@ class TrackEvidence {
   readonly #early: Float64Array
   readonly #late: Float64Array
   readonly #ratio: Float64Array
+  readonly #echo: Float64Array
 
   constructor(burst: Burst, stations: readonly Station[], air: Air) {
     const { tracks } = burst
@@ -94,6 +97,7 @@ class TrackEvidence {
     this.#early = new Float64Array(tracks.length)
     this.#late = new Float64Array(tracks.length)
     this.#ratio = new Float64Array(tracks.length)
+    this.#echo = new Float64Array(tracks.length)
   }
 
   /** Of a place relative to the burst's, averaged over a square of this side, metres. */
@@ -123,13 +127,15 @@ class TrackEvidence {
       if (distance < nearest) nearest = distance
       if (solution.time + distance / this.#air.speed < heardUntil) silence *= 1 - hearingProbability(distance)
     }
-    return silence * Math.exp(-0.5 * (nearest / coverage) ** 2) * this.#overTime()
+    const silenceAndCoverage = silence * Math.exp(-0.5 * (nearest / coverage) ** 2)
+    return silenceAndCoverage < negligible ? 0 : silenceAndCoverage * this.#overTime()
   }
 
   /** The tracks' likelihood summed over the moment of discharge. */
   #overTime(): number {
     const [heard, offset, early, late] = [this.#heard, this.#offset, this.#early, this.#late]
-    const [worth, chance] = [this.#worth, this.#chance]
+    const [worth, chance, echo] = [this.#worth, this.#chance, this.#echo]
+    for (let k = 0; k < offset.length; k++) echo[k] = onlyEchoDensity(0) * Math.exp(-offset[k]! / echoDecay)
     let sum = 0
     for (let i = 0; i < offset.length; i++) {
       for (const node of timeNodes) {
@@ -139,12 +145,14 @@ class TrackEvidence {
         let product = 1
         let straight = 0
         let own = 0
+        const sinceEcho = Math.exp(time / echoDecay)
         for (let k = 0; k < offset.length; k++) {
           const residual = offset[k]! - time
           const direct = this.#ratio[k]! * studentDensity(residual, early[k]!, late[k]!)
           straight += direct
           if (k === i) own = direct
-          product *= heard[k]! * worth[k]! * (direct + onlyEchoDensity(residual)) + (1 - heard[k]!) * chance[k]!
+          product *=
+            heard[k]! * worth[k]! * (direct + (residual < 0 ? 0 : echo[k]! * sinceEcho)) + (1 - heard[k]!) * chance[k]!
         }
         sum += (product * scale * own) / straight
       }

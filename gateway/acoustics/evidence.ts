@@ -24,7 +24,8 @@ const bangs = { rate: 0.05, scale: 5 }
 const faintSalience = 6
 const shortestSpan = 8
 /** Echoes that follow a blast: a rate a second at first, decibel as above, and how fast they die away, seconds. */
-const echoes = { rate: 2, scale: 4.5, decay: 0.25 }
+export const echoDecay = 0.25
+const echoes = { rate: 2, scale: 4.5, decay: echoDecay }
 /** Salience of direct arrivals spreads over about so many decibel; beyond the limit more of it proves nothing. */
 const salienceSpread = 30
 const salienceLimit = 20

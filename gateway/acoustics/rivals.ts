@@ -3,6 +3,7 @@ import { placesElsewhere, type Square } from './elsewhere.js'
 import type { Station } from './evidence.js'
 import type { Air } from './propagation.js'
 import { findSeeds } from './seeds.js'
+import { assumedHeight } from './solve.js'
 
 /** What a burst must be worth, as a logarithm of odds: how unlikely a shot is at just one place and moment. */
 export const burstPrice = 11
@@ -29,16 +30,17 @@ export interface Explanation {
 
 /** The burst that explains the arrivals best; null where none does. */
 export function explain(stations: readonly Station[], air: Air): Explanation | null {
+  const height = assumedHeight(stations)
   const starts: Burst[] = []
   for (const seed of findSeeds(stations, air, seedCount)) {
-    const start = startBurst(stations, air, seed)
+    const start = startBurst(stations, air, height, seed)
     if (start && !starts.some(other => isSame(other, start))) starts.push(start)
   }
   starts.sort((a, b) => b.score - a.score)
   const bursts: Burst[] = []
   for (const start of starts) {
     if (bursts.length >= growCount) break
-    if (!bursts.some(other => isRoundOf(start, other))) bursts.push(growBurst(stations, air, start))
+    if (!bursts.some(other => isRoundOf(start, other))) bursts.push(growBurst(stations, air, height, start))
   }
   const burst = bursts.reduce<Burst | null>((a, b) => (a && a.score >= b.score ? a : b), null)
   if (!burst) return null

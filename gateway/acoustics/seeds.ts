@@ -97,11 +97,25 @@ export function placeOnBearing(
   if (r > 0 && r < 2 * reach && r + lead > 0) found(from.east + r * sine, from.north + r * cosine, t1 - r / speed)
 }
 
-/** How well a shot at a place and time explains each station's best candidate, or its silence. */
-export function quickScore(stations: readonly Station[], air: Air, east: number, north: number, time: number): number {
+/**
+ * How well a shot at a place and time explains each station's best candidate, or its silence. Minus infinity where that is
+ * surely less than `least`, given the most that each station and those after it can add (`mostAhead`).
+ */
+function quickScore(
+  stations: readonly Station[],
+  mostAhead: Float64Array,
+  air: Air,
+  east: number,
+  north: number,
+  time: number,
+  least: number,
+): number {
   let product = 1
   let nearest = Number.POSITIVE_INFINITY
-  for (const station of stations) {
+  const enough = Math.exp(least)
+  for (let index = 0; index < stations.length; index++) {
+    if (product * mostAhead[index]! < enough) return Number.NEGATIVE_INFINITY
+    const station = stations[index]!
     const dx = station.position.east - east
     const dy = station.position.north - north
     const distance = Math.sqrt(dx * dx + dy * dy)
@@ -122,6 +136,21 @@ export function quickScore(stations: readonly Station[], air: Air, east: number,
     product *= best
   }
   return nearest > reach ? Number.NEGATIVE_INFINITY : Math.log(product) + coverageEvidence(nearest)
+}
+
+/** For each station, the most by which it and those after it can multiply a quick score's likelihood; see `quickScore`. */
+function mostAheadOf(stations: readonly Station[]): Float64Array {
+  const most = new Float64Array(stations.length)
+  let product = 1
+  for (let index = stations.length - 1; index >= 0; index--) {
+    const { candidates } = stations[index]!
+    const worth = candidates.map(candidate =>
+      candidate.arrival.bearing ? Number.POSITIVE_INFINITY : candidate.boost * directDensity(candidate, 0),
+    )
+    product *= Math.max(1, ...worth)
+    most[index] = product
+  }
+  return most
 }
 
 /** Index of the first candidate at or after a time. */
@@ -181,10 +210,11 @@ export function findSeeds(stations: readonly Station[], air: Air, count: number)
       hearing[a]!.position.north - hearing[b]!.position.north,
     )
   const heavy = hearing.map(station => outstanding(station.candidates))
+  const mostAhead = mostAheadOf(stations)
   let seeds: Seed[] = []
   let least = Number.NEGATIVE_INFINITY
   const keep = (east: number, north: number, time: number) => {
-    const score = quickScore(stations, air, east, north, time)
+    const score = quickScore(stations, mostAhead, air, east, north, time, least)
     if (!(score > least)) return
     seeds.push({ east, north, time, score })
     if (seeds.length < 40 * count) return

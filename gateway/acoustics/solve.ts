@@ -57,13 +57,9 @@ export function solve(
   let { east, north, time } = guess
   let up = height
   for (let iteration = 0; iteration < iterations; iteration++) {
-    const normal = [
-      [1e-8, 0, 0, 0],
-      [0, 1e-8, 0, 0],
-      [0, 0, 1 / heightError ** 2, 0],
-      [0, 0, 0, 1e-8],
-    ]
-    const right = [0, 0, (height - up) / heightError ** 2, 0]
+    // Sums of the normal equations; the matrix is symmetric.
+    let [ee, en, eu, et, nn, nu, nt, uu, ut, tt] = [1e-8, 0, 0, 0, 1e-8, 0, 0, 1 / heightError ** 2, 0, 1e-8]
+    let [e, n, u, t] = [0, 0, (height - up) / heightError ** 2, 0]
     for (const { station, time: heard, lead } of sightings) {
       const { position } = station
       const residual = heard - time - travelTime(air, position.east - east, position.north - north, position.up - up)
@@ -72,19 +68,39 @@ export function solve(
       const seen = bearingOf(lead, station, { east, north, up }, air)
       const direct = directProbability(lead, residual, seen?.ratio)
       const weight = (direct * (residualFreedom + 1)) / ((residualFreedom + ratio) * scale * scale)
-      const gradient = gradientOf(station, air, { east, north, up })
-      for (let row = 0; row < 4; row++) {
-        right[row]! += weight * gradient[row]! * residual
-        for (let column = 0; column < 4; column++) normal[row]![column]! += weight * gradient[row]! * gradient[column]!
-      }
+      const [x, y, z] = gradientOf(station, air, { east, north, up })
+      ee += weight * x * x
+      en += weight * x * y
+      eu += weight * x * z
+      et += weight * x
+      nn += weight * y * y
+      nu += weight * y * z
+      nt += weight * y
+      uu += weight * z * z
+      ut += weight * z
+      tt += weight
+      e += weight * x * residual
+      n += weight * y * residual
+      u += weight * z * residual
+      t += weight * residual
       if (seen === null) continue
-      for (let row = 0; row < 2; row++) {
-        right[row]! += direct * seen.weight * seen.gradient[row]! * seen.residual
-        for (let column = 0; column < 2; column++)
-          normal[row]![column]! += direct * seen.weight * seen.gradient[row]! * seen.gradient[column]!
-      }
+      const pull = direct * seen.weight
+      const [across, along] = seen.gradient
+      ee += pull * across * across
+      en += pull * across * along
+      nn += pull * along * along
+      e += pull * across * seen.residual
+      n += pull * along * seen.residual
     }
-    const step = solveSymmetric(normal, right)
+    const step = solveSymmetric(
+      [
+        [ee, en, eu, et],
+        [en, nn, nu, nt],
+        [eu, nu, uu, ut],
+        [et, nt, ut, tt],
+      ],
+      [e, n, u, t],
+    )
     const length = Math.hypot(step[0]!, step[1]!)
     const damping = length > longestStep ? longestStep / length : 1
     east += damping * step[0]!

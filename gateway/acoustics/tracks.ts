@@ -14,6 +14,9 @@ import { firstAfter, reach } from './seeds.js'
 /** A gateway that heard one round hears another of the same burst, and one that did not does not: probabilities. */
 export const repeatHeard = 0.92
 export const repeatUnheard = 0.2
+const logHeardAgain = Math.log(repeatHeard)
+const logMissed = Math.log(1 - repeatHeard)
+const logUnheardAgain = Math.log(1 - repeatUnheard)
 /** Each round must be worth this much evidence: its time is free (1 ms in some seconds) and echoes come in its shape. */
 export const roundPrice = 10
 /** A round matches the pattern within this time plus four picking errors, of which no more than this counts, seconds. */
@@ -70,7 +73,8 @@ function trackOf(
   base: number,
   lags: readonly number[],
   expected: number,
-): Omit<Track, 'chance'> {
+  chance: number,
+): Track {
   const start = head.time - base
   const picks: (Candidate | null)[] = []
   let evidence = 0
@@ -81,20 +85,20 @@ function trackOf(
     const pick = lag === base ? head : pickAt(station.candidates, start + lag)
     picks.push(pick)
     if (!pick) {
-      if (expected + lag < station.heardUntil) evidence += Math.log(1 - repeatHeard)
+      if (expected + lag < station.heardUntil) evidence += logMissed
       continue
     }
     evidence += pick.weight
     if (pick !== head) {
       const louder = pick.arrival.soundLevel - head.arrival.soundLevel
-      evidence += Math.log(repeatHeard) + repeatEvidence(pick.timeError, pick.time - lag - start, louder)
+      evidence += logHeardAgain + repeatEvidence(pick.timeError, pick.time - lag - start, louder)
     }
     if (pick.timeError < lead.timeError) lead = pick
     const weight = 1 / (pick.timeError * pick.timeError + 1e-8)
     sum += weight * (pick.time - lag)
     weightSum += weight
   }
-  return { station, time: sum / weightSum, lead, picks, worth: evidence }
+  return { station, time: sum / weightSum, lead, picks, worth: evidence, chance }
 }
 
 /** All that one station can contribute to a burst from one place: its best track, or null for silence, and its evidence. */
@@ -109,18 +113,18 @@ function bestTrack(
   const heard = hearingProbability(distance)
   let listening = 0
   for (const lag of lags) if (expected + lag < station.heardUntil) listening++
-  const chance = Math.max(0, listening - 1) * Math.log(1 - repeatUnheard)
+  const chance = Math.max(0, listening - 1) * logUnheardAgain
   let evidence = listening === 0 ? 0 : Math.log(1 - heard) + chance
   let best: Track | null = null
-  const used = new Set<Candidate>()
+  const { candidates } = station
+  const used: Candidate[] = []
   for (const base of lags) {
-    const candidates = station.candidates
     for (let i = firstAfter(candidates, expected + base + earliest); i < candidates.length; i++) {
       const head = candidates[i]!
       if (head.time > expected + base + latest) break
-      if (used.has(head)) continue
-      const track = { ...trackOf(station, head, base, lags, expected), chance }
-      for (const pick of track.picks) if (pick) used.add(pick)
+      if (used.includes(head)) continue
+      const track = trackOf(station, head, base, lags, expected, chance)
+      if (lags.length > 1) for (const pick of track.picks) if (pick) used.push(pick)
       const ratio = bearingOf(track.lead, station, source, air)?.ratio ?? 1
       const value = track.worth + Math.log(heard * residualDensity(track.lead, track.time - expected, ratio))
       if (value > evidence) {
@@ -206,7 +210,7 @@ export function contradictions(
     return station.candidates.some(head => {
       const late = head.time - expected - first
       if (late > 2 * earliest && (late < 2 * latest || heard)) return false
-      const { picks } = trackOf(station, head, first, lags, expected)
+      const { picks } = trackOf(station, head, first, lags, expected, 0)
       return picks.filter(pick => pick !== null).length >= enough
     })
   }).length
