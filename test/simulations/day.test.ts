@@ -3,7 +3,7 @@ import type { Arrival } from '../../gateway/acoustics/arrival.js'
 import { TangentPlane } from '../../gateway/acoustics/geodesy.js'
 import type { GunfireRevision } from '../../gateway/acoustics/incident.js'
 import { drawDay } from '../../scripts/simulator/day.js'
-import { followScene, hearScene, stretchesAround, wholeOf } from '../../scripts/simulator/day-network.js'
+import { followScene, hearScene, wholeOf } from '../../scripts/simulator/day-network.js'
 import { DayScore } from '../../scripts/simulator/day-score.js'
 import { plainGateway, plainScene } from '../../scripts/simulator/scene.js'
 import { at, start } from './open-field.js'
@@ -22,7 +22,7 @@ function incident(
 ): GunfireRevision {
   const position = new TangentPlane(field.origin).toGeodetic(at(40 + off, 30, 1.4))
   const uncertainty = { semiMajor: 20, semiMinor: 10, orientation: 90, confidence: 0.95 }
-  const rest = { timeError: 0.01, probability: 0.9, heightSolved: false, bearing: null, range: null, arrivals: [] }
+  const rest = { timeError: 0.01, probability: 0.9, sound: null, heightSolved: false, bearing: null, range: null, arrivals: [] }
   const shots = seconds.map(each => ({ time: start + each, position, uncertainty, ...rest }))
   return { incident: id, revision: 1, state, mergedInto: null, quality: 'located', shots }
 }
