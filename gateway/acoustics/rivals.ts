@@ -3,8 +3,8 @@ import { placesElsewhere, type Square } from './elsewhere.js'
 import type { Station } from './evidence.js'
 import type { Air } from './propagation.js'
 import { findSeeds } from './seeds.js'
-import { contradictions } from './tracks.js'
 import { assumedHeight } from './solve.js'
+import { contradictions } from './tracks.js'
 
 /** What a burst must be worth, as a logarithm of odds: how unlikely a shot is at just one place and moment. */
 export const burstPrice = 11
@@ -46,7 +46,8 @@ export function explain(stations: readonly Station[], air: Air): Explanation | n
   const bursts: Burst[] = []
   for (const start of starts) {
     if (bursts.length >= growCount) break
-    if (!bursts.some(other => isRoundOf(start, other))) bursts.push(contradicted(growBurst(stations, air, height, start)))
+    if (!bursts.some(other => isRoundOf(start, other)))
+      bursts.push(contradicted(growBurst(stations, air, height, start)))
   }
   const burst = bursts.reduce<Burst | null>((a, b) => (a && a.score >= b.score ? a : b), null)
   if (!burst) return null

@@ -57,7 +57,9 @@ const shot = z
     sound: z
       .enum(['gun', 'firework-like', 'other', 'unsure'])
       .optional()
-      .describe('What it sounds like to all gateways that heard it; left out where none could judge. No weapon is told.'),
+      .describe(
+        'What it sounds like to all gateways that heard it; left out where none could judge. No weapon is told.',
+      ),
     position: position.nullable(),
     uncertainty: uncertainty.nullable(),
     bearing: bearing

@@ -29,7 +29,11 @@ export interface HeardStep {
   readonly seconds: number
   /** Set in the first step of a stretch: what came before it, nobody heard. */
   readonly begins: boolean
-  readonly heard: readonly { readonly gateway: string; readonly arrivals: readonly Arrival[]; readonly heardUntil: number }[]
+  readonly heard: readonly {
+    readonly gateway: string
+    readonly arrivals: readonly Arrival[]
+    readonly heardUntil: number
+  }[]
 }
 
 interface Listener {
@@ -112,7 +116,12 @@ export function wholeOf({ duration }: Scene): Stretch {
 }
 
 /** The stretches around sounds of some kinds: from so many seconds before each to so many after its end, joined where they meet. */
-export function stretchesAround(scene: Scene, kinds: ReadonlySet<SourceKind>, before: number, after: number): Stretch[] {
+export function stretchesAround(
+  scene: Scene,
+  kinds: ReadonlySet<SourceKind>,
+  before: number,
+  after: number,
+): Stretch[] {
   const stretches: Stretch[] = []
   for (const source of scene.sources) {
     if (!kinds.has(source.kind)) continue

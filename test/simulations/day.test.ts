@@ -22,7 +22,15 @@ function incident(
 ): GunfireRevision {
   const position = new TangentPlane(field.origin).toGeodetic(at(40 + off, 30, 1.4))
   const uncertainty = { semiMajor: 20, semiMinor: 10, orientation: 90, confidence: 0.95 }
-  const rest = { timeError: 0.01, probability: 0.9, sound: null, heightSolved: false, bearing: null, range: null, arrivals: [] }
+  const rest = {
+    timeError: 0.01,
+    probability: 0.9,
+    sound: null,
+    heightSolved: false,
+    bearing: null,
+    range: null,
+    arrivals: [],
+  }
   const shots = seconds.map(each => ({ time: start + each, position, uncertainty, ...rest }))
   return { incident: id, revision: 1, state, mergedInto: null, quality: 'located', shots }
 }
