@@ -16,6 +16,44 @@ export const errorTable = {
       'The clock of the gateway {gateway} is {off}, give or take {error} ms: {shots} shots that others located show it.',
     advice: 'Check its time source and its timeError setting. Until its times fit again they count for little.',
   },
+  PW_COMMAND_EXPIRED: {
+    summary: 'The command {name} is not obeyed: {why}.',
+    advice:
+      'Send it anew, with an expiry within seven days. If that does not help, compare the clocks of hub and gateway.',
+  },
+  PW_COMMAND_FAILED: {
+    summary: 'The command {name} could not be carried out: {why}.',
+    advice: "Nothing was changed. The gateway's log and `check` say more.",
+  },
+  PW_COMMAND_MALFORMED: {
+    summary: 'A command cannot be understood: {why}.',
+    advice: 'Look it up in docs/hub.md, which names the commands and what each one needs.',
+  },
+  PW_COMMAND_MISDIRECTED: {
+    summary: 'A command is for somebody else: {why}.',
+    advice: 'Publish a command on the topic of the gateway that it names, under the name of the command.',
+  },
+  PW_COMMAND_REPLAYED: {
+    summary: 'The command {name} is not obeyed: {why}.',
+    advice: 'Send it anew, with a nonce of its own. If nobody sent it twice, somebody on the way did.',
+  },
+  PW_COMMAND_TOO_MANY: {
+    summary: 'The command {name} is not obeyed: {why}.',
+    advice: 'Wait until the ones before have been answered.',
+  },
+  PW_COMMAND_UNANSWERED: {
+    summary: '{gateway} has not answered the command {name} within {seconds} s.',
+    advice: 'It may be offline or its command lost: look at its status, then send the command again.',
+  },
+  PW_COMMAND_UNAUTHORISED: {
+    summary: 'A command is not obeyed: {why}.',
+    advice:
+      "The gateway's configuration lists under `commands.keys` which key may ask for what, and for which purpose.",
+  },
+  PW_COMMAND_UNAVAILABLE: {
+    summary: 'This gateway cannot do {name}: {why}.',
+    advice: 'Nothing was changed. Ask another gateway, or set this one up for it.',
+  },
   PW_CONFIG_INVALID: {
     summary: 'The file {file} has {count} to correct:{list}.',
     advice: 'Correct the lines named; docs/configuration.md lists every key. Then run polewatch config check.',
@@ -47,6 +85,10 @@ export const errorTable = {
   PW_FOLDER: {
     summary: 'The folder {folder} cannot be made: {why}.',
     advice: 'Make it, or let the configuration name another one under paths.',
+  },
+  PW_HOST_UNKNOWN: {
+    summary: 'The name {host} cannot be looked up: {why}.',
+    advice: 'Check how it is written and the name server, or write its address in the configuration.',
   },
   PW_HOTLIST_ABSENT: {
     summary: 'There is no hotlist {list}.',
@@ -271,9 +313,18 @@ export const errorTable = {
     summary: 'A topic cannot have {value} for its {part}.',
     advice: 'Names in topics hold lower-case letters, digits and hyphens; a cell is a geohash of five characters.',
   },
+  PW_TRAFFIC_BUDGET: {
+    summary:
+      'The link has used {percent} % of its budget: what is less urgent is held back until the next day or month.',
+    advice: 'Gunfire is sent all the same. Raise `uplink.budget` if the contract of the link allows more.',
+  },
   PW_USAGE: {
     summary: 'The command line cannot be understood: {why}.',
     advice: 'Run the command with --help; it lists the arguments and shows an example.',
+  },
+  PW_VISION_SILENT: {
+    summary: 'The vision process says nothing.',
+    advice: 'Look at its log; it is started again by itself under `polewatch run` and systemd. Gunfire is still heard.',
   },
   PW_WEBHOOK_REFUSED: {
     summary: 'The webhook {url} refuses the event with status {status}.',

@@ -1,9 +1,20 @@
 /*
- * Measures the hotlist: import, exact, look-alike and one-edit look-up, over synthetic entries, in a temporary folder that
- * it removes. `npm run build && node dist/scripts/bench-plates.js [--json] [--entries N]`
+ * Measures the hotlist over synthetic entries, in a temporary folder that it removes: import, exact, look-alike and one-edit
+ * look-up, and the way of a plate from the last byte on the serial line to the committed hit.
+ * `npm run bench:plates [-- --json] [-- --entries N]`; needs socat. Exit status 1 where a figure misses its target.
  */
 import { spawnSync } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,11 +23,13 @@ import { z } from 'zod'
 import { Hotlist } from '../gateway/hotlist/hotlist.js'
 import { importHotlist } from '../gateway/hotlist/import.js'
 import { defaultMatchRules, matchRead } from '../gateway/plates/match.js'
+import { benchSerial, type SerialFigures } from './hotlist/bench-serial.js'
 
 const states = ['PA', 'NY', 'OH', 'NJ', 'MD', 'WV', 'VA', 'DE']
 const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 const lookUps = 50_000
-const now = Date.UTC(2026, 0, 1) / 1000
+const now = Math.floor(Date.now() / 1000)
+const serialReads = 1500
 const oneEditEvery = 100
 
 const percentiles = z.object({ p50: z.number(), p99: z.number(), worst: z.number(), perSecond: z.number() })
@@ -54,7 +67,7 @@ function writeList(path: string, entries: number): void {
   for (let entry = 1; entry <= entries; entry++) {
     const asks = entry % oneEditEvery === 0 && entry <= 1_000_000 ? 'yes' : ''
     const state = states[random(states.length)]
-    piece += `${plate(random)},${state},stolen,2030-12-31,C-${entry},${asks}\n`
+    piece += `${plate(random)},${state},stolen,2099-12-31,C-${entry},${asks}\n`
     if (piece.length > 1_000_000) {
       writeSync(file, piece)
       piece = ''
@@ -62,6 +75,15 @@ function writeList(path: string, entries: number): void {
   }
   writeSync(file, piece)
   closeSync(file)
+}
+
+/** The first plates of the list, made again by the generator that wrote it. */
+function firstListed(count: number): string[] {
+  const random = randomFrom(20_260_101)
+  return Array.from({ length: count }, () => {
+    random(states.length)
+    return plate(random)
+  })
 }
 
 function measure(count: number, one: (index: number) => void): z.infer<typeof percentiles> {
@@ -79,12 +101,7 @@ function measure(count: number, one: (index: number) => void): z.infer<typeof pe
 
 function lookUp(directory: string, entries: number): z.infer<typeof looked> {
   const hotlist = Hotlist.open(directory, 'bench')
-  // The first plates of the list, read again with the generator that wrote it, spread over the whole of the index.
-  const random = randomFrom(20_260_101)
-  const listed = Array.from({ length: Math.min(lookUps, entries) }, () => {
-    random(states.length)
-    return plate(random)
-  })
+  const listed = firstListed(Math.min(lookUps, entries))
   const other = randomFrom(7)
   const unlisted = Array.from({ length: lookUps }, () => plate(other))
   const swap = (text: string) => text.replace(/[08]/, sign => (sign === '0' ? 'O' : 'B'))
@@ -120,8 +137,10 @@ function lookUp(directory: string, entries: number): z.infer<typeof looked> {
 }
 
 async function run(entries: number, json: boolean): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'polewatch-bench-'))
-  const clean = () => rmSync(directory, { recursive: true, force: true })
+  const state = mkdtempSync(join(tmpdir(), 'polewatch-bench-'))
+  const directory = join(state, 'hotlist')
+  mkdirSync(directory)
+  const clean = () => rmSync(state, { recursive: true, force: true })
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       clean()
@@ -129,7 +148,7 @@ async function run(entries: number, json: boolean): Promise<void> {
     })
   }
   try {
-    const source = join(directory, 'list.csv')
+    const source = join(state, 'list.csv')
     const say = (text: string) => (process.stderr.isTTY ? process.stderr.write(`\r\u001b[K${text}`) : undefined)
     say(`writing ${entries} synthetic entries`)
     writeList(source, entries)
@@ -175,25 +194,48 @@ async function run(entries: number, json: boolean): Promise<void> {
     )
     if (child.status !== 0) throw new Error('The look-up process failed.')
     const lookUpFigures = looked.parse(JSON.parse(child.stdout))
+    rmSync(source)
+    say('reading plates from a serial line')
+    const reads = [...new Set(firstListed(Math.min(serialReads, entries)))]
+    const serial = await benchSerial(state, 'bench', reads)
     say('')
-    const figures = { entries, import: importing, lookUp: lookUpFigures }
+    const measured = { entries, import: importing, lookUp: lookUpFigures, serial }
+    const missed = targets.filter(target => !(target.figure(measured) < target.below)).map(({ name }) => name)
+    const figures = { ...measured, missed }
     process.stdout.write(json ? `${JSON.stringify(figures)}\n` : forPeople(figures))
+    if (missed.length > 0 || serial.hits < serial.reads) process.exitCode = 1
   } finally {
     clean()
   }
 }
 
-function forPeople(figures: {
-  entries: number
-  import: {
-    seconds: number
-    cpuSeconds: number
-    stages: Record<string, number>
-    fileMegabytes: number
-    residentMegabytes: number
+interface Figures {
+  readonly entries: number
+  readonly import: {
+    readonly seconds: number
+    readonly cpuSeconds: number
+    readonly stages: Record<string, number>
+    readonly fileMegabytes: number
+    readonly residentMegabytes: number
   }
-  lookUp: z.infer<typeof looked>
-}): string {
+  readonly lookUp: z.infer<typeof looked>
+  readonly serial: SerialFigures
+}
+
+/** What ten million entries have to keep to; milliseconds, seconds, megabytes. */
+const targets: readonly { name: string; below: number; figure: (figures: Figures) => number }[] = [
+  {
+    name: 'exact look-up p99',
+    below: 1,
+    figure: ({ lookUp }) => Math.max(lookUp.exactListed.p99, lookUp.exactUnlisted.p99),
+  },
+  { name: 'look-alike look-up p99', below: 5, figure: ({ lookUp }) => lookUp.lookAlike.p99 },
+  { name: 'import', below: 60, figure: figures => figures.import.seconds },
+  { name: 'memory while matching', below: 256, figure: ({ lookUp }) => lookUp.residentMegabytes },
+  { name: 'serial byte to committed hit p99', below: 20, figure: ({ serial }) => serial.byteToCommittedHit.p99 },
+]
+
+function forPeople(figures: Figures & { readonly missed: readonly string[] }): string {
   const line = (name: string, one: z.infer<typeof percentiles>) =>
     `  ${name.padEnd(16)} p50 ${one.p50} ms, p99 ${one.p99} ms, worst ${one.worst} ms, ${one.perSecond} a second\n`
   const stages = Object.entries(figures.import.stages).map(([stage, seconds]) => `${stage} ${seconds}`)
@@ -205,8 +247,12 @@ function forPeople(figures: {
     line('look-alike', figures.lookUp.lookAlike) +
     line('one edit', figures.lookUp.oneEdit) +
     `  at most ${figures.lookUp.residentMegabytes} MB in memory while matching\n` +
+    `  serial byte to committed hit: p50 ${figures.serial.byteToCommittedHit.p50} ms, p99 ${figures.serial.byteToCommittedHit.p99} ms, ` +
+    `worst ${figures.serial.byteToCommittedHit.worst} ms, ${figures.serial.hits} hits of ${figures.serial.reads} reads at ` +
+    `${figures.serial.readsPerSecond} a second (the disk alone: p99 ${figures.serial.diskSynchronised.p99} ms)\n` +
     `  of plates not listed, ${(100 * figures.lookUp.falseShare.withState).toFixed(3)} % match with a state read, ` +
-    `${(100 * figures.lookUp.falseShare.withoutState).toFixed(3)} % without\n`
+    `${(100 * figures.lookUp.falseShare.withoutState).toFixed(3)} % without\n` +
+    (figures.missed.length === 0 ? '  every target is met\n' : `  missed: ${figures.missed.join(', ')}\n`)
   )
 }
 

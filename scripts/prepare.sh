@@ -72,11 +72,11 @@ node_headers() {
   [ -e "$prefix/include/node/node_api.h" ] && printf '%s' "$prefix"
 }
 
-build_database() {
+build_native() {
   need_packages g++=g++ make=make python3=python3
   [ -n "$(node_headers)" ] || need_packages libnode-dev=/usr/include/node/node_api.h
-  step 'Compiling SQLite for this machine' env JOBS=max npm_config_nodedir="$(node_headers)" npm_config_build_from_source=true \
-    npm rebuild better-sqlite3 --ignore-scripts=false
+  step 'Compiling SQLite and the link to systemd for this machine' env JOBS=max npm_config_nodedir="$(node_headers)" npm_config_build_from_source=true \
+    npm rebuild better-sqlite3 unix-dgram --ignore-scripts=false
 }
 
 # Installs the packages of the lockfile; the stamp holds what was installed and for which Node.js.
@@ -87,7 +87,7 @@ need_modules() {
   need_node
   cd "$root" || exit 1
   step 'Installing npm packages' npm ci --no-audit --no-fund
-  build_database
+  build_native
   printf '%s' "$wanted" >"$stamp"
 }
 

@@ -1,41 +1,16 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { CaptureFormat, CapturePacket } from './capture.js'
+import { openWideCapture } from './arecord-capture.js'
+import { CaptureError, type CaptureRequest, type CaptureSource } from './capture-source.js'
 import { loadCapture } from './node-av.js'
 import type { SampleFormat } from './samples.js'
-
-export interface CaptureRequest {
-  /** An ALSA `hw:` device, by number (`hw:1,0`) or better by name (`hw:CARD=ArrayUAC10,DEV=0`). */
-  readonly device: string
-  readonly channels: number
-  /** Hertz; null takes what the device prefers near 48,000. */
-  readonly sampleRate: number | null
-}
-
-/** An open capture device. Nothing that it does blocks. */
-export interface CaptureSource {
-  readonly format: CaptureFormat
-  /** The next packet, or null when none is there yet. @throws CaptureError when the device is gone */
-  read(): CapturePacket | null
-  close(): Promise<void>
-}
-
-/** Why a device cannot be opened or read; `fault` as in a state report. */
-export class CaptureError extends Error {
-  readonly fault: 'device-absent' | 'device-refused' | 'stream-ended'
-
-  constructor(fault: CaptureError['fault'], message: string) {
-    super(message)
-    this.name = 'CaptureError'
-    this.fault = fault
-  }
-}
 
 /**
  * Opens an ALSA device through FFmpeg's input, which stamps each packet with the system time at which its first sample was
  * taken. Not blocking, because a device that has stopped would otherwise keep a thread of the pool for ever.
  *
- * FFmpeg asks ALSA for 16-bit samples and node-av has no way to ask for another format; a device without them is refused.
+ * FFmpeg asks ALSA for 16-bit samples and node-av has no way to ask for another format; a device without them is captured by
+ * `openWideCapture`.
  *
  * @throws CaptureError
  */
@@ -57,11 +32,16 @@ export async function openAlsaCapture(request: CaptureRequest): Promise<CaptureS
   options.free()
   if (failure < 0) {
     context.freeContext()
-    throw new CaptureError(
-      'device-refused',
-      `The sound device ${request.device} is busy or does not offer ${request.channels} channels of 16 bits` +
-        `${request.sampleRate === null ? '' : ` at ${request.sampleRate} Hz`}.`,
-    )
+    try {
+      return await openWideCapture(request)
+    } catch (error) {
+      if (!(error instanceof CaptureError)) throw error
+      throw new CaptureError(
+        'device-refused',
+        `The sound device ${request.device} is busy or does not offer ${request.channels} channels of 16, 24 or 32 bits` +
+          `${request.sampleRate === null ? '' : ` at ${request.sampleRate} Hz`} (${error.message}).`,
+      )
+    }
   }
   const parameters = context.streams[0]!.codecpar
   const formats = new Map<number, SampleFormat>([

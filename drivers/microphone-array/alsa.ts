@@ -1,7 +1,8 @@
 import type { DriverClock, StateReport } from '../driver.js'
 import { BackOff } from '../retry.js'
-import { CaptureError, type CaptureRequest, type CaptureSource, openAlsaCapture } from './alsa-capture.js'
+import { openAlsaCapture } from './alsa-capture.js'
 import { BlockAssembler, blocksFromPacket, CaptureTimeline } from './capture.js'
+import { CaptureError, type CaptureRequest, type CaptureSource } from './capture-source.js'
 import type { AudioBlock, MicrophoneArray } from './microphone-array.js'
 
 export interface AlsaOptions {

@@ -1,7 +1,15 @@
-/** How one sample is stored; all little-endian. `u8` is offset binary, `s24` is packed into three bytes. */
-export type SampleFormat = 'u8' | 's16' | 's24' | 's32' | 'f32' | 'f64'
+/** How one sample is stored; all little-endian. `u8` is offset binary, `s24` is packed into three bytes, `s24in32` has one to spare on top. */
+export type SampleFormat = 'u8' | 's16' | 's24' | 's24in32' | 's32' | 'f32' | 'f64'
 
-export const bytesPerSample: Readonly<Record<SampleFormat, number>> = { u8: 1, s16: 2, s24: 3, s32: 4, f32: 4, f64: 8 }
+export const bytesPerSample: Readonly<Record<SampleFormat, number>> = {
+  u8: 1,
+  s16: 2,
+  s24: 3,
+  s24in32: 4,
+  s32: 4,
+  f32: 4,
+  f64: 8,
+}
 
 /**
  * Copies raw samples into one new array a channel, full scale ±1. Integer formats divide by their negative full scale;
@@ -41,6 +49,7 @@ const readers: Readonly<Record<SampleFormat, Reader>> = {
   u8: reader(2 ** -7, (view, at) => view.getUint8(at) - 128),
   s16: reader(2 ** -15, (view, at) => view.getInt16(at, true)),
   s24: reader(2 ** -23, (view, at) => view.getUint16(at, true) + view.getInt8(at + 2) * 65536),
+  s24in32: reader(2 ** -31, (view, at) => view.getInt32(at, true) << 8),
   s32: reader(2 ** -31, (view, at) => view.getInt32(at, true)),
   f32: reader(1, (view, at) => number(view.getFloat32(at, true))),
   f64: reader(1, (view, at) => number(view.getFloat64(at, true))),

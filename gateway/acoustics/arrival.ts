@@ -66,6 +66,8 @@ export interface LocatedShot {
   readonly position: LocalPosition
   /** Whether `position.up` was solved for; false where it is only assumed. */
   readonly threeDimensional: boolean
+  /** One standard deviation of `position.up` where it was solved for, metres. */
+  readonly heightError?: number
   /** Covariance of (east, north), square metres: [[ee, en], [en, nn]]. */
   readonly covariance: readonly [readonly [number, number], readonly [number, number]]
   /** 0 to 1, that this is a gunshot here. */

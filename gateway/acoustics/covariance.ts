@@ -48,13 +48,17 @@ const timeGrid = nodes(timeNodes)
 /**
  * Covariance of a burst's place about the place given: the posterior under the measured path errors, summed numerically
  * around the best place, so that outliers and curved valleys count; with other explanations of the same place, the error of
- * the speed of sound and what is common to all arrivals added.
+ * the speed of sound and what is common to all arrivals added. `upError` is one standard deviation of the height, metres.
  */
-export function precisionOf({ burst, kin, elsewhere }: Explanation, air: Air): Precision {
+export function precisionOf(
+  { burst, kin, elsewhere }: Explanation,
+  air: Air,
+  upError: number = heightError,
+): Precision {
   const { solution, tracks } = burst
   const observations = tracks.map(({ station, lead, time }, i) => {
     const gradient = gradientOf(station, air, solution)
-    const height = (heightError * gradient[2]) / Math.SQRT2
+    const height = (upError * gradient[2]) / Math.SQRT2
     const { east, north, up } = station.position
     const travel = travelTime(air, east - solution.east, north - solution.north, up - solution.up)
     const early = Math.hypot(wider * lead.early, height)

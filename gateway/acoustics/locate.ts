@@ -4,6 +4,7 @@ import { type Precision, precisionOf } from './covariance.js'
 import { isDistant } from './distant.js'
 import { isEcho, without } from './echoes.js'
 import { stationsOf } from './evidence.js'
+import { solveHeight } from './height.js'
 import { airOf } from './propagation.js'
 import { burstPrice, explain } from './rivals.js'
 import { contradictions, straightFixes } from './tracks.js'
@@ -48,7 +49,9 @@ export function locateShots(scene: Scene): LocatedShot[] {
     const distant = isDistant(burst, air)
     if (distant) claps.push(...burst.lags.map(lag => burst.solution.time + lag))
     const doubted = fixes - contradictions(stations, air, burst) < fewestStations
-    const precision = precisionOf(explained, air)
+    const height = solveHeight(burst, air)
+    const solved = height ? { ...burst, solution: height.solution } : burst
+    const precision = precisionOf({ ...explained, burst: solved }, air, height?.heightError)
     if (
       probability >= leastProbability &&
       precision.radius <= widestPlace &&
@@ -56,7 +59,7 @@ export function locateShots(scene: Scene): LocatedShot[] {
       !distant &&
       !known.some(earlier => isEcho(burst, earlier))
     )
-      found.push({ fixes, shots: shotsOf(burst, probability, precision) })
+      found.push({ fixes, shots: shotsOf(solved, probability, precision, height?.heightError ?? null) })
     known.push(burst)
     stations = without(stations, known, air)
   }
@@ -67,13 +70,19 @@ export function locateShots(scene: Scene): LocatedShot[] {
     .sort((a, b) => a.time - b.time)
 }
 
-function shotsOf(burst: Burst, probability: number, { covariance, timeError }: Precision): LocatedShot[] {
+function shotsOf(
+  burst: Burst,
+  probability: number,
+  { covariance, timeError }: Precision,
+  heightError: number | null,
+): LocatedShot[] {
   const { solution, lags, tracks } = burst
   return lags.map((lag, round) => ({
     time: solution.time + lag,
     timeError,
     position: { east: solution.east, north: solution.north, up: solution.up },
-    threeDimensional: false,
+    threeDimensional: heightError !== null,
+    ...(heightError === null ? {} : { heightError }),
     covariance,
     probability,
     arrivals: tracks.flatMap(({ picks, time }, i) => {

@@ -3,6 +3,7 @@ import { stringify } from 'yaml'
 import { devicesFolder } from '../../drivers/device-files.js'
 import { defaultConfigurationFile, deviceNames, InvalidConfiguration, loadConfiguration } from '../config/load.js'
 import type { Configuration } from '../config/schema.js'
+import { defineAddresses } from './config-addresses.js'
 import { exitStatus, print, printJson } from './terminal.js'
 
 export function define(command: Command): void {
@@ -34,6 +35,7 @@ export function define(command: Command): void {
       if (json) printJson(configuration)
       else process.stdout.write(stringify(configuration))
     })
+  defineAddresses(command.command('addresses'))
 }
 
 function load(file: string): Configuration {

@@ -34,7 +34,7 @@ export async function applyChange(file: string, options: ListOptions): Promise<v
     }
     const { added, removed, entries, generation } = outcome
     print(
-      `${bold(list.name)}: ${added} entries added and ${removed} removed, ${entries.toLocaleString('en')} in all, as generation ${generation}.`,
+      `${bold(list.name)}: ${added} added and ${removed} removed, ${entries.toLocaleString('en')} entries in all, as generation ${generation}.`,
     )
     print(`  The next change names ${outcome.sourceSha256} as its base.`)
     printFirst(warnings.map(({ message }) => message))

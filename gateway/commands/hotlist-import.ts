@@ -54,7 +54,7 @@ export async function importList(file: string | undefined, options: ListOptions)
       printJson({ list: list.name, generation, accepted, refused: refusedCount, sha256, sourceSha256 })
     } else {
       print(
-        `${bold(list.name)}: ${accepted.toLocaleString('en')} entries imported as generation ${generation}, ${refusedCount} lines refused.`,
+        `${bold(list.name)}: ${accepted.toLocaleString('en')} entries imported as generation ${generation}, ${refusedCount} ${refusedCount === 1 ? 'line' : 'lines'} refused.`,
       )
       printFirst(warnings.map(({ message }) => message))
     }

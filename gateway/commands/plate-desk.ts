@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { HashedRead, PlateRead } from '../../drivers/plate-reader/plate-reader.js'
 import { PolewatchError } from '../errors.js'
 import type { Hotlist } from '../hotlist/hotlist.js'
-import type { EntryVerdict, Verdicts } from '../hotlist/verdicts.js'
+import type { Verdicts } from '../hotlist/verdicts.js'
 import type { EventDraft } from '../messages/table.js'
 import { defaultMatchRules, type Freshness, type Match, type MatchRules, matchRead } from '../plates/match.js'
 import { defaultPassageSettings, type Passage, Passages } from '../plates/passages.js'
@@ -55,11 +55,6 @@ export interface PlateCounts {
 
 /** Characters of the longest text of a reader that a message holds. */
 const longestField = 64
-
-/** What a hub said of a hit: the entry that it was for, as the hit named it. */
-export type HitVerdict = Omit<EntryVerdict, 'verdict'> & {
-  readonly verdict: 'confirmed' | 'false' | EntryVerdict['verdict']
-}
 
 /**
  * Where reads become hits: one passage of a vehicle is one read, the read is looked up in every list, and what matches is
@@ -141,17 +136,6 @@ export class PlateDesk {
     const now = this.#options.clock()
     this.#passages.forget(now)
     for (const list of this.#options.lists) this.#look(list, now)
-  }
-
-  /**
-   * Takes a hub's verdict on a hit. "misread" and "not-wanted" silence the entry until it is issued anew; they are on the
-   * disk when this returns. Throws what the file system says; then the verdict holds until the process ends.
-   */
-  verdict(verdict: HitVerdict): 'silenced' | 'noted' {
-    const { hit, list, generation, entry, issue, by, time } = verdict
-    if (verdict.verdict !== 'misread' && verdict.verdict !== 'not-wanted') return 'noted'
-    this.#options.verdicts.add({ hit, list, generation, entry, issue, by, time, verdict: verdict.verdict })
-    return 'silenced'
   }
 
   /** What is to be told now that a passage has a text, or that more is known of it: the message of each hit, in order. */

@@ -8,6 +8,7 @@ import { Verdicts } from '../hotlist/verdicts.js'
 import { Tally, tallySchema } from '../plates/tally.js'
 import { type Policy, permitsPurpose } from '../policy/policy.js'
 import { plateReader } from './devices.js'
+import { followVerdicts } from './hotlist-verdicts.js'
 import { type ListFault, PlateDesk } from './plate-desk.js'
 import { roleOfReader } from './reader-role.js'
 import { messageOf, type Role, systemTime } from './role.js'
@@ -31,8 +32,8 @@ export async function readPlates(
   const readers = role.configuration.plateReaders.filter(settings => roleOfReader(settings) === role.name)
   if (readers.length === 0) return
   const tally = loadTally(role)
-  const { desk, close } = openDesk(role, policy, tally)
-  const watching = watchOver(role, desk, tally, signal)
+  const { desk, verdicts, close } = openDesk(role, policy, tally)
+  const watching = Promise.all([watchOver(role, desk, tally, signal), followVerdicts(role, verdicts, signal)])
   await Promise.all(
     readers.map(async settings => {
       const reader = await plateReader(settings)
@@ -62,7 +63,7 @@ export function openDesk(
   role: Role,
   { policy, hash }: { readonly policy: Policy; readonly hash: string },
   tally: Tally,
-): { desk: PlateDesk; close: () => void } {
+): { desk: PlateDesk; verdicts: Verdicts; close: () => void } {
   const { configuration } = role
   const { paths, hotlist, gateway, exercise } = configuration
   const lists = hotlist.lists.map(({ name, staleAfterHours }) =>
@@ -97,7 +98,7 @@ export function openDesk(
   const close = (): void => {
     for (const list of lists) list.close()
   }
-  return { desk, close }
+  return { desk, verdicts, close }
 }
 
 function listError(list: string, fault: ListFault): PolewatchError {

@@ -3,12 +3,31 @@ import { systemClock } from '../../drivers/system-clock.js'
 import { codeOfFault } from './driver-faults.js'
 import type { Role } from './role.js'
 
-/** Lets uplink pass the role's health on with its own; it may be a few seconds old. */
+/**
+ * Lets uplink pass the role's health on with its own (it may be a few seconds old), and feeds the watchdog of systemd as
+ * long as every part delivers or has said why it cannot.
+ */
 export async function tellHealth(role: Role, signal: AbortSignal): Promise<void> {
+  role.manager.ready()
   while (!signal.aborted) {
     role.exchange.set('health', JSON.stringify(role.parts))
+    feedWatchdog(role)
     await systemClock.sleep(5, signal)
   }
+}
+
+/** Lets systemd start the role again, by silence, when a part hangs. */
+export function feedWatchdog(role: Role): void {
+  const { overdue, parts } = role
+  if (overdue.length > 0) {
+    role.log.error({ overdue }, 'a part is silent without saying why; systemd is left to start the role again')
+    return
+  }
+  role.manager.alive()
+  const faulty = parts.filter(({ fault }) => fault !== null)
+  role.manager.status(
+    faulty.length === 0 ? 'All parts work.' : faulty.map(({ part, detail }) => `${part}: ${detail}`).join(' '),
+  )
 }
 
 /** What a driver says of its device, as the state of a part. */

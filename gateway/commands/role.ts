@@ -4,6 +4,7 @@ import { type Logger, pino } from 'pino'
 import type { Configuration } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
 import { keepMemoryOutOfCores } from '../health/core-dumps.js'
+import { ServiceManager } from '../health/service-manager.js'
 import { ringBell } from '../journal/bell.js'
 import { DeliveryReader } from '../journal/delivery.js'
 import { Exchange } from '../journal/exchange.js'
@@ -30,7 +31,7 @@ export type PartHealth = MessageData<'health'>['parts'][number]
 
 const topicPrefix = 'polewatch/v1/{site}/{gateway}/'
 /** What the hub has acknowledged is deleted this often, seconds: rarely, for the flash's sake. */
-const purgeEvery = 600
+const purgeEvery = 3600
 
 /** What every role has: its journal, its exchange, its key and its log. */
 export class Role {
@@ -40,9 +41,13 @@ export class Role {
   readonly key: SigningKey
   readonly journal: Journal
   readonly exchange: Exchange
+  /** systemd, where it runs the role. */
+  readonly manager = new ServiceManager()
   readonly #delivery: DeliveryReader
   readonly #parts = new Map<string, PartHealth>()
   readonly #purger: NodeJS.Timeout
+  /** By part: when it last delivered and how long it may be silent, seconds of the monotonic clock. */
+  readonly #expected = new Map<string, { last: number; limit: number }>()
   /** Numbers of what is sent once and never journalled; they begin anew with the process. */
   readonly #liveEpoch: string
   #liveSequence = 0
@@ -152,7 +157,28 @@ export class Role {
     if (known !== undefined) this.#parts.set(part, { ...known, counters })
   }
 
+  /** A part must deliver something at least so often, seconds, from here on, unless it has said that it cannot. */
+  expect(part: string, limit: number): void {
+    this.#expected.set(part, { last: performance.now() / 1000, limit })
+  }
+
+  /** A part has delivered what it is there for. */
+  delivered(part: string): void {
+    const expected = this.#expected.get(part)
+    if (expected !== undefined) expected.last = performance.now() / 1000
+  }
+
+  /** Parts that are silent for longer than they may be and have not said why: only a new process helps them. */
+  get overdue(): string[] {
+    const now = performance.now() / 1000
+    return [...this.#expected]
+      .filter(([part, { last, limit }]) => now - last > limit && (this.#parts.get(part)?.fault ?? null) === null)
+      .map(([part]) => part)
+  }
+
   close(): void {
+    this.manager.stopping()
+    this.manager.close()
     clearInterval(this.#purger)
     this.journal.close()
     this.exchange.close()

@@ -16,6 +16,7 @@ import { arrayDirection } from './array-direction.js'
 import { geometryOf, microphoneArray } from './devices.js'
 import { clearedSentence, distrustError, distrustedPart, distrustFault } from './distrust.js'
 import { Ear } from './ear.js'
+import { followRequests } from './follow-requests.js'
 import { arrivalDraft, claimDraft, claimOf, gunfireDraft, neighbourReport } from './hearing-messages.js'
 import { frontOf, MicrophoneCheck } from './microphone-check.js'
 import { readPlates } from './read-plates.js'
@@ -26,6 +27,9 @@ import { stopSignal } from './terminal.js'
 
 /** How often the hearing looks whether something is due, seconds. */
 const tick = 0.1
+
+/** A microphone array that neither delivers sound nor says why for so long hangs, seconds. */
+const longestSilence = 20
 
 export function define(command: Command): void {
   command
@@ -41,15 +45,18 @@ export function define(command: Command): void {
     })
 }
 
-/** Runs the role until the signal aborts. */
+/** Runs the role until the signal aborts, or the hub has it begin anew. */
 async function sense(configuration: Configuration, startAt: number | null, signal: AbortSignal): Promise<void> {
   const role = new Role('sensing', configuration)
+  const restart = new AbortController()
+  const until = AbortSignal.any([signal, restart.signal])
   try {
     const policy = loadPolicy(configuration.policyFile)
     await Promise.all([
-      tellHealth(role, signal),
-      hear(role, policy.hash, startAt, signal),
-      readPlates(role, policy, signal),
+      tellHealth(role, until),
+      hear(role, policy.hash, startAt, until),
+      readPlates(role, policy, until),
+      followRequests(role, () => restart.abort(), until),
     ])
   } finally {
     role.close()
@@ -87,9 +94,12 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
       impulse: snippet => microphones?.impulse(frontOf(snippet)),
     })
     const array = await microphoneArray(settings, startAt)
+    // A recording may begin later and ends; a microphone never stops.
+    if (settings.driver !== 'recording') role.expect(settings.name, longestSilence)
     for await (const reading of array.readings(signal)) {
       if (reading.kind === 'state') report(role, settings.name, reading)
       else {
+        role.delivered(settings.name)
         microphones?.hear(reading)
         try {
           const { arrivals, heardUntil } = ear.take(reading)

@@ -1,10 +1,10 @@
-import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs'
-import { loadavg } from 'node:os'
+import { existsSync, readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { devicesFolder } from '../../drivers/device-files.js'
 import { systemClock } from '../../drivers/system-clock.js'
 import { defaultConfigurationFile, deviceNames, loadConfiguration } from '../config/load.js'
 import type { Configuration } from '../config/schema.js'
+import { readSecret } from '../config/secret-file.js'
 import { PolewatchError } from '../errors.js'
 import { watchBells } from '../journal/bell.js'
 import { Delivery } from '../journal/delivery.js'
@@ -17,13 +17,16 @@ import { formatTime } from '../messages/time.js'
 import { Announcements } from '../uplink/announcements.js'
 import type { TlsMaterial } from '../uplink/connection-options.js'
 import { Deliverer } from '../uplink/delivery.js'
+import { announceToHomeAssistant } from '../uplink/home-assistant.js'
 import { KeyPins } from '../uplink/key-pins.js'
 import { LiveStream } from '../uplink/live-stream.js'
 import { Neighbours } from '../uplink/neighbours.js'
 import { MqttSession } from '../uplink/session.js'
-import { roleOfReader } from './reader-role.js'
-import { messageOf, type PartHealth, Role, rolePaths, systemTime } from './role.js'
+import { messageOf, Role, rolePaths, systemTime } from './role.js'
 import { stopSignal } from './terminal.js'
+import { obeyCommands } from './uplink-commands.js'
+import { UplinkHealth } from './uplink-health.js'
+import { meter } from './uplink-traffic.js'
 import { version } from './version.js'
 
 export function define(command: Command): void {
@@ -34,21 +37,24 @@ export function define(command: Command): void {
     .option('--config <FILE>', 'the configuration', defaultConfigurationFile)
     .option('--json', 'accepted for uniformity: the log on standard error is NDJSON anyway')
     .action(async ({ config }: { config: string }) => {
-      await connect(loadConfiguration(config, deviceNames(devicesFolder)), stopSignal())
+      await connect(config, stopSignal())
     })
 }
 
 /** The hub sees by the status that a gateway went and came; only a longer absence is a fault worth an alert, seconds. */
 const tellAbsenceAfter = 60
 
-/** Runs the role until the signal aborts. */
-async function connect(configuration: Configuration, signal: AbortSignal): Promise<void> {
+/** Runs the role by the configuration in a file until the signal aborts, or the hub has it begin anew. */
+async function connect(file: string, stop: AbortSignal): Promise<void> {
+  const configuration = loadConfiguration(file, deviceNames(devicesFolder))
+  const restart = new AbortController()
+  const signal = AbortSignal.any([stop, restart.signal])
   const { site, gateway, paths, uplink, neighbours, exercise } = configuration
-  const hubKeys = uplink.hubKey === null ? [] : [publicKeyFromPem(readNamed(uplink.hubKey))]
+  const hubKeys = uplink.hubKey === null ? [] : [publicKeyFromPem(readSecret(uplink.hubKey))]
   const tls = tlsOf(uplink.tls)
   const login = {
     ...(uplink.user === null ? {} : { username: uplink.user }),
-    ...(uplink.passwordFile === null ? {} : { password: readNamed(uplink.passwordFile).split('\n')[0] ?? '' }),
+    ...(uplink.passwordFile === null ? {} : { password: readSecret(uplink.passwordFile).split('\n')[0] ?? '' }),
   }
   const role = new Role('uplink', configuration)
   const stream = new LiveStream(site, gateway.id, 'uplink', role.key)
@@ -61,6 +67,8 @@ async function connect(configuration: Configuration, signal: AbortSignal): Promi
     ...login,
     tls,
     presence: announcements.presence(),
+    keepalive: uplink.keepAliveSeconds,
+    willDelay: uplink.willDelaySeconds,
     onChange: ({ state, broker, protocol, reason, detail, retryIn }) => {
       if (state === 'online') {
         role.log.info({ broker, protocol }, 'connected')
@@ -80,6 +88,7 @@ async function connect(configuration: Configuration, signal: AbortSignal): Promi
       }
     },
   })
+  const metered = meter(role, session)
   const progress = Delivery.open({
     path: rolePaths(paths, 'uplink').delivery,
     clock: systemTime,
@@ -89,7 +98,7 @@ async function connect(configuration: Configuration, signal: AbortSignal): Promi
   const deliverer = new Deliverer({
     site,
     gateway: gateway.id,
-    session,
+    session: metered.session,
     journals: gatewayRoles.map(name => new JournalReader(rolePaths(paths, name).journal)),
     progress,
     acknowledge: uplink.acknowledge,
@@ -99,21 +108,22 @@ async function connect(configuration: Configuration, signal: AbortSignal): Promi
       role.log.warn({ notice: { ...notice, error: 'error' in notice ? messageOf(notice.error) : null } }, notice.kind),
   })
   const apart = neighbours.enabled && neighbours.brokers.join() !== uplink.brokers.join()
-  const meeting = apart
+  const neighbourSession = apart
     ? new MqttSession({
         brokers: neighbours.brokers,
         clientId: `polewatch-${site}-${gateway.id}-neighbours`,
         protocol: uplink.protocol,
         ...login,
         tls,
+        keepalive: uplink.keepAliveSeconds,
       })
-    : session
+    : null
   const exchange = neighbours.enabled
     ? new Neighbours({
         site,
         gateway: gateway.id,
         position: gateway.position,
-        session: meeting,
+        session: neighbourSession ?? metered.session,
         keys: new KeyPins(),
         outgoing: new ExchangeReader(rolePaths(paths, 'sensing').exchange),
         post: (kind, body) => role.exchange.post(kind, body),
@@ -121,25 +131,52 @@ async function connect(configuration: Configuration, signal: AbortSignal): Promi
         onNotice: notice => role.log.warn({ notice }, notice.kind),
       })
     : null
+  const health = new UplinkHealth({ role, session, announcements, deliverer })
+  const { commands, close: closeRequests } = obeyCommands({
+    role,
+    file,
+    session: metered.session,
+    stream,
+    condition: () => ({
+      broker: session.change.broker,
+      streams: deliverer.streams(),
+      delivery: deliverer.counters(),
+      commands: commands.counters(),
+      neighbours: exchange?.counters() ?? null,
+      traffic: metered.traffic(),
+      audit: role.journal.auditHead(),
+      ...health.current(),
+    }),
+    end: () => restart.abort(),
+  })
+  if (configuration.homeAssistant.enabled) {
+    const { prefix } = configuration.homeAssistant
+    announceToHomeAssistant(session, { site, gateway: gateway.id, version, prefix })
+  }
   try {
-    announcements.attach(session)
-    const keys = followKeys(configuration, announcements, signal)
+    announcements.attach(metered.session)
+    const greetings = [announcements]
     session.start()
-    if (apart) {
-      new Announcements({ site, gateway: gateway.id, version, exercise, stream, clock: systemTime }).attach(meeting)
-      meeting.start()
+    if (neighbourSession !== null) {
+      const greeting = new Announcements({ site, gateway: gateway.id, version, exercise, stream, clock: systemTime })
+      greeting.attach(neighbourSession)
+      greetings.push(greeting)
+      neighbourSession.start()
     }
+    const keys = followKeys(configuration, greetings, signal)
     deliverer.start()
-    const health = tellHealth({ role, session, announcements, deliverer }, signal)
     const wake = (): void => {
       deliverer.wake()
       exchange?.wake()
     }
-    await Promise.all([watchBells(paths.runtime, wake, { signal }), keys, health])
+    await Promise.all([watchBells(paths.runtime, wake, { signal }), keys, health.tell(signal), metered.follow(signal)])
   } finally {
     deliverer.stop()
+    await commands.settled()
     await session.stop()
-    if (apart) await meeting.stop()
+    await neighbourSession?.stop()
+    closeRequests()
+    health.close()
     progress.close()
     role.close()
   }
@@ -148,7 +185,7 @@ async function connect(configuration: Configuration, signal: AbortSignal): Promi
 /** Publishes the capabilities whenever another role's key has appeared: a role makes its key at its first start. */
 async function followKeys(
   configuration: Configuration,
-  announcements: Announcements,
+  announcements: readonly Announcements[],
   signal: AbortSignal,
 ): Promise<void> {
   const from = formatTime(systemTime())
@@ -161,7 +198,7 @@ async function followKeys(
       return [{ role: name, kid: keyId(key), jwk: publicJwkOf(key), from }]
     })
     const found = keys.map(({ kid }) => kid).join()
-    if (found !== known) announcements.setCapabilities(capabilities(configuration, keys))
+    if (found !== known) for (const each of announcements) each.setCapabilities(capabilities(configuration, keys))
     known = found
     await systemClock.sleep(known.split(',').length < 2 ? 0.25 : 10, signal)
   }
@@ -195,109 +232,10 @@ function capabilities(
   }
 }
 
-async function tellHealth(
-  {
-    role,
-    session,
-    announcements,
-    deliverer,
-  }: { role: Role; session: MqttSession; announcements: Announcements; deliverer: Deliverer },
-  signal: AbortSignal,
-): Promise<void> {
-  const { configuration } = role
-  const sensing = new ExchangeReader(rolePaths(configuration.paths, 'sensing').exchange)
-  const vision = new ExchangeReader(rolePaths(configuration.paths, 'vision').exchange)
-  const sees = configuration.plateReaders.some(settings => roleOfReader(settings) === 'vision')
-  const began = performance.now()
-  let told = ''
-  let toldAt = Number.NEGATIVE_INFINITY
-  while (!signal.aborted) {
-    const parts = [
-      ...partsOf('sensing', sensing, role),
-      ...(sees ? partsOf('vision', vision, role) : []),
-      ...role.parts,
-    ]
-    const states = parts.map(({ part, state, fault }) => `${part} ${state} ${fault}`).join()
-    const now = performance.now() / 1000
-    const current = session.change.session
-    if (session.online && current !== null && (states !== told || now - toldAt >= configuration.uplink.healthSeconds)) {
-      told = states
-      toldAt = now
-      announcements.health({
-        session: current,
-        uptime: (performance.now() - began) / 1000,
-        state: parts.every(({ state }) => state === 'ready') ? 'good' : 'degraded',
-        parts,
-        clock: null,
-        journals: journals(role, deliverer),
-        machine: machine(configuration.paths.state),
-      })
-    }
-    await systemClock.sleep(1, signal)
-  }
-  sensing.close()
-  vision.close()
-}
-
-/** What another role last said, or that it says nothing. */
-function partsOf(name: 'sensing' | 'vision', exchange: ExchangeReader, role: Role): PartHealth[] {
-  try {
-    const said = exchange.get('health')
-    if (said !== undefined && systemTime() - said.setAt < 20) {
-      role.ready(name)
-      return messageTypes.health.data.shape.parts.parse(JSON.parse(said.body.toString('utf8')))
-    }
-  } catch (error) {
-    role.log.warn({ error: messageOf(error) }, `what ${name} says of itself cannot be read`)
-  }
-  if (performance.now() > 20_000)
-    role.raise(name, 'absent', `${name}-silent`, `The ${name} process says nothing.`, 'PW_SENSING_SILENT')
-  return []
-}
-
-function journals(role: Role, deliverer: Deliverer): MessageData<'health'>['journals'] {
-  const limit = role.configuration.journal.byteLimit
-  return gatewayRoles.flatMap(name => {
-    const streams = deliverer.streams().filter(({ source }) => source.split('/')[3] === name)
-    if (streams.length === 0) return []
-    const waiting = streams.reduce((sum, { last, acknowledged }) => sum + Math.max(0, last - acknowledged), 0)
-    return [{ role: name, bytes: fileSize(rolePaths(role.configuration.paths, name).journal), limit, waiting, shed: 0 }]
-  })
-}
-
-function fileSize(file: string): number {
-  try {
-    return statSync(file).size
-  } catch {
-    return 0
-  }
-}
-
-function machine(folder: string): MessageData<'health'>['machine'] {
-  const { bavail, bsize } = statfsSync(folder)
-  return {
-    temperature: null,
-    load: loadavg()[0] ?? null,
-    memoryFree: null,
-    storageFree: bavail * bsize,
-    storageWritten: null,
-    undervoltage: null,
-    throttled: null,
-  }
-}
-
 function tlsOf({ ca, certificate, key }: Configuration['uplink']['tls']): TlsMaterial {
   return {
-    ...(ca === null ? {} : { ca: readNamed(ca) }),
-    ...(certificate === null ? {} : { cert: readNamed(certificate) }),
-    ...(key === null ? {} : { key: readNamed(key) }),
-  }
-}
-
-function readNamed(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new PolewatchError('PW_KEY_FILE', { file, why: messageOf(error) }, error)
+    ...(ca === null ? {} : { ca: readSecret(ca) }),
+    ...(certificate === null ? {} : { cert: readSecret(certificate) }),
+    ...(key === null ? {} : { key: readSecret(key) }),
   }
 }

@@ -3,6 +3,7 @@ import { devicesFolder } from '../../drivers/device-files.js'
 import { defaultConfigurationFile, deviceNames, loadConfiguration } from '../config/load.js'
 import { loadPolicy } from '../config/policy-file.js'
 import type { Configuration } from '../config/schema.js'
+import { followRequests } from './follow-requests.js'
 import { readPlates } from './read-plates.js'
 import { Role } from './role.js'
 import { tellHealth } from './role-health.js'
@@ -18,12 +19,18 @@ export function define(command: Command): void {
     })
 }
 
-/** Runs the role until the signal aborts. */
+/** Runs the role until the signal aborts, or the hub has it begin anew. */
 async function see(configuration: Configuration, signal: AbortSignal): Promise<void> {
   const role = new Role('vision', configuration)
+  const restart = new AbortController()
+  const until = AbortSignal.any([signal, restart.signal])
   try {
     const policy = loadPolicy(configuration.policyFile)
-    await Promise.all([tellHealth(role, signal), readPlates(role, policy, signal)])
+    await Promise.all([
+      tellHealth(role, until),
+      readPlates(role, policy, until),
+      followRequests(role, () => restart.abort(), until),
+    ])
   } finally {
     role.close()
   }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { describeKey, isSection, sectionKeys } from './describe.js'
 import type { Finding, Problem } from './problem.js'
 import { Report } from './report.js'
+import { credentialPrefix } from './secret-file.js'
 import { readSource } from './source.js'
 
 export interface Checked<Value> {
@@ -40,7 +41,8 @@ function prepared(schema: z.core.$ZodType, value: unknown, folder: string): unkn
     if (inner instanceof z.ZodObject) return {}
     if (inner instanceof z.ZodArray) return []
   }
-  if (isPath && typeof value === 'string' && value !== '') return resolve(folder, value)
+  if (isPath && typeof value === 'string' && value !== '')
+    return value.startsWith(credentialPrefix) ? value : resolve(folder, value)
   if (inner instanceof z.ZodArray && Array.isArray(value))
     return value.map(item => prepared(inner.element, item, folder))
   if (!isSection(value)) return value

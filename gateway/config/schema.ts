@@ -12,6 +12,7 @@ import {
   probability,
 } from './fields.js'
 import { hotlistList } from './hotlist-lists.js'
+import { commands, homeAssistant, trafficBudget } from './remote.js'
 
 // One schema: what the file may hold, its defaults, its checks and the reference page all come from here. A key that
 // nothing reads does not belong in it.
@@ -146,7 +147,7 @@ const uplink = z.strictObject({
     .nullable()
     .default(null)
     .describe(
-      "PEM file with the hub's public key, which its acknowledgements and commands are checked by. Needed where `acknowledge` is `hub`.",
+      "PEM file with the hub's public key, which its acknowledgements and verdicts are checked by. Needed where `acknowledge` is `hub`.",
     ),
   window: z
     .int()
@@ -155,13 +156,31 @@ const uplink = z.strictObject({
     .default(20)
     .meta({ unit: 'alerts' })
     .describe('How many alerts may be on their way at once.'),
+  keepAliveSeconds: z
+    .int()
+    .min(5)
+    .max(3600)
+    .default(20)
+    .meta({ unit: 'seconds' })
+    .describe('A dead link is noticed after one and a half times this. Longer spares traffic on metered links.'),
+  willDelaySeconds: z
+    .int()
+    .min(0)
+    .max(3600)
+    .default(30)
+    .meta({ unit: 'seconds' })
+    .describe('An absence shorter than this is not told as offline (MQTT 5).'),
+  budget: trafficBudget.prefault({}).describe('For metered links. Gunfire is sent whatever it costs.'),
   tls: z
     .strictObject({
       ca: path
         .nullable()
         .default(null)
         .describe("PEM file with the authorities that may sign the broker's certificate. Empty: those of Node.js."),
-      certificate: path.nullable().default(null).describe("PEM file with this gateway's certificate."),
+      certificate: path
+        .nullable()
+        .default(null)
+        .describe("PEM file with this gateway's certificate, or `credential:NAME` for one that systemd hands over."),
       key: path
         .nullable()
         .default(null)
@@ -207,6 +226,8 @@ export const configurationSchema = z.strictObject({
   weather: weather.prefault({}).describe('The air, as long as no sensor board measures it. Empty values are unknown.'),
   neighbours: neighbours.prefault({}).describe('Locating a shot takes several gateways.'),
   uplink: uplink.describe('The way to the hub.'),
+  commands: commands.prefault({}).describe('Who may tell this gateway what to do.'),
+  homeAssistant: homeAssistant.prefault({}).describe('Shows the health of the gateway in Home Assistant.'),
   journal: journal.prefault({}).describe('What waits for the hub, on flash.'),
   policyFile: path
     .nullable()

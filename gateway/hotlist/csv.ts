@@ -18,6 +18,7 @@ export interface RecordParser {
 
 // Characters; a record longer than this is a file that is no list, or a quote that was never closed.
 const longestRecord = 65_536
+const byteOrderMark = 0xfeff
 
 /**
  * Delimited text after RFC 4180, strictly: a quote opens only at the start of a field, is doubled inside, and nothing but a
@@ -52,6 +53,7 @@ export class DelimitedParser implements RecordParser {
     let delimiter = text.indexOf(this.#delimiter)
     let at = 0
     while (at < text.length) {
+      at = afterMarks(text, at)
       const feed = text.indexOf('\n', at)
       const next = feed < 0 ? text.length : feed + 1
       if (feed < 0 && !ended) {
@@ -179,7 +181,8 @@ export class FixedWidthParser implements RecordParser {
     this.#rest = ''
   }
 
-  #take(line: string): void {
+  #take(marked: string): void {
+    const line = marked.slice(afterMarks(marked, 0))
     if (line.length > longestRecord) this.#handler.broken(this.#line, 'line-too-long')
     else if (!this.#skipping && line.length > 0) this.#handler.record(this.#spans.map(cut(line)), this.#line)
     this.#skipping = false
@@ -202,6 +205,13 @@ export function detectDelimiter(line: string): Delimiter {
     }
   }
   return best
+}
+
+/** Files that were joined have a byte order mark before the first line of each; it is no part of that line. */
+function afterMarks(text: string, start: number): number {
+  let at = start
+  while (text.charCodeAt(at) === byteOrderMark) at++
+  return at
 }
 
 function withoutReturn(text: string, start: number, end: number): number {

@@ -24,6 +24,7 @@ export interface SourceSummary {
 
 const pieceBytes = 1_048_576
 const longestHeading = 65_536
+const longestMark = 3
 
 /**
  * Reads a list's file from the first byte to the last and gives each line's entry, or why it is refused, in the order of the
@@ -42,15 +43,15 @@ export async function readSource(
   let decoder: TextDecoder | null = null
   let bytes = 0
   for await (const piece of pieces(source)) {
-    // Windows programs save "Unicode" as UTF-16 and mark it in the first two bytes.
-    if (bytes === 0 && piece[0] === 0xff && piece[1] === 0xfe) encoding = 'utf-16le'
+    if (bytes === 0) encoding = markedEncoding(piece) ?? encoding
     hash.update(piece)
     bytes += piece.length
     if (decoder === null && encoding !== 'utf-16le' && isAscii(piece)) {
       // Most lists are nothing else, and this is far faster.
       lines.parser.push(piece.toString('latin1'))
     } else {
-      decoder ??= new TextDecoder(encoding)
+      // Byte order marks are left to the parsers: this decoder may begin in the middle of the file.
+      decoder ??= new TextDecoder(encoding, { ignoreBOM: true })
       lines.parser.push(decoder.decode(piece, { stream: true }))
     }
     handler.read(bytes)
@@ -66,10 +67,29 @@ interface Lines {
   readonly hiddenIds: number
 }
 
+/** The encoding that a byte order mark at the start of a file names: Windows programs save "Unicode" as UTF-16. */
+function markedEncoding(start: Buffer): 'utf-8' | 'utf-16le' | null {
+  if (start[0] === 0xff && start[1] === 0xfe) return 'utf-16le'
+  return start[0] === 0xef && start[1] === 0xbb && start[2] === 0xbf ? 'utf-8' : null
+}
+
+/** Pieces of the source; the first one holds a whole byte order mark, if there is one. */
 async function* pieces(source: string | Readable): AsyncGenerator<Buffer> {
   const stream = typeof source === 'string' ? createReadStream(source, { highWaterMark: pieceBytes }) : source
   try {
-    for await (const piece of stream) yield Buffer.isBuffer(piece) ? piece : Buffer.from(piece)
+    let start: Buffer | null = Buffer.alloc(0)
+    for await (const piece of stream) {
+      const bytes = Buffer.isBuffer(piece) ? piece : Buffer.from(piece)
+      if (start === null) {
+        yield bytes
+        continue
+      }
+      start = Buffer.concat([start, bytes])
+      if (start.length < longestMark) continue
+      yield start
+      start = null
+    }
+    if (start !== null) yield start
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
     throw new PolewatchError('PW_HOTLIST_SOURCE', { why: code === 'ENOENT' ? 'there is no such file' : code }, error)

@@ -1,3 +1,4 @@
+export { type CommandName, commandNames } from '../messages/commands.js'
 export type { Envelope } from '../messages/envelope.js'
 export {
   createSigningKey,
@@ -26,6 +27,13 @@ export {
 export { type Notice, type NoticeEvent, noticeOf } from './adapters/notice.js'
 export { postToWebhook, type WebhookOptions } from './adapters/webhook.js'
 export { connectHub, type HubClient, type HubOptions } from './client.js'
+export {
+  type CommandRequest,
+  type CommandResult,
+  CommandSender,
+  type CommandSenderOptions,
+  sendCommand,
+} from './command-sender.js'
 export {
   type HubCounters,
   type HubEvent,

@@ -14,6 +14,8 @@ import {
 
 /** Streams and epochs kept; the longest unchanged goes first. */
 const acknowledgementLimit = 1000
+/** So many alerts may be sent again after a crash to spare the flash a page each. */
+const unwrittenLimit = 10
 
 const deliveryFormat: Format = {
   applicationId: 0x504c5744,
@@ -33,8 +35,10 @@ export interface DeliveryOptions {
   readonly path: string
   /** Wall clock, seconds since 1970 UTC. */
   readonly clock: () => number
-  /** How long an acknowledgement may wait to be written, seconds; default 2. Losing it only sends alerts again. */
+  /** How long acknowledgements may wait to be written once they are of ten alerts, seconds; default 2. */
   readonly delay?: number
+  /** And while they are of fewer; default 3,600. Losing them only sends those alerts again. */
+  readonly quietDelay?: number
   /** Called when the file cannot be opened or written; it is tried again with the next acknowledgement. */
   readonly onFault?: (fault: PolewatchError) => void
 }
@@ -57,6 +61,9 @@ export class Delivery {
   readonly #entries = new Map<string, Entry>()
   readonly #changed = new Set<string>()
   #timer: NodeJS.Timeout | undefined
+  /** Alerts whose acknowledgement is not written; infinite when more than a repetition depends on writing. */
+  #unwritten = 0
+  #hurried = false
   #setAside: PolewatchError | null = null
   #fault: PolewatchError | null = null
 
@@ -83,7 +90,9 @@ export class Delivery {
 
   /** The hub has everything of the stream up to and with `sequence`. A lower number than before changes nothing. */
   acknowledge(source: string, epoch: string, sequence: number): void {
-    if (sequence <= this.acknowledged(source, epoch)) return
+    const before = this.acknowledged(source, epoch)
+    if (sequence <= before) return
+    this.#unwritten += sequence - before
     this.#entries.set(keyOf(source, epoch), { source, epoch, sequence, time: this.#options.clock() })
     this.#change(source, epoch)
   }
@@ -95,13 +104,16 @@ export class Delivery {
 
   /** Forgets a stream of an epoch, so that all that is held of it is sent again: the hub has come back empty. */
   forget(source: string, epoch: string): void {
-    if (this.#entries.delete(keyOf(source, epoch))) this.#change(source, epoch)
+    if (!this.#entries.delete(keyOf(source, epoch))) return
+    this.#unwritten = Number.POSITIVE_INFINITY
+    this.#change(source, epoch)
   }
 
   /** Writes what waits, now. A fault of the disk goes to `onFault`, and what waits is kept for the next time. */
   flush(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    this.#hurried = false
     if (this.#changed.size === 0) return
     this.#try(() => {
       const connection = this.#connection ?? this.#open()
@@ -117,6 +129,7 @@ export class Delivery {
         })
         .immediate()
       this.#changed.clear()
+      this.#unwritten = 0
     })
   }
 
@@ -130,7 +143,16 @@ export class Delivery {
     this.#changed.add(keyOf(source, epoch))
     const oldest = this.#entries.size > acknowledgementLimit ? longestUnchanged(this.#entries) : undefined
     if (oldest !== undefined && this.#entries.delete(oldest)) this.#changed.add(oldest)
-    this.#timer ??= setTimeout(() => this.flush(), (this.#options.delay ?? 2) * 1000).unref()
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    const hurry = this.#unwritten >= unwrittenLimit
+    if (this.#timer !== undefined && (this.#hurried || !hurry)) return
+    clearTimeout(this.#timer)
+    this.#hurried = hurry
+    const { delay = 2, quietDelay = 3600 } = this.#options
+    this.#timer = setTimeout(() => this.flush(), (hurry ? delay : quietDelay) * 1000).unref()
   }
 
   #open(): Connection {
@@ -175,7 +197,7 @@ export class DeliveryReader {
     })
   }
 
-  /** As far as it was written, some seconds behind; 0 where nothing is known. Throws PW_JOURNAL_UNREADABLE. */
+  /** As far as it was written, up to nine alerts behind; 0 where nothing is known. Throws PW_JOURNAL_UNREADABLE. */
   acknowledged(source: string, epoch: string): number {
     return this.#file.read(statements => statements.get(source, epoch), undefined) ?? 0
   }

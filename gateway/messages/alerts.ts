@@ -88,7 +88,7 @@ export const gunfire = z.object({
 const plateText = (description: string) => z.string().min(1).max(64).describe(description)
 const region = z.string().max(64).nullable()
 
-const listEntry = z.object({
+export const listEntry = z.object({
   list: z.string().min(1).max(64).describe('The hotlist.'),
   generation: count('Which issue of the list.'),
   id: z.string().min(1).max(128).describe('The entry, as the list names it.'),

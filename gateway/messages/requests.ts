@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { listEntry } from './alerts.js'
 import {
   epoch,
   errorCode,
@@ -24,10 +25,15 @@ export const acknowledgement = z.object({
   hub: gatewayName.describe('The hub that has them.'),
 })
 
+const judgedEntry = listEntry
+  .pick({ list: true, generation: true, id: true, issue: true })
+  .describe('The hotlist entry judged, copied from the hit; without it misread and not-wanted silence nothing.')
+
 export const verdict = z.object({
   alert: eventReference.describe('The message that the person judged.'),
   incident: incidentId.nullable().describe('The incident judged, for gunfire.'),
   hit: hitId.nullable().describe('The hit judged, for a plate.'),
+  entry: judgedEntry.nullable(),
   verdict: z
     .enum(['confirmed', 'misread', 'false', 'not-wanted'])
     .describe('not-wanted: the plate was read well but is no longer wanted.'),

@@ -11,6 +11,10 @@ export interface PublishRequest {
   /** Seconds until the broker may drop it (MQTT 5 only); absent for never. */
   readonly expiry?: number | undefined
   readonly contentType?: string | undefined
+  /** Given back with an answer, so that whoever asked knows it (MQTT 5 only). */
+  readonly correlation?: Uint8Array | undefined
+  /** Where an answer is to go (MQTT 5 only). */
+  readonly responseTopic?: string | undefined
 }
 
 export interface IncomingMessage {
@@ -19,6 +23,9 @@ export interface IncomingMessage {
   readonly retained: boolean
   /** The broker sent it before on this session and does not know whether it arrived. */
   readonly redelivered: boolean
+  /** What the sender asks for in MQTT 5; whoever is on the way may have written it. */
+  readonly responseTopic?: string | undefined
+  readonly correlation?: Uint8Array | undefined
 }
 
 export interface ConnectionEvents {
@@ -153,16 +160,26 @@ export class Connection {
 
   #message(topic: string, payload: Uint8Array, packet: IPublishPacket): void {
     if (this.#closed) return
-    this.#events.message({ topic, payload, retained: packet.retain, redelivered: packet.dup })
+    const { responseTopic, correlationData: correlation } = packet.properties ?? {}
+    this.#events.message({
+      topic,
+      payload,
+      retained: packet.retain,
+      redelivered: packet.dup,
+      responseTopic,
+      correlation,
+    })
   }
 
   #properties(request: PublishRequest): Pick<IPublishPacket, 'properties'> {
     if (this.#options.protocol !== 5) return {}
-    const { expiry, contentType } = request
+    const { expiry, contentType, correlation, responseTopic } = request
     return {
       properties: {
         ...(expiry === undefined ? {} : { messageExpiryInterval: Math.max(1, Math.round(expiry)) }),
         ...(contentType === undefined ? {} : { contentType }),
+        ...(correlation === undefined ? {} : { correlationData: asBuffer(correlation) }),
+        ...(responseTopic === undefined ? {} : { responseTopic }),
       },
     }
   }

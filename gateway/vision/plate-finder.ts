@@ -1,18 +1,19 @@
-import { type CharacterMatrix, greedyCharacters, greedyText, type ReadCharacter } from './character-matrix.js'
+import { greedyText } from './character-matrix.js'
 import { detectorStep, type TextModels } from './models.js'
 import { type Picture, type Point, resize } from './picture.js'
-import { alikeFolded, hasKnownForm } from './plate-forms.js'
-import { furtherLooks, lineOf, readSingly } from './plate-looks.js'
+import { calibrated, certaintyOf, hasSurroundings, isCertain } from './plate-certainty.js'
+import { hasKnownForm } from './plate-forms.js'
+import { findEnlarged, type Look, lineOf, looksAt } from './plate-looks.js'
 import { vote } from './plate-votes.js'
-import { boxOf, holdsMiddleOf, type TextRegion } from './region.js'
+import { boxOf, coverEachOther, joined, type TextRegion } from './region.js'
 import { textRegions } from './text-regions.js'
 
 /** A plate read from a picture. */
 export interface PictureRead {
   readonly text: string
-  /** Probability among the texts that came into question, 0 to 1. */
+  /** Probability that the text is right, 0 to 1: see `calibrated`. */
   readonly confidence: number
-  /** Whether a person need not doubt the characters: see `sureness`. */
+  /** Whether a person need not doubt the characters: see `isCertain`. */
   readonly confirmed: boolean
   /** The text before anything was known of how plates are made up. */
   readonly rawText: string
@@ -24,14 +25,16 @@ export interface PictureRead {
 const longestSide = 960
 /** So many lines of text are read with care. */
 const mostCandidates = 4
+/** And none whose merit is so much less than the first one's. */
+const meritRange = 1.5
+/** So many plate-shaped regions without a plate's text are searched again, if they are this share of the picture's height. */
+const mostUnread = 2
+const leastPlate = 0.03
 /** Where nothing looks more like a plate than this, the picture is searched again, enlarged. */
 const leastMerit = 0.5
-/** What is surer than this is confirmed. */
-const sureEnough = 1.45
 
 interface Candidate {
-  readonly region: TextRegion
-  readonly look: CharacterMatrix
+  readonly look: Look
   readonly merit: number
 }
 
@@ -39,18 +42,25 @@ interface Candidate {
 export async function readPlates(models: TextModels, picture: Picture): Promise<PictureRead[]> {
   let candidates = await candidatesOf(models, picture, longestSide)
   if ((candidates[0]?.merit ?? Number.NEGATIVE_INFINITY) < leastMerit) {
-    candidates = withoutRepeats(
-      [...candidates, ...(await candidatesOf(models, picture, 2 * longestSide))].sort(byMerit),
-    )
+    candidates = [...candidates, ...(await candidatesOf(models, picture, 2 * longestSide))].sort(byMerit)
   }
   const ranked: { rank: number; read: PictureRead }[] = []
-  for (const { region, look, merit } of candidates.slice(0, mostCandidates)) {
-    const looks = [look, ...(await furtherLooks(models, picture, region))]
-    const best = vote(looks)
+  const [most] = candidates
+  const worthwhile = withoutRepeats(candidates).filter(({ merit }) => merit > (most?.merit ?? 0) - meritRange)
+  for (const { look, merit } of worthwhile.slice(0, mostCandidates)) {
+    const looks = await looksAt(models, picture, look)
+    const best = vote(looks.map(({ matrix }) => matrix))
     if (best === null) continue
-    const singles = await readSingly(models, picture, region, look)
-    const confirmed = sureness(best.text, looks, singles) > sureEnough
-    ranked.push({ rank: merit + best.confidence, read: { ...best, confirmed, box: boxOf(region.corners) } })
+    const certainty = await certaintyOf(models, picture, best.text, looks)
+    ranked.push({
+      rank: merit + best.confidence,
+      read: {
+        ...best,
+        confidence: calibrated(best.confidence, certainty),
+        confirmed: isCertain(best.confidence, certainty) && hasSurroundings(look.region, picture),
+        box: boxOf((looks[0] ?? look).region.corners),
+      },
+    })
   }
   return ranked.sort((a, b) => b.rank - a.rank).map(({ read }) => read)
 }
@@ -62,20 +72,37 @@ function byMerit(a: Candidate, b: Candidate): number {
 /** Of candidates that cover each other the first. */
 function withoutRepeats(candidates: readonly Candidate[]): Candidate[] {
   return candidates.filter(
-    ({ region }, index) => !candidates.slice(0, index).some(before => holdsMiddleOf(before.region, region)),
+    ({ look }, index) => !candidates.slice(0, index).some(before => coverEachOther(before.look.region, look.region)),
   )
 }
 
 /** Lines of text that may be plates, the most plate-like first. */
 async function candidatesOf(models: TextModels, picture: Picture, longest: number): Promise<Candidate[]> {
   const candidates: Candidate[] = []
-  for (const region of await findText(models, picture, longest)) {
-    if (region.height < 6 || region.width < region.height) continue
-    const look = await models.readLine(lineOf(picture, region))
-    const merit = meritOf(region, greedyText(look), picture)
-    if (merit > Number.NEGATIVE_INFINITY) candidates.push({ region, look, merit })
+  const unread: TextRegion[] = []
+  const found = await findText(models, picture, longest)
+  const together = found.flatMap((one, index) => found.slice(index + 1).flatMap(other => joined(one, other) ?? []))
+  for (const region of [...found, ...together]) {
+    const candidate = await candidateOf(models, picture, region)
+    if (candidate !== null) candidates.push(candidate)
+    else if (region.width > 1.2 * region.height && region.width < 3 * region.height) unread.push(region)
+  }
+  // What has a plate's shape and no plate's text may be a plate whose frame the line runs together with.
+  const largest = unread.sort((one, other) => other.height - one.height).slice(0, mostUnread)
+  for (const region of largest.filter(({ height }) => height > leastPlate * picture.height)) {
+    for (const { region: line, share } of await findEnlarged(models, picture, region)) {
+      const candidate = share > 0.15 ? await candidateOf(models, picture, line) : null
+      if (candidate !== null) candidates.push(candidate)
+    }
   }
   return candidates.sort(byMerit)
+}
+
+async function candidateOf(models: TextModels, picture: Picture, region: TextRegion): Promise<Candidate | null> {
+  if (region.height < 6 || region.width < region.height) return null
+  const matrix = await models.readLine(lineOf(picture, region))
+  const merit = meritOf(region, greedyText(matrix), picture)
+  return merit > Number.NEGATIVE_INFINITY ? { look: { region, matrix }, merit } : null
 }
 
 /** How much a line of text looks like a plate's; minus infinity where it cannot be one. */
@@ -93,26 +120,6 @@ function meritOf(
   const size = Math.max(-1, Math.min(1, 0.6 * Math.log2(height / (0.03 * picture.height))))
   const made = digits === text.length ? -1.2 : hasKnownForm(text) ? 0.3 : 0
   return length + shape + made + size + score + 0.5 * Math.log(Math.max(0.02, confidence))
-}
-
-/**
- * How far two ways of reading agree on a text, up to 2: the mean probability of the looks that read the whole line so, and the
- * share of characters that were read the same one at a time; half a point less for each read differently. Characters that
- * look alike count as the same.
- */
-function sureness(text: string, looks: readonly CharacterMatrix[], singles: readonly ReadCharacter[]): number {
-  const folded = alikeFolded(text)
-  const agreeing = looks.map(greedyText).filter(look => alikeFolded(look.text) === folded)
-  const mean = agreeing.reduce((sum, { confidence }) => sum + confidence, 0) / looks.length
-  const [line] = looks
-  if (line === undefined || greedyCharacters(line).length !== text.length) return mean
-  let sum = mean
-  for (const [index, { character, confidence }] of singles.entries()) {
-    if (character === '') continue
-    if (alikeFolded(character) === folded[index]) sum += 1 / text.length
-    else if (confidence > 0.4) sum -= 0.5
-  }
-  return sum
 }
 
 async function findText(models: TextModels, picture: Picture, longest: number): Promise<TextRegion[]> {

@@ -1,7 +1,7 @@
 import { type CharacterMatrix, greedyCharacters, type ReadCharacter } from './character-matrix.js'
 import { detectorStep, lineHeight, type TextModels } from './models.js'
-import { type Picture, type Point, straighten } from './picture.js'
-import { between, boxOf, type TextRegion, widened } from './region.js'
+import { type Picture, type Point, type Quadrilateral, straighten } from './picture.js'
+import { between, boxOf, joined, type TextRegion, widened } from './region.js'
 import { textRegions } from './text-regions.js'
 
 /** The line pulled straight, as the recogniser wants it; `stretch` makes it longer. */
@@ -32,75 +32,104 @@ function negative({ width, height, data }: Picture): Picture {
   return { width, height, data: data.map(value => 255 - value) }
 }
 
-/** Looks at the region again: found anew in an enlarged piece, and cut in other ways. */
-export async function furtherLooks(
-  models: TextModels,
-  picture: Picture,
-  region: TextRegion,
-): Promise<CharacterMatrix[]> {
-  const looks: CharacterMatrix[] = []
-  const zoomed = await findAgain(models, picture, region)
-  for (const cut of [
-    ...(zoomed === null ? [] : [zoomed, widened(zoomed, 1.06, 1.12)]),
-    widened(region, 1.04, 0.9),
-    widened(region, 1, 1.15),
-    widened(region, 0.97, 1),
-  ]) {
-    looks.push(await models.readLine(lineOf(picture, cut)))
-  }
-  const base = zoomed ?? region
-  looks.push(await models.readLine(stretched(lineOf(picture, base, 1.3))))
-  looks.push(await models.readLine(negative(lineOf(picture, base, 0.85))))
+/** A line found anew that is longer by this factor was cut off before. */
+const cutOffFrom = 1.06
+/** And one that is shorter than this share is only a part. */
+const leastAgain = 0.65
+
+/** What the recogniser made of a region. */
+export interface Look {
+  readonly region: TextRegion
+  readonly matrix: CharacterMatrix
+}
+
+/** Three neighbouring characters of a text, read by themselves: those from `from` up to and without `to`. */
+export interface Piece {
+  readonly from: number
+  readonly to: number
+  readonly characters: readonly ReadCharacter[]
+}
+
+/**
+ * Looks at a line again: found anew in an enlarged piece, and cut in other ways. Where the line found anew is longer, the first
+ * look cut it off and does not count.
+ */
+export async function looksAt(models: TextModels, picture: Picture, first: Look): Promise<Look[]> {
+  const again = await findAgain(models, picture, first.region)
+  const base = again ?? first.region
+  const cutOff = base.width > cutOffFrom * first.region.width
+  const low = widened(base, 0.95, 0.8)
+  const long = widened(base, 1.1, 1)
+  const cuts: readonly [TextRegion, Picture][] = [
+    [low, lineOf(picture, low)],
+    [base, negative(lineOf(picture, base, 1.3))],
+    [long, negative(stretched(lineOf(picture, long, 1.3)))],
+    [widened(base, 1.1, 0.8), lineOf(picture, widened(base, 1.1, 0.8))],
+  ]
+  const looks: Look[] = cutOff ? [] : [first]
+  for (const [cut, line] of cuts) looks.push({ region: cut, matrix: await models.readLine(line) })
   return looks
 }
 
 /**
- * Reads the characters of a line one at a time, each cut out by itself, so that none is read for the sake of its neighbours. One
- * entry a character of the line; an empty one where nothing was read.
+ * Reads a text again in pieces of three neighbouring characters, cut where the look saw them, so that none is read for the sake of
+ * the whole line. The first and the last piece reach out by more than a character, where one that the line left off would show.
+ * What each piece says, with the characters of the text that it covers: the first and the one after the last.
  */
-export async function readSingly(
+export async function readInPieces(models: TextModels, picture: Picture, { region, matrix }: Look): Promise<Piece[]> {
+  const middles = greedyCharacters(matrix).map(({ middle }) => middle)
+  const count = middles.length
+  const steps = middles.slice(1).map((middle, index) => middle - (middles[index] ?? 0))
+  const pitch = steps.sort((a, b) => a - b)[Math.floor(steps.length / 2)] ?? 1 / 7
+  const starts = Array.from({ length: Math.ceil((count - 1) / 2) }, (_, index) => Math.min(2 * index, count - 3))
+  const pieces: Piece[] = []
+  for (const from of starts) {
+    const to = from + 3
+    const [first = 0, last = 1] = [middles[from], middles[to - 1]]
+    const left = from === 0 ? first - 1.25 * pitch : ((middles[from - 1] ?? first) + first) / 2
+    const right = to === count ? last + 1.25 * pitch : ((middles[to] ?? last) + last) / 2
+    const matrix = await models.readLine(lineOf(picture, between(region, left, right), 1.3))
+    pieces.push({ from, to, characters: greedyCharacters(matrix) })
+  }
+  return pieces
+}
+
+/** The line in a piece of the picture in which it is large; null where most of it is not found, nor two parts that make it up. */
+async function findAgain(models: TextModels, picture: Picture, region: TextRegion): Promise<TextRegion | null> {
+  const found = (await findEnlarged(models, picture, region)).filter(({ share }) => share > 0.1)
+  const together = found.flatMap(({ region: one, share }, index) =>
+    found.slice(index + 1).flatMap(other => {
+      const both = joined(one, other.region)
+      return both === null ? [] : [{ region: both, share: share + other.share }]
+    }),
+  )
+  const [first] = [...found, ...together].sort((one, other) => other.share - one.share)
+  if (first === undefined || first.share < 0.3 || first.region.width < leastAgain * region.width) return null
+  return first.region
+}
+
+/** The lines in and round a region in an enlarged piece of the picture, and the share of the region that each covers. */
+export async function findEnlarged(
   models: TextModels,
   picture: Picture,
   region: TextRegion,
-  line: CharacterMatrix,
-): Promise<ReadCharacter[]> {
-  const characters = greedyCharacters(line)
-  const singles: ReadCharacter[] = []
-  for (const [index, { middle }] of characters.entries()) {
-    const [before, after] = [characters[index - 1]?.middle, characters[index + 1]?.middle]
-    const gap = Math.min(middle - (before ?? -1), (after ?? 2) - middle, 1.2 / characters.length)
-    const piece = between(region, middle - 0.62 * gap, middle + 0.62 * gap)
-    const columns = Math.max(32, Math.round((piece.width / piece.height) * lineHeight))
-    const found = greedyCharacters(await models.readLine(straighten(picture, piece.corners, columns, lineHeight)))
-    const [nearest] = found.sort((one, other) => Math.abs(one.middle - 0.5) - Math.abs(other.middle - 0.5))
-    singles.push(nearest ?? { character: '', confidence: 0, middle })
-  }
-  return singles
-}
-
-/** The line in a piece of the picture in which it is large. */
-async function findAgain(models: TextModels, picture: Picture, region: TextRegion): Promise<TextRegion | null> {
+): Promise<{ region: TextRegion; share: number }[]> {
   const around = widened(region, 1.5, 3)
   const scale = Math.min(8, 64 / region.height)
   const size = (side: number) => Math.max(detectorStep, Math.round((side * scale) / detectorStep) * detectorStep)
   const [width, height] = [Math.min(640, size(around.width)), Math.min(320, size(around.height))]
   const map = await models.textMap(straighten(picture, around.corners, width, height))
-  const found = textRegions(map, width, height)
-    .map(each => ({ each, share: overlap(each, width, height) }))
-    .sort((a, b) => b.share - a.share)[0]
-  if (found === undefined || found.share < 0.3) return null
-  const [a, b, c, d] = found.each.corners
   const [origin, right, , down] = around.corners
   const back = ({ x, y }: Point): Point => ({
     x: origin.x + ((right.x - origin.x) * x) / width + ((down.x - origin.x) * y) / height,
     y: origin.y + ((right.y - origin.y) * x) / width + ((down.y - origin.y) * y) / height,
   })
-  return {
-    corners: [back(a), back(b), back(c), back(d)],
-    width: (found.each.width * around.width) / width,
-    height: (found.each.height * around.height) / height,
-    score: found.each.score,
-  }
+  return textRegions(map, width, height).map(each => {
+    const [a, b, c, d] = each.corners
+    const corners: Quadrilateral = [back(a), back(b), back(c), back(d)]
+    const [wide, high] = [(each.width * around.width) / width, (each.height * around.height) / height]
+    return { share: overlap(each, width, height), region: { corners, width: wide, height: high, score: each.score } }
+  })
 }
 
 /** Share of the middle of the piece, where the line was, that a region covers. */

@@ -46,9 +46,39 @@ export function boxOf(corners: Quadrilateral): [number, number, number, number] 
   return [left, top, Math.round(Math.max(...xs)) - left, Math.round(Math.max(...ys)) - top]
 }
 
+/** Whether the middle of one of the regions lies in the box round the other. */
+export function coverEachOther(one: TextRegion, other: TextRegion): boolean {
+  return holdsMiddleOf(one, other) || holdsMiddleOf(other, one)
+}
+
 /** Whether the middle of a region lies in the box round another. */
-export function holdsMiddleOf(outer: TextRegion, inner: TextRegion): boolean {
+function holdsMiddleOf(outer: TextRegion, inner: TextRegion): boolean {
   const [left, top, width, height] = boxOf(outer.corners)
   const [x, y, w, h] = boxOf(inner.corners)
   return x + w / 2 > left && x + w / 2 < left + width && y + h / 2 > top && y + h / 2 < top + height
+}
+
+/**
+ * One region over two that follow each other on one line, as a gap or an emblem in the middle of a plate parts them; null where
+ * they are of different height, not level with each other or too far apart.
+ */
+export function joined(one: TextRegion, other: TextRegion): TextRegion | null {
+  const [left, right] = one.corners[0].x < other.corners[0].x ? [one, other] : [other, one]
+  const height = Math.max(left.height, right.height)
+  if (Math.min(left.height, right.height) < 0.65 * height) return null
+  const [a, b, c, d] = left.corners
+  const [e, f, g, h] = right.corners
+  const gap = Math.hypot((e.x + h.x - b.x - c.x) / 2, (e.y + h.y - b.y - c.y) / 2)
+  // The right one's middle seen along and across the left one.
+  const along = { x: (b.x - a.x) / left.width, y: (b.y - a.y) / left.width }
+  const step = { x: (e.x + h.x - b.x - c.x) / 2, y: (e.y + h.y - b.y - c.y) / 2 }
+  const forward = step.x * along.x + step.y * along.y
+  const aside = Math.abs(step.y * along.x - step.x * along.y)
+  if (gap > 0.9 * height || forward < -0.6 * height || aside > 0.3 * height) return null
+  return {
+    corners: [a, f, g, d],
+    width: left.width + right.width + forward,
+    height,
+    score: Math.min(left.score, right.score),
+  }
 }

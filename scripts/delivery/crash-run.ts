@@ -1,12 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import mqtt from 'mqtt'
 import { createSigningKey, privateKeyPem, publicKeyPem } from '../../gateway/messages/keys.js'
 import type { TlsMaterial } from '../../gateway/uplink/connection-options.js'
 import type { CrashPlan } from './crash-plan.js'
 import type { TestBroker } from './mosquitto.js'
+import { Program } from './program.js'
 import { sleep, until } from './waiting.js'
 
 export interface CrashResult {
@@ -206,36 +205,6 @@ async function disturb(
   }
   await away
   return sender
-}
-
-const running = new Set<ChildProcess>()
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
-})
-
-/** A script of this folder as a process of its own. */
-class Program {
-  readonly lines: string[] = []
-  readonly #child: ChildProcess
-  readonly #gone: Promise<unknown>
-
-  constructor(name: string, settings: object) {
-    const file = fileURLToPath(new URL(`./${name}.js`, import.meta.url))
-    this.#child = spawn(process.execPath, [file, JSON.stringify(settings)], { stdio: ['ignore', 'pipe', 'inherit'] })
-    running.add(this.#child)
-    this.#gone = new Promise(resolve => this.#child.once('close', resolve)).then(() => running.delete(this.#child))
-    let rest = ''
-    this.#child.stdout?.on('data', (chunk: Buffer) => {
-      const parts = (rest + chunk.toString()).split('\n')
-      rest = parts.pop() ?? ''
-      this.lines.push(...parts)
-    })
-  }
-
-  async kill(): Promise<void> {
-    this.#child.kill('SIGKILL')
-    await this.#gone
-  }
 }
 
 function receivedPlaces(file: string): string[] {

@@ -13,6 +13,7 @@ import { importHotlist } from '../../gateway/hotlist/import.js'
 import { type ImportStage, importStages } from '../../gateway/hotlist/publish.js'
 import { createSigningKey } from '../../gateway/messages/keys.js'
 import { formatTime } from '../../gateway/messages/time.js'
+import { checkWhole, csv, entries, now, plateOf } from './purposeful-list.js'
 
 /*
  * kill -9 in the middle of imports and of signed changes, while a reader goes on asking. All lists hold the same plates, each
@@ -29,11 +30,6 @@ export const everyStage: readonly Kill[] = [
 ]
 
 const listName = 'city'
-const now = Date.UTC(2026, 2, 1, 12) / 1000
-const entries = 3000
-const plateOf = (index: number) => `KEY${String(index).padStart(4, '0')}`
-const csv = (purpose: string) =>
-  `plate,state,purpose,expires,id\n${Array.from({ length: entries }, (_, index) => `${plateOf(index)},PA,${purpose},2026-12-31,E-${index}\n`).join('')}`
 
 /** Makes the folder ready: the first list is in place, and the files of the next ones lie beside it. */
 export async function prepare(directory: string): Promise<void> {
@@ -116,21 +112,6 @@ export async function importAfter(directory: string, reader: Hotlist): Promise<s
   await importHotlist({ listName, directory, source, mapping: 'plain', now, allowShrink: false })
   assert.equal(checkWhole(reader, 1), 'first')
   return readdirSync(join(directory, listName)).map(name => name.replace(/-.*/, ''))
-}
-
-/** Every answer comes from one whole list: one entry a plate, the same purpose everywhere. Returns that purpose. */
-function checkWhole(hotlist: Hotlist, step: number): string {
-  const purposes = new Map<number, Set<string>>()
-  for (let index = 0; index < entries; index += step) {
-    const answer = hotlist.find(plateOf(index), now)
-    const exact = answer.candidates.filter(entry => entry.text === plateOf(index))
-    assert.equal(exact.length, 1, 'exactly one entry for each plate')
-    assert.equal(answer.entries, entries)
-    const seen = purposes.get(answer.generation) ?? new Set()
-    purposes.set(answer.generation, seen.add(exact[0]?.purpose ?? ''))
-  }
-  for (const seen of purposes.values()) assert.equal(seen.size, 1, 'one list a generation')
-  return [...purposes.values()].map(seen => [...seen].join()).join()
 }
 
 const [, script, directory, kill] = process.argv

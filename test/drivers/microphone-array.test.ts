@@ -4,14 +4,9 @@ import fc from 'fast-check'
 import { test } from 'tap'
 import { loadArrayGeometry } from '../../drivers/device-files.js'
 import { AlsaArray, type AlsaOptions } from '../../drivers/microphone-array/alsa.js'
-import {
-  CaptureError,
-  type CaptureRequest,
-  type CaptureSource,
-  cardPresent,
-  openAlsaCapture,
-} from '../../drivers/microphone-array/alsa-capture.js'
+import { cardPresent, openAlsaCapture } from '../../drivers/microphone-array/alsa-capture.js'
 import { BlockAssembler, blocksFromPacket, CaptureTimeline } from '../../drivers/microphone-array/capture.js'
+import { CaptureError, type CaptureRequest, type CaptureSource } from '../../drivers/microphone-array/capture-source.js'
 import type { AudioBlock } from '../../drivers/microphone-array/microphone-array.js'
 import { RecordedArray, type RecordingOptions } from '../../drivers/microphone-array/recording.js'
 import { toChannels } from '../../drivers/microphone-array/samples.js'

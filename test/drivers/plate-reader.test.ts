@@ -260,6 +260,24 @@ test('a serial line', async t => {
     t.match(await next(), { text: 'XYZ987', discarded: { frames: 0, bytes: 0, reads: 0 } })
   })
 
+  t.test(
+    'set to another parity than the reader makes noise and no reads, and the next frame in the right one is read',
+    async t => {
+      const { cable, next } = await connected(t, { layout: framed })
+      // Seven bits with an odd one on top, as eight without parity take them.
+      const ones = (byte: number) => byte.toString(2).replaceAll('0', '').length
+      const sent = Buffer.from(frame('ABC1234').repeat(30))
+      await cable.write(sent.map(byte => (ones(byte) % 2 === 0 ? byte | 0x80 : byte)))
+      t.match(await next(), { state: 'faulty', fault: 'line-noise' })
+      await cable.write(frame('46HVR9'))
+      t.match(await next(), { state: 'ready', fault: null })
+      const read = await next()
+      t.match(read, { text: '46HVR9', discarded: { reads: 0 } })
+      const whole = sent.length
+      t.ok(read.kind === 'plate' && read.discarded.bytes === whole, 'every byte of them is counted')
+    },
+  )
+
   t.test('that floods a receiver who does not keep up drops the oldest reads and counts them', async t => {
     const { cable, next } = await connected(t, { capacity: 16 })
     const total = 3000

@@ -219,8 +219,10 @@ test('the formats that agencies send are read: delimiters, headings, no heading,
       { mapping: 'genetec' },
     ],
     ['UTF-16', Buffer.from(`\ufeff${genetec}${row}`, 'utf16le'), { mapping: 'genetec' }],
+    ['files joined with their byte order marks', `\ufeff${genetec}\ufeff${row}`, { mapping: 'genetec' }],
     ['no last line end', genetec + row.trim(), { mapping: 'genetec' }],
     ['fixed width', 'a heading, "with a quote\nDEF 228 QCStolen    31.05.2026\n', { mapping: fixedWidth }],
+    ['fixed width, joined', '\ufeffa heading\n\ufeffDEF 228 QCStolen    31.05.2026\n', { mapping: fixedWidth }],
   ]
   for (const [title, text, some] of cases) {
     const directory = t.testdir()
@@ -411,7 +413,7 @@ test('delimited text comes back as it was written, whatever is in it and whereve
 })
 
 test('any text at all gives records or named broken lines, the same ones however it is cut', async t => {
-  const text = fc.string({ unit: fc.constantFrom(...'a,"\r\n'), maxLength: 40 })
+  const text = fc.string({ unit: fc.constantFrom(...'a,"\r\n\ufeff'), maxLength: 40 })
   const parse = (all: string, size: number, make: 'delimited' | 'fixed') => {
     const seen: unknown[] = []
     const handler = {

@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict'
 import { chmodSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -6,39 +5,17 @@ import { test } from 'tap'
 import { Hotlist } from '../../gateway/hotlist/hotlist.js'
 import { importHotlist } from '../../gateway/hotlist/import.js'
 import { everyStage, importAfter, type Kill, killOnce, prepare } from '../../scripts/hotlist/kill-import.js'
-
-const now = Date.UTC(2026, 2, 1, 12) / 1000
-const entries = 3000
-const plateOf = (index: number) => `KEY${String(index).padStart(4, '0')}`
-
-// Each list holds the same plates under a purpose of its own, so that a mixture of two lists would show.
-const list = (purpose: string) =>
-  `plate,state,purpose,expires\n${Array.from({ length: entries }, (_, index) => `${plateOf(index)},PA,${purpose},2026-12-31\n`).join('')}`
+import { checkWhole, csv, entries, now, plateOf } from '../../scripts/hotlist/purposeful-list.js'
 
 const importList = (directory: string, purpose: string, validFor?: number) =>
   importHotlist({
     listName: 'city',
     directory,
-    source: Readable.from([Buffer.from(list(purpose))]),
+    source: Readable.from([Buffer.from(csv(purpose))]),
     mapping: 'plain',
     now,
     ...(validFor === undefined ? {} : { validFor }),
   })
-
-/** Every answer comes from one whole list: the same purpose everywhere, no plate missing. */
-function checkWhole(hotlist: Hotlist, step: number): string {
-  const purposes = new Map<number, Set<string>>()
-  for (let index = 0; index < entries; index += step) {
-    const answer = hotlist.find(plateOf(index), now)
-    const exact = answer.candidates.filter(entry => entry.text === plateOf(index))
-    assert.equal(exact.length, 1, 'exactly one entry for each plate')
-    assert.equal(answer.entries, entries)
-    const seen = purposes.get(answer.generation) ?? new Set()
-    purposes.set(answer.generation, seen.add(exact[0]?.purpose ?? ''))
-  }
-  for (const seen of purposes.values()) assert.equal(seen.size, 1, 'one list a generation')
-  return [...purposes.values()].map(seen => [...seen].join()).join()
-}
 
 test('kill -9 at every stage of an import or a change, and at any moment, leaves one whole list; readers never notice', async t => {
   const kills: Kill[] = [...everyStage, ...Array.from({ length: 5 }, () => ({ after: Math.random() * 800 }))]

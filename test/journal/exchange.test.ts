@@ -127,7 +127,7 @@ test('acknowledgements are kept across restarts, never go back, and reach the ow
   const path = newPath()
   const reader = new DeliveryReader(path)
   t.equal(reader.acknowledged('/a', 'one'), 0, 'no file, nothing acknowledged')
-  const delivery = Delivery.open({ path, clock, delay: 0.02 })
+  const delivery = Delivery.open({ path, clock, quietDelay: 0.02 })
   delivery.acknowledge('/a', 'one', 7)
   delivery.acknowledge('/a', 'one', 5)
   delivery.acknowledge('/a', 'two', 1)

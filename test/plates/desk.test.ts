@@ -40,14 +40,15 @@ async function openDesk(t: Test, some: Partial<PlateDeskOptions> = {}) {
   const tally = new Tally()
   const verdictFile = join(directory, 'verdicts.json')
   let number = 0
-  const make = () =>
+  const verdicts = Verdicts.open(verdictFile)
+  const make = (kept: Verdicts) =>
     new PlateDesk({
       gateway: 'pole-1',
       exercise: true,
       policy: '0'.repeat(64),
       permits: () => true,
       lists: [list],
-      verdicts: Verdicts.open(verdictFile),
+      verdicts: kept,
       tally,
       confirmedConfidence: 0.9,
       clock: () => clock.now,
@@ -62,14 +63,14 @@ async function openDesk(t: Test, some: Partial<PlateDeskOptions> = {}) {
       listChanged: (_, generation) => generations.push(generation),
       ...some,
     })
-  const desk = make()
+  const desk = make(verdicts)
   /** What the desk says of a read. */
   const take = async (text: string, given: Partial<PlateRead> = {}, settings = north, pictures: string[] = []) => {
     const before = told.length
     await desk.take(read(text, clock.now, given), settings, pictures)
     return told.slice(before)
   }
-  return { desk, make, take, told, faults, generations, tally, clock, importRows, verdictFile, directory }
+  return { desk, make, take, told, faults, generations, tally, clock, importRows, verdicts, verdictFile, directory }
 }
 
 const read = (text: string, systemTime: number, given: Partial<PlateRead> = {}): PlateRead => ({
@@ -170,16 +171,14 @@ test('a corrected read supersedes its alert, by the hit that takes its place or 
 })
 
 test('a verdict silences its entry over restarts and new lists until the agency issues it anew', async t => {
-  const { take, desk, make, clock, importRows, verdictFile, tally, told } = await openDesk(t)
+  const { take, desk, make, clock, importRows, verdicts, verdictFile, tally, told } = await openDesk(t)
   const [hit] = await take('ABO1234')
   assert.ok(hit)
   const { list, generation, id: entry, issue } = hit.entry
-  const verdict = { hit: hit.hit, list, generation, entry, issue, by: 'reviewer', time: clock.now }
-  t.equal(desk.verdict({ ...verdict, verdict: 'confirmed' }), 'noted')
-  t.equal(desk.verdict({ ...verdict, verdict: 'false' }), 'noted')
+  const judged = { hit: hit.hit, list, generation, entry, issue, by: 'reviewer', time: clock.now }
   clock.now += 60
   t.match(await take('ABO1234'), [{ state: 'new' }], 'nothing is silent yet')
-  t.equal(desk.verdict({ ...verdict, verdict: 'misread' }), 'silenced')
+  verdicts.add({ ...judged, verdict: 'misread' })
   clock.now += 60
   t.same(await take('ABO1234'), [])
   t.same(await take('AB01234'), [])
@@ -192,7 +191,7 @@ test('a verdict silences its entry over restarts and new lists until the agency 
     [...rows].reverse().sort((one, other) => Number(other.startsWith('plate')) - Number(one.startsWith('plate'))),
   )
   clock.now += 60
-  const restarted = make()
+  const restarted = make(Verdicts.open(verdictFile))
   const before = told.length
   await restarted.take(read('ABO1234', clock.now), north)
   t.equal(told.length, before, 'the same entry in another place of the next list, after a restart')
@@ -204,9 +203,9 @@ test('a verdict silences its entry over restarts and new lists until the agency 
   t.match(told.slice(before), [{ entry: { id: 'C-1', generation: 3 } }], 'issued anew')
 
   writeFileSync(verdictFile, '{"version":')
-  const verdicts = Verdicts.open(verdictFile)
-  t.ok(verdicts.setAside, 'a damaged file is set aside')
-  t.equal(verdicts.count, 0)
+  const afresh = Verdicts.open(verdictFile)
+  t.ok(afresh.setAside, 'a damaged file is set aside')
+  t.equal(afresh.count, 0)
   t.notOk(Verdicts.open(verdictFile).setAside)
 })
 

@@ -12,10 +12,11 @@ import {
 } from '../../gateway/vision/character-matrix.js'
 import { TextModels } from '../../gateway/vision/models.js'
 import { type Picture, readPicture, straighten } from '../../gateway/vision/picture.js'
+import { calibrated, hasSurroundings, isCertain } from '../../gateway/vision/plate-certainty.js'
 import { readPlates } from '../../gateway/vision/plate-finder.js'
 import { alikeOfKnownForm, formEvidence } from '../../gateway/vision/plate-forms.js'
 import { vote } from '../../gateway/vision/plate-votes.js'
-import { boxOf } from '../../gateway/vision/region.js'
+import { boxOf, coverEachOther, joined, type TextRegion } from '../../gateway/vision/region.js'
 import { textRegions } from '../../gateway/vision/text-regions.js'
 
 const columns = plateAlphabet.length + 1
@@ -39,6 +40,22 @@ function reading(
   return matrix(...[...text].flatMap((character, index) => [{ '-': 1 }, doubts[index] ?? { [character]: 0.98 }]), {
     '-': 1,
   })
+}
+
+/** An upright region. */
+function level(x: number, y: number, width: number, height: number): TextRegion {
+  const [right, bottom] = [x + width, y + height]
+  return {
+    corners: [
+      { x, y },
+      { x: right, y },
+      { x: right, y: bottom },
+      { x, y: bottom },
+    ],
+    width,
+    height,
+    score: 0.9,
+  }
 }
 
 /** A street scene of one colour with plates drawn into it. */
@@ -148,6 +165,46 @@ test('a leaning piece of a picture is pulled straight', t => {
   t.ok([...piece.data].every(value => value >= 6 * 4 && value <= 6 * 10))
   t.ok((piece.data[0] ?? 0) > (piece.data[3 * 20 * 4] ?? 0), 'down in the piece is left in the picture')
   t.end()
+})
+
+test('two lines of one height that follow each other are one, whichever was found first', t => {
+  const left = level(10, 20, 40, 20)
+  const right = level(60, 22, 50, 20)
+  t.match(joined(left, right), { corners: [{ x: 10 }, { x: 110 }, { x: 110 }, { x: 10 }], width: 100 })
+  t.same(joined(right, left), joined(left, right))
+  t.equal(joined(left, level(75, 20, 50, 20)), null, 'too far apart')
+  t.equal(joined(left, level(60, 28, 50, 20)), null, 'not level')
+  t.equal(joined(left, level(60, 20, 50, 10)), null, 'of another height')
+  t.ok(coverEachOther(left, level(12, 22, 100, 16)), 'a part and its whole cover each other')
+  t.notOk(coverEachOther(left, right))
+  t.end()
+})
+
+test('a read is confirmed only when the whole line and each of its characters say so', t => {
+  t.equal(isCertain(0.99, { whole: 0.9, pieces: 1, against: 0.1 }), true)
+  t.equal(isCertain(0.99, { whole: 0.5, pieces: 1, against: 0.1 }), false, 'a line that some looks read otherwise')
+  t.equal(isCertain(0.99, { whole: 0.9, pieces: 6 / 7, against: 0.1 }), false, 'a character that no piece shows')
+  t.equal(
+    isCertain(0.99, { whole: 0.9, pieces: 1, against: 0.9 }),
+    false,
+    'a piece that says otherwise, or shows one more',
+  )
+  t.equal(isCertain(0.8, { whole: 0.9, pieces: 1, against: 0.1 }), false, 'another text that may be as well')
+  t.equal(calibrated(1, { whole: 1, pieces: 1, against: 0 }), 0.98, 'nothing is beyond doubt')
+  t.ok(calibrated(1, { whole: 0.3, pieces: 1, against: 0 }) < 0.6, 'one text alone is not a sure one')
+  const picture = { width: 200, height: 100, data: new Uint8Array() }
+  t.equal(hasSurroundings(level(60, 40, 80, 20), picture), true)
+  t.equal(hasSurroundings(level(0, 40, 80, 20), picture), false, 'the line may begin outside of the picture')
+  t.equal(hasSurroundings(level(60, 4, 80, 20), picture), false, 'what is above is not seen')
+  t.end()
+})
+
+test('a plate in two parts is read as one, and one at the edge of a picture is not confirmed', async t => {
+  const models = await TextModels.load()
+  const [parted] = await readPlates(models, await scene([{ text: 'KLM\u00a0\u00a0482', x: 420, y: 330, height: 56 }]))
+  t.match(parted, { text: 'KLM482' })
+  const [leaving] = await readPlates(models, await scene([{ text: 'KLM 4821', x: 420, y: 2, height: 56 }]))
+  t.match(leaving, { text: 'KLM4821', confirmed: false })
 })
 
 test('plates in a picture are read with their places, the near one first; a picture without any gives none', async t => {

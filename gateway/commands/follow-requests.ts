@@ -1,0 +1,67 @@
+import { watchBells } from '../journal/bell.js'
+import { type ExchangeCursor, ExchangeReader } from '../journal/exchange.js'
+import { commandArguments } from '../messages/commands.js'
+import { argumentsOf, type CommandAuthority } from '../uplink/command-authority.js'
+import { commandAuthority } from './command-keys.js'
+import { messageOf, type Role, rolePaths, systemTime } from './role.js'
+
+/*
+ * What the hub asks of sensing and vision reaches them through uplink's exchange: posts whose kind is the command's name and
+ * whose body is the hub's signed event as it came. Each role checks signature, key, purpose and time again, so that uplink, which
+ * reads the network, can command nothing by itself. What was posted before the role began is over.
+ */
+
+const kinds = ['restart', 'log-level'] as const
+
+/** Obeys `restart`, by calling `end`, and `log-level`, until the signal aborts. */
+export async function followRequests(role: Role, end: () => void, signal: AbortSignal): Promise<void> {
+  const authority = authorityOf(role)
+  if (authority === null) return
+  const { paths } = role.configuration
+  const reader = new ExchangeReader(rolePaths(paths, 'uplink').exchange)
+  let cursor: ExchangeCursor | undefined
+  let begun = false
+  const take = (): void => {
+    const batch = reader.after(cursor, kinds)
+    cursor = batch.cursor
+    if (begun) for (const { kind, body } of batch.posts) obey(role, authority, kind, body, end)
+    begun = true
+  }
+  await watchBells(
+    paths.runtime,
+    () => {
+      try {
+        take()
+      } catch (error) {
+        role.log.warn({ error: messageOf(error) }, 'a request from uplink cannot be read')
+      }
+    },
+    { signal },
+  )
+  reader.close()
+}
+
+function obey(role: Role, authority: CommandAuthority, kind: string, body: Uint8Array, end: () => void): void {
+  const command = authority.check(kind, body, systemTime())
+  if ('error' in command) {
+    role.log.warn({ code: command.error.code, why: command.why }, 'a request that uplink passed on is not obeyed')
+    return
+  }
+  const { role: meant } = argumentsOf(commandArguments.restart.pick({ role: true }).loose(), command)
+  if (meant !== role.name && meant !== 'all') return
+  const { name, key, event } = command
+  role.journal
+    .record({ action: 'command', subject: name, detail: { outcome: 'accepted', key, command: event.id } })
+    .catch((error: unknown) => role.log.error(messageOf(error)))
+  if (name === 'restart') end()
+  else role.log.level = argumentsOf(commandArguments['log-level'], command).level
+}
+
+function authorityOf(role: Role): CommandAuthority | null {
+  try {
+    return commandAuthority(role.configuration)
+  } catch (error) {
+    role.log.error({ error: messageOf(error) }, 'the keys of commands cannot be read; none is obeyed here')
+    return null
+  }
+}

@@ -1,0 +1,131 @@
+import { statfsSync, statSync } from 'node:fs'
+import { loadavg } from 'node:os'
+import { systemClock } from '../../drivers/system-clock.js'
+import { PolewatchError } from '../errors.js'
+import { ExchangeReader } from '../journal/exchange.js'
+import { gatewayRoles } from '../messages/stream.js'
+import { type MessageData, messageTypes } from '../messages/table.js'
+import type { Announcements } from '../uplink/announcements.js'
+import type { Deliverer } from '../uplink/delivery.js'
+import type { MqttSession } from '../uplink/session.js'
+import { roleOfReader } from './reader-role.js'
+import { messageOf, type PartHealth, type Role, rolePaths, systemTime } from './role.js'
+import { feedWatchdog } from './role-health.js'
+
+export interface UplinkHealthOptions {
+  readonly role: Role
+  readonly session: MqttSession
+  readonly announcements: Announcements
+  readonly deliverer: Deliverer
+}
+
+/** The health of the whole gateway, as uplink knows it. */
+export class UplinkHealth {
+  readonly #options: UplinkHealthOptions
+  readonly #sensing: ExchangeReader
+  readonly #vision: ExchangeReader
+  readonly #sees: boolean
+  readonly #began = performance.now()
+
+  constructor(options: UplinkHealthOptions) {
+    this.#options = options
+    const { configuration } = options.role
+    this.#sensing = new ExchangeReader(rolePaths(configuration.paths, 'sensing').exchange)
+    this.#vision = new ExchangeReader(rolePaths(configuration.paths, 'vision').exchange)
+    this.#sees = configuration.plateReaders.some(settings => roleOfReader(settings) === 'vision')
+  }
+
+  /** How it stands now. */
+  current(): MessageData<'health'> {
+    const { role, session, deliverer } = this.#options
+    const parts = [
+      ...partsOf('sensing', this.#sensing, role),
+      ...(this.#sees ? partsOf('vision', this.#vision, role) : []),
+      ...role.parts,
+    ]
+    return {
+      session: session.change.session,
+      uptime: (performance.now() - this.#began) / 1000,
+      state: parts.every(({ state }) => state === 'ready') ? 'good' : 'degraded',
+      parts,
+      clock: null,
+      journals: journals(role, deliverer),
+      machine: machine(role.configuration.paths.state),
+    }
+  }
+
+  /** Publishes it now and then, and at each change, until the signal aborts. */
+  async tell(signal: AbortSignal): Promise<void> {
+    const { role, session, announcements } = this.#options
+    let told = ''
+    let toldAt = Number.NEGATIVE_INFINITY
+    role.manager.ready()
+    while (!signal.aborted) {
+      feedWatchdog(role)
+      const health = this.current()
+      const states = health.parts.map(({ part, state, fault }) => `${part} ${state} ${fault}`).join()
+      const now = performance.now() / 1000
+      const due = states !== told || now - toldAt >= role.configuration.uplink.healthSeconds
+      if (session.online && health.session !== '' && due) {
+        told = states
+        toldAt = now
+        announcements.health(health)
+      }
+      await systemClock.sleep(1, signal)
+    }
+  }
+
+  close(): void {
+    this.#sensing.close()
+    this.#vision.close()
+  }
+}
+
+/** What another role last said, or that it says nothing. */
+function partsOf(name: 'sensing' | 'vision', exchange: ExchangeReader, role: Role): PartHealth[] {
+  try {
+    const said = exchange.get('health')
+    if (said !== undefined && systemTime() - said.setAt < 20) {
+      role.ready(name)
+      return messageTypes.health.data.shape.parts.parse(JSON.parse(said.body.toString('utf8')))
+    }
+  } catch (error) {
+    role.log.warn({ error: messageOf(error) }, `what ${name} says of itself cannot be read`)
+  }
+  if (performance.now() > 20_000) {
+    const fault = new PolewatchError(name === 'sensing' ? 'PW_SENSING_SILENT' : 'PW_VISION_SILENT', {})
+    role.raise(name, 'absent', `${name}-silent`, fault.message, fault.code)
+  }
+  return []
+}
+
+function journals(role: Role, deliverer: Deliverer): MessageData<'health'>['journals'] {
+  const limit = role.configuration.journal.byteLimit
+  return gatewayRoles.flatMap(name => {
+    const streams = deliverer.streams().filter(({ source }) => source.split('/')[3] === name)
+    if (streams.length === 0) return []
+    const waiting = streams.reduce((sum, { last, acknowledged }) => sum + Math.max(0, last - acknowledged), 0)
+    return [{ role: name, bytes: fileSize(rolePaths(role.configuration.paths, name).journal), limit, waiting, shed: 0 }]
+  })
+}
+
+function fileSize(file: string): number {
+  try {
+    return statSync(file).size
+  } catch {
+    return 0
+  }
+}
+
+function machine(folder: string): MessageData<'health'>['machine'] {
+  const { bavail, bsize } = statfsSync(folder)
+  return {
+    temperature: null,
+    load: loadavg()[0] ?? null,
+    memoryFree: null,
+    storageFree: bavail * bsize,
+    storageWritten: null,
+    undervoltage: null,
+    throttled: null,
+  }
+}

@@ -1,0 +1,210 @@
+/*
+ * Measures delivery against Mosquitto on loopback, every part a process of its own as on a pole:
+ *
+ *   drain    a backlog of 100,000 alerts, by polewatch's uplink and by bare mqtt.js with QoS 1 in turn, both to the same
+ *            subscriber, which counts and, for polewatch, acknowledges as a hub does but verifies nothing: a hub's work is
+ *            not the sender's. Gunshots are appended meanwhile.
+ *   verified the same drain with the hub module, which verifies every signature
+ *   latency  from `append` to the hub module's application at 20 alerts a second, beside append + fdatasync on the same disk
+ *
+ *   npm run bench:delivery [-- --alerts 100000] [--rounds 3] [--folder ON_THE_DISK_TO_MEASURE] [--profile FOLDER] [--json]
+ */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import * as z from 'zod'
+import { Delivery } from '../../gateway/journal/delivery.js'
+import { JournalReader } from '../../gateway/journal/reader.js'
+import { createSigningKey, privateKeyPem, publicKeyPem } from '../../gateway/messages/keys.js'
+import { mosquittoProgram, startableMosquitto } from './mosquitto.js'
+import { Program } from './program.js'
+import { until } from './waiting.js'
+
+const { values } = parseArgs({
+  options: {
+    alerts: { type: 'string', default: '100000' },
+    rounds: { type: 'string', default: '3' },
+    folder: { type: 'string', default: tmpdir() },
+    profile: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+})
+if (mosquittoProgram === undefined) {
+  process.stderr.write('Mosquitto is not installed; the benchmark needs it (Debian: apt-get install mosquitto).\n')
+  process.exit(2)
+}
+
+/** Alerts under way with the broker, by default of the configuration; bare mqtt.js gains little beyond. */
+const window = 20
+const latencyAlerts = 400
+const alerts = Number(values.alerts)
+const rounds = Number(values.rounds)
+const drained = z.object({ milliseconds: z.number(), sent: z.number(), sentAgain: z.number() })
+
+const folder = mkdtempSync(join(values.folder, 'polewatch-delivery-'))
+mkdirSync(join(folder, 'bells'))
+const hubKey = createSigningKey()
+const keys = {
+  uplinkKey: privateKeyPem(createSigningKey()),
+  sensingKey: privateKeyPem(createSigningKey()),
+  hubKey: publicKeyPem(hubKey.publicKey),
+}
+// With Nagle's algorithm, as by default, the broker would hold an alert back for up to 40 ms behind another small packet.
+const broker = await startableMosquitto({ configuration: 'set_tcp_nodelay true\n' })
+try {
+  await broker.up()
+  const result = await measure()
+  if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`)
+  else tell(result)
+} finally {
+  await broker.remove()
+  rmSync(folder, { recursive: true, force: true })
+}
+
+async function measure() {
+  const latency = await withHub(latencies)
+  const filling = performance.now()
+  await writer('fill', alerts, 0, false).ended()
+  const filled = alerts / ((performance.now() - filling) / 1000)
+  const drains: { polewatch: number; plain: number; ratio: number }[] = []
+  const shots: number[] = []
+  for (let round = 0; round < rounds; round += 1) {
+    const other = new Program('bench-subscriber', { broker: broker.url, hubKey: privateKeyPem(hubKey) })
+    await until('the subscriber is ready', () => other.lines.includes('ready'))
+    const plain = await rateOf(new Program('bench-plain', { folder, broker: broker.url, window }))
+    const polewatch = await drain(other, shots)
+    await other.kill()
+    drains.push({ polewatch, plain, ratio: polewatch / plain })
+  }
+  const ratio = median(drains.map(each => each.ratio))
+  const verifiedShots: number[] = []
+  const verified = await withHub(hub => drain(hub, verifiedShots))
+  return {
+    alerts,
+    ...latency,
+    filled,
+    drains,
+    ratio,
+    shotDuringDrain: percentiles(shots),
+    verified,
+    shotDuringVerified: percentiles(verifiedShots),
+  }
+}
+
+async function withHub<Result>(work: (hub: Program) => Promise<Result>): Promise<Result> {
+  const hub = new Program('bench-hub', { broker: broker.url, hubKey: privateKeyPem(hubKey) })
+  try {
+    await until('the hub is ready', () => hub.lines.includes('ready'))
+    return await work(hub)
+  } finally {
+    await hub.kill()
+  }
+}
+
+/** Makes the backlog undelivered again; gunshots that have arrived stay delivered. */
+function forgetBacklog(): void {
+  const journal = new JournalReader(join(folder, 'sensing.journal.db'))
+  const progress = Delivery.open({ path: join(folder, 'uplink.delivery.db'), clock: () => Date.now() / 1000 })
+  for (const { source, epoch } of journal.streams()) if (source.endsWith('/fault')) progress.forget(source, epoch)
+  progress.close()
+  journal.close()
+}
+
+/** Drains the whole backlog to `other` while a gunshot is appended every 50 ms. Alerts a second. */
+async function drain(other: Program, shots: number[]): Promise<number> {
+  forgetBacklog()
+  const before = other.lines.length
+  const uplink = startUplink(values.profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', values.profile])
+  const shooter = writer('gunfire', 1e6, 50, false)
+  const rate = await rateOf(uplink)
+  await shooter.kill()
+  await uplink.stop()
+  const times = arrivalTimes(other.lines.slice(before))
+  for (const line of shooter.lines) {
+    const [place = '', began = ''] = line.split(' ')
+    const came = times.get(place)
+    if (came !== undefined) shots.push(came - Number(began))
+  }
+  return rate
+}
+
+/** A gunshot every 50 ms from `append` to the hub module's application, and the disk's own time between two of them. */
+async function latencies(hub: Program) {
+  const before = hub.lines.length
+  const uplink = startUplink([])
+  const source = writer('gunfire', latencyAlerts, 50, true)
+  await until('all were appended', () => source.lines.includes('done'), 120)
+  await until('all arrived', () => arrivalTimes(hub.lines.slice(before)).size >= latencyAlerts)
+  await source.kill()
+  await uplink.stop()
+  const times = arrivalTimes(hub.lines.slice(before))
+  const disk: number[] = []
+  const committed: number[] = []
+  const through: number[] = []
+  for (const line of source.lines) {
+    const [place = '', value = '', confirmed = ''] = line.split(' ')
+    const came = times.get(place)
+    if (place === 'disk') disk.push(Number(value))
+    else if (came !== undefined) {
+      committed.push(Number(confirmed) - Number(value))
+      through.push(came - Number(value))
+    }
+  }
+  return { appendToHub: percentiles(through), appended: percentiles(committed), disk: percentiles(disk) }
+}
+
+function writer(task: 'fill' | 'gunfire', count: number, interval: number, disk: boolean): Program {
+  return new Program('bench-writer', { folder, sensingKey: keys.sensingKey, task, count, interval, disk })
+}
+
+function startUplink(nodeOptions: readonly string[]): Program {
+  return new Program('bench-uplink', { folder, broker: broker.url, ...keys }, nodeOptions)
+}
+
+async function rateOf(program: Program): Promise<number> {
+  await until('the backlog is drained', () => program.lines.length > 0, 600)
+  const { milliseconds } = drained.parse(JSON.parse(program.lines[0] ?? '{}'))
+  return alerts / (milliseconds / 1000)
+}
+
+/** By place, when it came first, in milliseconds since 1970 UTC. */
+function arrivalTimes(lines: readonly string[]): Map<string, number> {
+  const times = new Map<string, number>()
+  for (const line of lines) {
+    const [place = '', came = ''] = line.split(' ')
+    if (place.includes('#') && !times.has(place)) times.set(place, Number(came))
+  }
+  return times
+}
+
+function percentiles(numbers: readonly number[]) {
+  const sorted = [...numbers].sort((left, right) => left - right)
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+  return { count: sorted.length, p50: at(0.5), p99: at(0.99), worst: at(1) }
+}
+
+function median(numbers: readonly number[]): number {
+  return percentiles(numbers).p50
+}
+
+function tell(result: Awaited<ReturnType<typeof measure>>): void {
+  const line = (text: string) => process.stdout.write(`${text}\n`)
+  const shown = ({ count, p50, p99, worst }: ReturnType<typeof percentiles>) =>
+    `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, worst ${worst.toFixed(1)} ms (${count})`
+  line(`appended ${result.alerts} alerts at ${result.filled.toFixed(0)} a second`)
+  for (const { polewatch, plain, ratio } of result.drains)
+    line(`drained at ${polewatch.toFixed(0)} a second, bare mqtt.js at ${plain.toFixed(0)}: ${ratio.toFixed(2)}`)
+  line(`median ratio ${result.ratio.toFixed(2)} (at least 0.5 wanted)`)
+  line(`a gunshot meanwhile, append to subscriber: ${shown(result.shotDuringDrain)} (p99 under 100 ms wanted)`)
+  line(
+    `drained to the hub module, which verifies: ${result.verified.toFixed(0)} a second; a gunshot meanwhile: ${shown(result.shotDuringVerified)}`,
+  )
+  line(`append to hub at 20 a second: ${shown(result.appendToHub)}`)
+  line(`of that until it is committed: ${shown(result.appended)}`)
+  line(`append + fdatasync of the disk: ${shown(result.disk)}`)
+  const { appendToHub, disk } = result
+  line(
+    `above the disk: p50 ${(appendToHub.p50 - disk.p50).toFixed(1)} ms (at most 2), p99 ${(appendToHub.p99 - disk.p99).toFixed(1)} ms (at most 20)`,
+  )
+}

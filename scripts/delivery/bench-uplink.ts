@@ -1,0 +1,43 @@
+import { join } from 'node:path'
+import * as z from 'zod'
+import { watchBells } from '../../gateway/journal/bell.js'
+import { publicKeyFromPem, signingKeyFromPem } from '../../gateway/messages/keys.js'
+import { Uplink } from './gateway.js'
+
+/* The uplink process of the benchmark: delivers until it is killed, and writes how far it has come ten times a second. */
+
+const settings = z
+  .object({
+    folder: z.string(),
+    broker: z.string(),
+    uplinkKey: z.string(),
+    sensingKey: z.string(),
+    hubKey: z.string(),
+  })
+  .parse(JSON.parse(process.argv[2] ?? '{}'))
+const { folder, broker } = settings
+
+const uplink = new Uplink({
+  gateway: 'pole-1',
+  folder,
+  broker,
+  uplinkKey: signingKeyFromPem(settings.uplinkKey),
+  sensingKey: signingKeyFromPem(settings.sensingKey),
+  hubKeys: [publicKeyFromPem(settings.hubKey)],
+  session: { clientId: 'bench-uplink' },
+})
+const signal = new AbortController().signal
+let began: number | null = null
+let ended = false
+uplink.session.observe(({ state }) => {
+  if (state === 'online') began ??= performance.now()
+})
+setInterval(() => {
+  const faults = uplink.deliverer.streams().find(({ source }) => source.endsWith('/fault'))
+  if (began === null || ended || faults === undefined || faults.acknowledged < faults.last) return
+  ended = true
+  const { sent, sentAgain } = uplink.deliverer.counters()
+  process.stdout.write(`${JSON.stringify({ milliseconds: performance.now() - began, sent, sentAgain })}\n`)
+}, 5)
+process.on('SIGTERM', () => process.exit())
+await watchBells(join(folder, 'bells'), () => uplink.deliverer.wake(), { signal })

@@ -1,0 +1,56 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+
+/** An ext4 file system on a block device of its own, which counts what is written to it. Needs root. */
+export class LoopDisk {
+  readonly folder: string
+  readonly #image: string
+  readonly #device: string
+
+  readonly #lazy: boolean
+
+  /** Makes one of `megabytes` in a scratch folder, mounted with `options`. @throws Error where loop devices cannot be used */
+  constructor(scratch: string, megabytes: number, options: string) {
+    this.#lazy = options.split(',').includes('lazytime')
+    this.#image = join(scratch, 'disk.img')
+    this.folder = join(scratch, 'disk')
+    writeFileSync(this.#image, '')
+    truncateSync(this.#image, megabytes * 2 ** 20)
+    mkdirSync(this.folder)
+    this.#device = run('losetup', '--find', '--show', this.#image)
+    try {
+      // All of it now: otherwise the kernel goes on laying the file system out in the background.
+      run('mkfs.ext4', '-q', '-E', 'lazy_itable_init=0,lazy_journal_init=0', this.#device)
+      run('mount', '-o', options, this.#device, this.folder)
+    } catch (error) {
+      run('losetup', '--detach', this.#device)
+      throw error
+    }
+  }
+
+  /** Writes out what the kernel holds back, as it does by itself within seconds; mounted with lazytime no times of files. */
+  settle(): void {
+    const files = readdirSync(this.folder, { withFileTypes: true }).filter(entry => entry.isFile())
+    if (this.#lazy) run('sync', '--data', ...files.map(({ name }) => join(this.folder, name)))
+    else run('sync', '--file-system', this.folder)
+  }
+
+  /** Bytes written to the device since it was made: field 7 of its `stat`, in sectors of 512 bytes. */
+  written(): number {
+    const fields = readFileSync(`/sys/block/${basename(this.#device)}/stat`, 'utf8')
+      .trim()
+      .split(/\s+/)
+    return Number(fields[6]) * 512
+  }
+
+  remove(): void {
+    run('umount', this.folder)
+    run('losetup', '--detach', this.#device)
+    rmSync(this.#image)
+  }
+}
+
+function run(program: string, ...words: string[]): string {
+  return execFileSync(program, words, { encoding: 'utf8' }).trim()
+}

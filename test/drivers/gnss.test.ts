@@ -1,0 +1,195 @@
+import { once } from 'node:events'
+import { createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { test } from 'tap'
+import type { Heard } from '../../drivers/gnss/gnss.js'
+import { GpsdReceiver } from '../../drivers/gnss/gpsd.js'
+import { GpsdParser } from '../../drivers/gnss/gpsd-parser.js'
+import { NmeaReceiver } from '../../drivers/gnss/nmea.js'
+import { NmeaParser } from '../../drivers/gnss/nmea-parser.js'
+import { SimulatedReceiver } from '../../drivers/gnss/simulator.js'
+import { systemClock } from '../../drivers/system-clock.js'
+import { collect, states } from '../contracts/driver.js'
+import { gnssContract } from '../contracts/gnss.js'
+import { positionSentence, sentence } from './nmea.js'
+import { PseudoTerminal } from './pseudo-terminal.js'
+
+const usual = { name: 'sky', clock: systemClock, random: () => 0 }
+
+/** A stand-in for gpsd that speaks its protocol; the real one is met in the test machine. */
+class StandIn {
+  readonly port: number
+  #server: Server | null = null
+  #sockets: Socket[] = []
+
+  constructor(port: number) {
+    this.port = port
+  }
+
+  async open(): Promise<void> {
+    this.#server = createServer(socket => {
+      this.#sockets.push(socket)
+      socket.on('error', () => {})
+      socket.resume()
+    })
+    this.#server.listen(this.port, '127.0.0.1')
+    await once(this.#server, 'listening')
+  }
+
+  async tell(report: Record<string, unknown>): Promise<void> {
+    while (this.#sockets.length === 0) await systemClock.sleep(0.01, new AbortController().signal)
+    for (const socket of this.#sockets) socket.write(`${JSON.stringify(report)}\r\n`)
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets.splice(0)) socket.destroy()
+    const server = this.#server
+    this.#server = null
+    if (server !== null) await new Promise<void>(resolve => server.close(() => resolve()))
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  await new Promise<void>(resolve => server.close(() => resolve()))
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+test('receivers', async t => {
+  gnssContract(t, {
+    title: 'simulator',
+    async make() {
+      const receiver = new SimulatedReceiver(usual)
+      return {
+        receiver,
+        plug: async () => receiver.plug(true),
+        unplug: async () => receiver.plug(false),
+        fix: async (latitude, longitude) => receiver.fix(latitude, longitude),
+        lose: async () => receiver.lose(),
+        noise: null,
+        end: async () => {},
+      }
+    },
+  })
+
+  gnssContract(t, {
+    title: 'NMEA on a pseudo-terminal',
+    async make() {
+      const path = join(t.testdir({}), 'receiver')
+      let terminal: PseudoTerminal | null = null
+      let repeating: NodeJS.Timeout | undefined
+      return {
+        receiver: new NmeaReceiver({ ...usual, path }),
+        async plug() {
+          terminal = await PseudoTerminal.plug(path)
+        },
+        async unplug() {
+          clearInterval(repeating)
+          await terminal?.unplug()
+          terminal = null
+        },
+        async fix(latitude, longitude) {
+          clearInterval(repeating)
+          await terminal?.write(positionSentence(latitude, longitude))
+        },
+        // What is said before the port is open is not heard, so it is said again and again, as receivers do.
+        async lose() {
+          clearInterval(repeating)
+          const say = async () => terminal?.write(sentence('GNGGA,123519.00,,,,,0,00,99.9,,,,,,'))
+          repeating = setInterval(say, 50)
+        },
+        noise: async () => terminal?.write('\u0000\u00ff$GNGGA,123519,4807.038,N*00\r\n$GPGGA'),
+        end: async () => terminal?.unplug(),
+      }
+    },
+  })
+
+  const port = await freePort()
+  gnssContract(t, {
+    title: 'gpsd',
+    async make() {
+      const daemon = new StandIn(port)
+      return {
+        receiver: new GpsdReceiver({ ...usual, port }),
+        plug: () => daemon.open(),
+        unplug: () => daemon.close(),
+        fix: (lat, lon) => daemon.tell({ class: 'TPV', mode: 3, time: '2026-03-01T12:00:00.000Z', lat, lon, eph: 4 }),
+        lose: () => daemon.tell({ class: 'TPV', mode: 1 }),
+        noise: () => daemon.tell({ class: 'TPV', mode: 'three', lat: 700 }),
+        end: () => daemon.close(),
+      }
+    },
+  })
+})
+
+function fixOf(heard: readonly Heard[]) {
+  const [first] = heard
+  if (heard.length !== 1 || first?.kind !== 'fix') throw new Error(`a fix was expected: ${JSON.stringify(heard)}`)
+  return first
+}
+
+test('NMEA', async t => {
+  const hear = (parser: NmeaParser, ...lines: string[]) => parser.push(Buffer.from(lines.join('')))
+
+  t.test('takes the date from RMC, across midnight too, and none while there is none', async t => {
+    const parser = new NmeaParser()
+    t.equal(fixOf(hear(parser, positionSentence(48, 11))).utc, null)
+    t.same(hear(parser, sentence('GNRMC,235959.00,A,4807.038,N,01131.000,E,0.0,0.0,310326,,,A')), [])
+    t.equal(fixOf(hear(parser, positionSentence(48, 11, '235959.00'))).utc, Date.UTC(2026, 2, 31, 23, 59, 59) / 1000)
+    t.equal(fixOf(hear(parser, positionSentence(48, 11, '000000.50'))).utc, Date.UTC(2026, 3, 1, 0, 0, 0, 500) / 1000)
+  })
+
+  t.test('takes the error from GST of the same second, or else from the dilution of precision', async t => {
+    const parser = new NmeaParser()
+    t.equal(fixOf(hear(parser, positionSentence(48, 11))).horizontalError, 4.5)
+    hear(parser, sentence('GNGST,123519.00,1.2,,,,0.3,0.4,0.9'))
+    t.equal(fixOf(hear(parser, positionSentence(48, 11))).horizontalError, 0.5)
+    t.equal(fixOf(hear(parser, positionSentence(48, 11, '123520.00'))).horizontalError, 4.5)
+  })
+
+  t.test('refuses a wrong checksum, a place that does not exist, and a position typed in by hand', async t => {
+    const parser = new NmeaParser()
+    t.same(hear(parser, positionSentence(48, 11).replace('4800', '4900')), [])
+    t.same(hear(parser, sentence('GNGGA,123519,9907.0,N,01131.0,E,1,08,0.9,5,M,4,M,,')), [{ kind: 'no-fix' }])
+    t.same(hear(parser, sentence('GNGGA,123519,4807.0,N,01131.0,E,7,08,0.9,5,M,4,M,,')), [{ kind: 'no-fix' }])
+  })
+
+  t.test('reads sentences that come in any pieces', async t => {
+    const parser = new NmeaParser()
+    const bytes = Buffer.from(positionSentence(48.5, -11.25).repeat(3))
+    const heard = Array.from(bytes, byte => parser.push(Uint8Array.of(byte))).flat()
+    t.equal(heard.length, 3)
+    t.match(heard[2], { kind: 'fix', latitude: 48.5, longitude: -11.25 })
+  })
+})
+
+test('gpsd tells of satellites in one report and of the place in another', async t => {
+  const parser = new GpsdParser()
+  const tell = (report: unknown) => parser.push(Buffer.from(`${JSON.stringify(report)}\n`))
+  t.same(tell({ class: 'SKY', uSat: 9, hdop: 2 }), [])
+  t.match(fixOf(tell({ class: 'TPV', mode: 2, lat: 1, lon: 2 })), { satellites: 9, horizontalError: 10, utc: null })
+  t.same(parser.push(Buffer.from('{"class":"TPV","mo\n[]\nnull\n')), [])
+})
+
+test('a receiver that says nothing, or has no antenna, is at fault', async t => {
+  const path = join(t.testdir({}), 'receiver')
+  const terminal = await PseudoTerminal.plug(path)
+  const receiver = new NmeaReceiver({ ...usual, path, silentSeconds: 0.2 })
+  const items = await collect(receiver, all => {
+    if (all.length === 1) {
+      const words = [sentence('GNTXT,01,01,01,ANTSTATUS=OPEN'), sentence('GNTXT,01,01,01,ANTSTATUS=OK')]
+      const steps = [words[0], (words[1] ?? '') + positionSentence(1, 2)]
+      void (async () => {
+        for (const step of steps) {
+          await terminal.write(step ?? '')
+          await systemClock.sleep(0.05, new AbortController().signal)
+        }
+      })()
+    }
+    return all.some(item => item.kind === 'fix')
+  })
+  t.same(states(items), ['faulty silent', 'faulty antenna-open', 'ready'])
+  await terminal.unplug()
+})

@@ -1,0 +1,198 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Test, test } from 'tap'
+import type { StateReport } from '../../drivers/driver.js'
+import { AlsaArray } from '../../drivers/microphone-array/alsa.js'
+import type { AudioBlock } from '../../drivers/microphone-array/microphone-array.js'
+import { systemClock } from '../../drivers/system-clock.js'
+import { SampleClock } from '../../gateway/timebase/sample-clock.js'
+import { collect, states } from '../contracts/driver.js'
+import { must } from './shell.js'
+
+/*
+ * AlsaArray against the kernel's looped-back sound card: what aplay plays into device 1 is heard at device 0. Runs in the
+ * test machine only.
+ */
+
+const platform = '/sys/bus/platform/drivers/snd_aloop'
+
+async function plug(...settings: string[]): Promise<void> {
+  await must(`modprobe snd-aloop ${settings.join(' ')} pcm_substreams=1; udevadm settle`)
+}
+
+async function unload(): Promise<void> {
+  await must('modprobe -r snd-aloop')
+}
+
+/** Each channel plays a constant of its own: channel n is at n + 1 sixty-fourths of full scale. */
+async function play(t: Test, format: string, channels: number, rate: number): Promise<void> {
+  const bytes = format === 'S16_LE' ? 2 : format === 'S24_3LE' ? 3 : 4
+  const frames = rate / 10
+  const top = format === 'S24_LE' ? 2 ** 23 : 2 ** (8 * bytes - 1)
+  const sound = Buffer.alloc(frames * channels * bytes)
+  for (let index = 0; index < frames * channels; index += 1) {
+    sound.writeIntLE(((1 + (index % channels)) / 64) * top, index * bytes, bytes)
+  }
+  writeFileSync('/tmp/sound.raw', sound)
+  const player = spawn('sh', [
+    '-c',
+    `while cat /tmp/sound.raw; do :; done | aplay -q -t raw -D hw:Loopback,1,0 -f ${format} -c ${channels} -r ${rate}`,
+  ])
+  const closed = once(player, 'close')
+  t.teardown(async () => {
+    await must('pkill aplay; true')
+    await closed
+  })
+  while (!/RUNNING/.test(textOf('/proc/asound/Loopback/pcm1p/sub0/status'))) await pause(20)
+}
+
+function textOf(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : ''
+}
+
+function array(channels: number, sampleRate: number): AlsaArray {
+  return new AlsaArray({
+    name: 'north',
+    device: 'hw:CARD=Loopback,DEV=0',
+    channels,
+    sampleRate,
+    clock: systemClock,
+    random: () => 0,
+  })
+}
+
+function blocksOf(items: readonly (AudioBlock | StateReport)[]): AudioBlock[] {
+  return items.filter(item => item.kind === 'audio')
+}
+
+test('a looped-back sound card', async t => {
+  const settings: readonly (readonly [string, number, number])[] = [
+    ['S16_LE', 1, 16_000],
+    ['S16_LE', 2, 44_100],
+    ['S16_LE', 4, 48_000],
+    ['S16_LE', 8, 48_000],
+    ['S16_LE', 16, 48_000],
+    ['S16_LE', 2, 96_000],
+    ['S24_3LE', 2, 48_000],
+    ['S24_LE', 4, 48_000],
+    ['S32_LE', 8, 48_000],
+    ['S32_LE', 6, 16_000],
+  ]
+  for (const [format, channels, rate] of settings) {
+    await t.test(`of ${format}, ${channels} channels, ${rate} Hz is heard channel by channel`, async t => {
+      await plug()
+      await play(t, format, channels, rate)
+      const items = await collect(array(channels, rate), all => blocksOf(all).length >= 20)
+      t.same(states(items), ['ready'])
+      const blocks = blocksOf(items)
+      const last = blocks.at(-1)
+      t.equal(last?.sampleRate, rate)
+      last?.channels.forEach((channel, index) => {
+        t.ok(
+          channel.every(sample => Math.abs(sample - (index + 1) / 64) < 1e-4),
+          `channel ${index} is at ${channel[0]}`,
+        )
+      })
+      const [first] = blocks
+      if (first === undefined || last === undefined) throw new Error('no sound')
+      const heard = (last.firstSample - first.firstSample) / rate
+      t.ok(Math.abs(last.systemTime - first.systemTime - heard) < 0.02, 'times and indices run together')
+      t.ok(Math.abs(systemClock.system() - last.systemTime) < 1, 'the times are those of now')
+    })
+  }
+
+  await t.test('that was not listened to for a while has lost sound, and its indices say how much', async t => {
+    for (const format of ['S16_LE', 'S32_LE']) {
+      await plug()
+      await play(t, format, 2, 48_000)
+      const controller = new AbortController()
+      const blocks: AudioBlock[] = []
+      for await (const item of array(2, 48_000).readings(controller.signal)) {
+        if (item.kind !== 'audio') continue
+        blocks.push(item)
+        // The whole process stands still, as under a heavy load; so does the child, whose pipe fills.
+        if (blocks.length === 10) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 6000)
+        if (blocks.length === 40) controller.abort()
+      }
+      const gaps = blocks.flatMap((block, index) => {
+        const before = blocks[index - 1]
+        if (before === undefined) return []
+        const gap = block.firstSample - before.firstSample - (before.channels[0]?.length ?? 0)
+        return gap > 0 ? [gap / 48_000] : []
+      })
+      t.ok(gaps.length > 0, `${format}: sound is lost`)
+      const [first, last] = [blocks[0], blocks.at(-1)]
+      if (first === undefined || last === undefined) throw new Error('no sound')
+      const apart = last.systemTime - first.systemTime - (last.firstSample - first.firstSample) / 48_000
+      t.ok(Math.abs(apart) < 0.03, `${format}: the indices keep up with the clock (${apart} s apart, lost ${gaps})`)
+      await must('pkill aplay; true')
+      await pause(200)
+    }
+  })
+
+  await t.test('that is pulled out is absent, and heard again when it comes back under another number', async t => {
+    await unload()
+    await plug('index=2', 'id=Loopback')
+    const controller = new AbortController()
+    const told: string[] = []
+    const blocks: AudioBlock[] = []
+    let step = 0
+    for await (const item of array(2, 48_000).readings(controller.signal)) {
+      if (item.kind === 'state') told.push(item.fault ?? item.state)
+      else blocks.push(item)
+      if (item.kind === 'audio' && step === 0 && blocks.length === 10) {
+        step = 1
+        await must(`echo snd_aloop.0 > ${platform}/unbind`)
+      }
+      if (item.kind === 'state' && item.state === 'absent' && step === 1) {
+        step = 2
+        await unload()
+        await plug('index=5', 'id=Loopback')
+      }
+      if (item.kind === 'audio' && step === 2 && told.at(-1) === 'ready') controller.abort()
+    }
+    t.equal(told[0], 'ready')
+    t.equal(told.at(-1), 'ready')
+    t.ok(told.includes('device-absent'), told.join(', '))
+    t.ok(existsSync('/proc/asound/card5'))
+    const [first, last] = [blocks[0], blocks.at(-1)]
+    if (first === undefined || last === undefined) throw new Error('no sound')
+    const apart = last.systemTime - first.systemTime - (last.firstSample - first.firstSample) / 48_000
+    t.ok(Math.abs(apart) < 0.03, `the time without the device is a gap in the indices (${apart} s apart)`)
+    await unload()
+  })
+
+  await t.test('80 ppm slow is seen to be slow, and its stated error holds the difference', async t => {
+    await plug()
+    await must("amixer -q -c Loopback cset iface=PCM,name='PCM Rate Shift 100000' 99992")
+    const clock = new SampleClock(48_000)
+    clock.setClockStatus({ offset: 0, error: 0 })
+    const began = systemClock.monotonic()
+    const items = await collect(array(2, 48_000), () => systemClock.monotonic() - began > 25)
+    const blocks = blocksOf(items)
+    for (const { firstSample, systemTime, systemTimeError } of blocks) {
+      clock.observe(firstSample, { system: systemTime, readingError: systemTimeError })
+    }
+    const [first, last] = [blocks[0], blocks.at(-1)]
+    if (first === undefined || last === undefined) throw new Error('no sound')
+    const from = clock.timeOf(last.firstSample - 20 * 48_000)
+    const until = clock.timeOf(last.firstSample)
+    const slow = ((until.utc - from.utc) / 20 - 1) * 1e6
+    t.ok(Math.abs(slow - 80) < 60, `${slow} ppm`)
+    t.ok(until.error <= 0.001, `stated error ${until.error} s`)
+    t.ok(Math.abs(until.utc - last.systemTime) < 0.003)
+    await unload()
+  })
+
+  await t.test('opened and closed many times leaves nothing open', async t => {
+    await plug()
+    const held = () => Number(textOf('/proc/self/status').match(/^FDSize:\s*(\d+)/m)?.[1])
+    const before = held()
+    for (let round = 0; round < 100; round += 1) await collect(array(2, 48_000), all => all.length >= 2)
+    t.ok(held() <= before * 2)
+    t.match(textOf('/proc/asound/Loopback/pcm0c/sub0/status'), /closed/)
+    await unload()
+  })
+})

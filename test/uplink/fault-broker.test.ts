@@ -1,0 +1,162 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { type Test, test } from 'tap'
+import * as z from 'zod'
+import { formatSequence } from '../../gateway/messages/stream.js'
+import type { DelivererOptions } from '../../gateway/uplink/delivery.js'
+import { LiveStream } from '../../gateway/uplink/live-stream.js'
+import { MqttSession, type SessionChange, type SessionOptions } from '../../gateway/uplink/session.js'
+import { clientTls, makeCertificates } from '../../scripts/delivery/certificates.js'
+import { faultDraft, hubKey, sensingKey, site, uplinkKey } from './events.js'
+import { type BrokerFaults, type FaultBroker, startFaultBroker } from './fault-broker.js'
+import { TestGateway, until } from './gateway.js'
+
+const faults = `/${site}/pole-1/sensing/fault`
+const window = 20
+
+async function delivering(
+  t: Test,
+  broken: BrokerFaults,
+  session: Partial<SessionOptions> = {},
+  delivery: Partial<DelivererOptions> = {},
+) {
+  const broker = await startFaultBroker(broken)
+  t.teardown(() => broker.close())
+  const changes: SessionChange[] = []
+  const onChange = (change: SessionChange) => changes.push(change)
+  const gateway = new TestGateway({
+    gateway: 'pole-1',
+    folder: t.testdir(),
+    broker: broker.url,
+    uplinkKey,
+    sensingKey,
+    hubKeys: [hubKey.publicKey],
+    session: { onChange, ...session },
+    delivery: { acknowledge: 'broker', ...delivery },
+  })
+  t.teardown(() => gateway.close())
+  const append = (count: number) => Promise.all(Array.from({ length: count }, () => gateway.append(faultDraft('one'))))
+  return { broker, gateway, append, reasons: () => new Set(changes.map(({ reason }) => reason)) }
+}
+
+/** The numbers of the alerts that came, each time they came. */
+function numbers({ alerts }: FaultBroker): number[] {
+  const shape = z.object({ sequence: z.string() })
+  return alerts.map(alert => Number(shape.parse(JSON.parse(alert)).sequence))
+}
+
+const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1)
+
+test('a broker that accepts and never acknowledges is named and left, and nothing counts as delivered', async t => {
+  const { broker, gateway, append, reasons } = await delivering(t, { acknowledge: 'never' }, { acknowledgeTimeout: 1 })
+  await append(30)
+  await until('left', () => reasons().has('no-acknowledgement'))
+  t.equal(gateway.deliverer.streams()[0]?.acknowledged, 0)
+  t.same(new Set(numbers(broker)), new Set(upTo(16)), 'no more than the window, less what gunfire may use')
+  broker.faults.acknowledge = 'at-once'
+  await until('delivered once it acknowledges', () => gateway.delivered())
+  t.same([...new Set(numbers(broker))], upTo(30))
+})
+
+test('a broker that acknowledges out of order, twice and what was never sent holds nothing up', async t => {
+  const { broker, gateway, append } = await delivering(t, { acknowledge: 'reversed', acknowledgeTooMuch: true })
+  await append(120)
+  await until('delivered', () => gateway.delivered())
+  t.same(numbers(broker), upTo(120), 'each once and in order')
+  t.equal(broker.connections(), 1)
+})
+
+test('a broker that hangs up at every n-th packet gets everything in order all the same', async t => {
+  const { broker, gateway, append, reasons } = await delivering(t, { hangUpAt: 14 })
+  await append(40)
+  await until('delivered', () => gateway.delivered())
+  const came = numbers(broker)
+  t.same([...new Set(came)], upTo(40), 'none is missing or overtakes another')
+  t.ok(broker.connections() > 3, `${broker.connections()} connections`)
+  t.ok(came.length - 40 <= (broker.connections() - 1) * window, `${came.length - 40} twice`)
+  t.ok(reasons().has('connection-lost'))
+})
+
+test('a hub that is away is named, asked seldom, and gets everything when it is back', async t => {
+  const { broker, gateway, append } = await delivering(t, {}, {}, { acknowledge: 'hub', hubWindow: 10 })
+  await append(25)
+  const notices = () => gateway.notices.map(({ kind }) => kind)
+  await until('the silence is named', () => notices().includes('hub-silent'))
+  t.same([...new Set(numbers(broker))], upTo(10), 'no more than its window')
+  const acknowledge = acknowledgedBy(broker, gateway)
+  acknowledge(10)
+  await until('the rest is sent', () => new Set(numbers(broker)).size === 20)
+  acknowledge(20)
+  await until('all is sent', () => new Set(numbers(broker)).size === 25)
+  acknowledge(25)
+  await until('delivered', () => gateway.delivered())
+  await until('the answer is named', () => notices().includes('hub-answers'))
+})
+
+test('a hub that came back empty or acknowledges too much is named and changes nothing', async t => {
+  const { broker, gateway, append } = await delivering(t, {}, {}, { acknowledge: 'hub' })
+  await append(5)
+  await until('sent', () => numbers(broker).length >= 5)
+  const acknowledge = acknowledgedBy(broker, gateway)
+  acknowledge(6)
+  await until('too much', () => gateway.notices.length > 0)
+  acknowledge(5)
+  await until('delivered', () => gateway.delivered())
+  acknowledge(2)
+  await until('empty', () => gateway.notices.length > 1)
+  t.match(gateway.notices, [
+    { kind: 'acknowledgement-refused', why: 'beyond-what-exists', source: faults },
+    { kind: 'hub-behind', hub: 'hub', source: faults, sequence: 2, acknowledged: 5 },
+  ])
+  t.equal(gateway.deliverer.streams()[0]?.acknowledged, 5)
+})
+
+/** Acknowledges as a hub does, through the broker. */
+function acknowledgedBy(broker: FaultBroker, gateway: TestGateway): (sequence: number) => void {
+  const hub = new LiveStream(site, 'hub', 'hub', hubKey)
+  return sequence => {
+    const { epoch = '' } = gateway.deliverer.streams()[0] ?? {}
+    const data = { stream: faults, epoch, sequence: formatSequence(sequence), hub: 'hub' }
+    const draft = { name: 'acknowledgement', time: Date.now() / 1000, exercise: true, data } as const
+    const { topic, payload } = hub.request(draft, { site, gateway: 'pole-1' })
+    broker.send(topic, payload)
+  }
+}
+
+const openssl = spawnSync('openssl', ['version']).error === undefined ? false : 'openssl is not installed'
+
+test('a broker whose certificate has expired, names another host or is of another authority is refused by name', {
+  skip: openssl,
+}, async t => {
+  const folders = t.testdir({ good: {}, expired: {}, other: {} })
+  const good = makeCertificates(`${folders}/good`)
+  const expired = makeCertificates(`${folders}/expired`, -1)
+  const other = makeCertificates(`${folders}/other`)
+  const cases = [
+    { server: expired, tls: clientTls(expired), detail: /expired/ },
+    { server: good, tls: { ...clientTls(good), serverName: 'hub.example' }, detail: /altnames|does not match/i },
+    { server: good, tls: clientTls(other), detail: /self.signed|unable to|signature/i },
+  ]
+  for (const { server, tls, detail } of cases) {
+    const broker = await startFaultBroker(
+      {},
+      { cert: readFileSync(server.server), key: readFileSync(server.serverKey) },
+    )
+    t.teardown(() => broker.close())
+    const changes: SessionChange[] = []
+    const session = new MqttSession({
+      brokers: [broker.url],
+      clientId: 'pole-1',
+      tls,
+      onChange: change => changes.push(change),
+    })
+    t.teardown(() => session.stop())
+    session.start()
+    await until('refused', () => changes.some(({ state }) => state === 'offline'))
+    t.match(
+      changes.find(({ state }) => state === 'offline'),
+      { reason: 'broker-certificate', detail },
+    )
+    t.notOk(session.online)
+  }
+})

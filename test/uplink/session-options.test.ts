@@ -1,0 +1,89 @@
+import net from 'node:net'
+import { type Test, test } from 'tap'
+import { MqttSession, type SessionChange, type SessionOptions } from '../../gateway/uplink/session.js'
+import { freePort, startableMosquitto } from '../../scripts/delivery/mosquitto.js'
+import { brokerKinds } from './brokers.js'
+import { until } from './gateway.js'
+
+const [, mosquitto] = brokerKinds
+const needsMosquitto = { skip: mosquitto?.missing ?? false }
+const connected5 = Buffer.from([0x20, 3, 0, 0, 0])
+
+function sessionWith(t: Test, options: Partial<SessionOptions> & Pick<SessionOptions, 'brokers'>) {
+  const changes: SessionChange[] = []
+  const session = new MqttSession({
+    clientId: 'pole-1',
+    random: () => 0.05,
+    onChange: each => changes.push(each),
+    ...options,
+  })
+  t.teardown(() => session.stop())
+  session.start()
+  return { session, changes }
+}
+
+/** A broker that takes connections and then says no more than what is given for each packet that comes. */
+async function rawBroker(t: Test, answer: (packet: Buffer) => Buffer | null): Promise<string> {
+  const sockets = new Set<net.Socket>()
+  const server = net.createServer(socket => {
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+    socket.on('data', packet => {
+      const bytes = answer(packet)
+      if (bytes !== null) socket.write(bytes)
+    })
+  })
+  const port = await freePort()
+  await new Promise<void>(resolve => server.listen(port, '127.0.0.1', resolve))
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return `mqtt://127.0.0.1:${port}`
+}
+
+test(
+  'a session works over WebSocket as it does over TCP, with what MQTT 5 adds for questions',
+  needsMosquitto,
+  async t => {
+    const port = await freePort()
+    const broker = await startableMosquitto({
+      configuration: `listener ${port} 127.0.0.1\nprotocol websockets\nallow_anonymous true\n`,
+    })
+    t.teardown(() => broker.remove())
+    await broker.up()
+    const there = sessionWith(t, { brokers: [broker.url], clientId: 'desk' })
+    let heard = ''
+    there.session.subscribe('question', 1, ({ payload, responseTopic, correlation }) => {
+      heard = [payload, responseTopic ?? '', correlation ?? ''].map(each => Buffer.from(each).toString()).join(' ')
+    })
+    const { session } = sessionWith(t, { brokers: [`ws://127.0.0.1:${port}`] })
+    await until('both online', () => session.online && there.session.online)
+    const request = { topic: 'question', payload: Buffer.from('how'), qos: 1, responseTopic: 'answer' } as const
+    t.equal(await session.publish({ ...request, correlation: Buffer.from('7') }), 0)
+    await until('heard', () => heard !== '')
+    t.equal(heard, 'how answer 7')
+  },
+)
+
+test('a link that is dead though it looks alive is noticed by the keep-alive', async t => {
+  const url = await rawBroker(t, packet => ((packet[0] ?? 0) >> 4 === 1 ? connected5 : null))
+  const { changes } = sessionWith(t, { brokers: [url], keepalive: 1 })
+  await until('noticed', () => changes.some(({ reason }) => reason === 'keepalive'))
+  t.equal(changes.find(({ state }) => state === 'offline')?.reason, 'keepalive')
+})
+
+test('waits are spread over the whole time from nothing to the longest, and grow with the outage', async t => {
+  const absent = `mqtt://127.0.0.1:${await freePort()}`
+  const waits: number[] = []
+  for (const chance of [0, 0.3, 0.999]) {
+    const { session, changes } = sessionWith(t, { brokers: [absent], random: () => chance })
+    await until('a failure', () => changes.some(({ state }) => state === 'offline'))
+    waits.push(changes.find(({ state }) => state === 'offline')?.retryIn ?? -1)
+    await session.stop()
+  }
+  t.same(
+    waits.map(wait => Math.round(wait * 10) / 10),
+    [0, 0.9, 3],
+  )
+})
