@@ -1,7 +1,7 @@
 import type { Arrival, GatewayPlace, LocatedShot, Weather } from './arrival.js'
 import type { Burst } from './burst.js'
 import { type Precision, precisionOf } from './covariance.js'
-import { isDistant } from './distant.js'
+import { isDistant, isRumble } from './distant.js'
 import { isEcho, without } from './echoes.js'
 import { stationsOf } from './evidence.js'
 import { solveHeight } from './height.js'
@@ -39,7 +39,8 @@ export function locateShots(scene: Scene): LocatedShot[] {
   const air = airOf(scene.weather)
   let stations = stationsOf(scene.arrivals, scene.places, scene.heardUntil, air)
   const known: Burst[] = []
-  const found: { readonly fixes: number; readonly shots: readonly LocatedShot[] }[] = []
+  const found: { readonly burst: Burst; readonly fixes: number; readonly shots: readonly LocatedShot[] }[] = []
+  const heard = stations
   const claps: number[] = []
   for (let turn = 0; turn < mostBursts; turn++) {
     const explained = explain(stations, air)
@@ -59,14 +60,24 @@ export function locateShots(scene: Scene): LocatedShot[] {
       !distant &&
       !known.some(earlier => isEcho(burst, earlier))
     )
-      found.push({ fixes, shots: shotsOf(solved, probability, precision, height?.heightError ?? null) })
+      found.push({ burst, fixes, shots: shotsOf(solved, probability, precision, height?.heightError ?? null) })
     known.push(burst)
     stations = without(stations, known, air)
   }
   const rumbles = ({ time }: LocatedShot): boolean =>
     claps.some(clap => time > clap - rumble.before && time < clap + rumble.after)
   return found
-    .flatMap(({ fixes, shots }) => (fixes >= rumble.stations || !shots.some(rumbles) ? shots : []))
+    .filter(({ fixes, shots }) => fixes >= rumble.stations || !shots.some(rumbles))
+    .filter(
+      ({ burst }, _, all) =>
+        !isRumble(
+          burst,
+          heard,
+          all.map(each => each.burst),
+          air,
+        ),
+    )
+    .flatMap(({ shots }) => shots)
     .sort((a, b) => a.time - b.time)
 }
 
