@@ -1,7 +1,7 @@
 import type { Arrival, Bearing, LocatedShot, SourceRange } from './arrival.js'
 import { ellipse95, type UncertaintyEllipse } from './ellipse.js'
 import type { GeodeticPosition, TangentPlane } from './geodesy.js'
-import { gunshotProbability } from './probability.js'
+import { combinedClasses, gunshotProbability, type NamedSound, named } from './probability.js'
 
 export type IncidentState = 'provisional' | 'updated' | 'final' | 'withdrawn'
 /** Best first. */
@@ -13,6 +13,8 @@ export interface ReportedShot {
   readonly time: number
   readonly timeError: number
   readonly probability: number
+  /** What it sounds like to all that heard it together; null where nobody could judge. */
+  readonly sound: NamedSound | null
   readonly position: GeodeticPosition | null
   /** Whether the height in `position` was solved for. */
   readonly heightSolved: boolean
@@ -101,6 +103,7 @@ export function distance({ located: a }: SupportedShot, { located: b }: Supporte
 export function reportedShot({ located, arrivals, time }: SupportedShot, plane: TangentPlane): ReportedShot {
   const residuals = new Map(located?.arrivals.map(({ id, residual }) => [id, residual]))
   const [first] = arrivals
+  const classes = combinedClasses(arrivals, located !== null)
   const directed = located === null ? arrivals.filter(({ bearing }) => bearing !== null) : []
   const seen = directed.find(({ range }) => range !== undefined) ?? directed[0]
   const listed = seen === undefined ? arrivals : [seen, ...arrivals.filter(arrival => arrival !== seen)]
@@ -108,6 +111,7 @@ export function reportedShot({ located, arrivals, time }: SupportedShot, plane: 
     time: located?.time ?? time,
     timeError: located?.timeError ?? first?.timeError ?? Number.POSITIVE_INFINITY,
     probability: gunshotProbability(arrivals, located?.probability ?? null),
+    sound: classes && named(classes),
     position: located === null ? null : plane.toGeodetic(located.position),
     heightSolved: located?.threeDimensional ?? false,
     uncertainty: located === null ? null : ellipse95(located.covariance),

@@ -1,8 +1,9 @@
 import type { Arrival, Bearing } from './arrival.js'
 import { judgedAfter, judgedBefore } from './band.js'
+import { type ChannelOnset, OnsetPicker } from './channel-onset.js'
 import { ImpulseJudge } from './classifier.js'
 import { BandPassFilter, bandPass } from './filter.js'
-import { risingCrossing, type Step, StepDetector, silentPower } from './onset.js'
+import { type Step, StepDetector } from './onset.js'
 import { SoundRing } from './sound-ring.js'
 
 /** The band in which muzzle blasts stand out over a few hundred metres and that every sample rate from 8 kHz carries, hertz. */
@@ -13,10 +14,6 @@ const frameSeconds = 0.001
 /** The onset is looked for from so long before the step to so long after, seconds. */
 const searchBefore = 0.02
 const searchAfter = 0.05
-/** Background is measured over this long before the search, seconds. */
-const backgroundSeconds = 0.03
-/** Share of the way from background to peak, in decibel, at which the sound has set in. */
-const onsetShare = 0.65
 /** One standard deviation of a perfect onset: the muzzle blast's own length and the filter's delay, seconds. */
 const leastPickingError = 0.0003
 /** A sound is judged when so much of it has been heard since the step, whatever the onset turns out to be, seconds. */
@@ -53,15 +50,6 @@ export interface ListenerOptions {
 /** When the sample with this index, counted from the start of the stream and possibly fractional, was captured. */
 export type SampleClock = (sampleIndex: number) => { readonly utc: number; readonly error: number }
 
-/** An onset in one channel: place and length of the rise, samples, peak (full scale 1) and the peak's power over the background's. */
-interface ChannelOnset {
-  readonly channel: number
-  readonly onset: number
-  readonly rise: number
-  readonly peak: number
-  readonly contrast: number
-}
-
 /** An arrival whose sound is not over. */
 interface Unjudged {
   readonly arrival: Arrival
@@ -85,8 +73,7 @@ export class ArrayListener {
   readonly #framePower: Float64Array
   readonly #steps: StepDetector
   readonly #judge: ImpulseJudge
-  readonly #search: Float64Array
-  readonly #smoothing: number
+  readonly #picker: OnsetPicker
   #number: number
   /** The next sample expected, and the first since the stream last broke. */
   #position = Number.NaN
@@ -112,8 +99,7 @@ export class ArrayListener {
     this.#framePower = new Float64Array(channels)
     this.#steps = new StepDetector(channels, frameSeconds)
     this.#judge = new ImpulseJudge(sampleRate)
-    this.#search = new Float64Array(Math.ceil((searchBefore + searchAfter) * sampleRate) + 1)
-    this.#smoothing = Math.max(1, Math.round(frameSeconds * sampleRate))
+    this.#picker = new OnsetPicker(sampleRate, frameSeconds, searchBefore + searchAfter)
   }
 
   /**
@@ -215,7 +201,11 @@ export class ArrayListener {
       Math.floor(stepSample - searchBefore * sampleRate),
     )
     const to = Math.min(this.#position, Math.ceil(stepSample + searchAfter * sampleRate))
-    const found = this.#filtered.flatMap((_, channel) => this.#onset(channel, from, to) ?? [])
+    const oldest = Math.max(this.#start, this.#position - this.#ringLength)
+    const found = this.#filtered.flatMap((ring, channel) => {
+      const picked = this.#picker.pick(ring, oldest, from, to)
+      return picked === null ? [] : [{ ...picked, channel }]
+    })
     const onset = found.length > 0 ? median(found.map(each => each.onset)) : stepSample
     const rise = found.length > 0 ? median(found.map(each => each.rise)) : 0.01 * sampleRate
     const peak = found.reduce((most, each) => Math.max(most, each.peak), 1e-6)
@@ -237,7 +227,7 @@ export class ArrayListener {
   }
 
   /** The channel in which the onset stands out most, of those that do not clip if there are any. */
-  #clearest(found: readonly ChannelOnset[], from: number, to: number): number {
+  #clearest(found: readonly (ChannelOnset & { readonly channel: number })[], from: number, to: number): number {
     const clean = found.filter(({ channel }) => this.#raw.peak(channel, from, to) < clippingLevel)
     const candidates = clean.length > 0 ? clean : found
     return candidates.reduce((best, each) => (each.contrast > best.contrast ? each : best), candidates[0] ?? silent)
@@ -257,39 +247,6 @@ export class ArrayListener {
           gunProbability: Math.max(judgement.gun, arrival.gunProbability ?? 0),
           fireworkProbability: arrival.gunProbability === null ? judgement.firework : 0,
         }
-  }
-
-  /** Null where the channel heard no step. */
-  #onset(channel: number, from: number, to: number): ChannelOnset | null {
-    const { sampleRate } = this.#options
-    const ring = this.#filtered[channel]!
-    const mask = this.#ringLength - 1
-    const oldest = Math.max(this.#start, this.#position - this.#ringLength)
-    const backgroundFrom = Math.max(oldest, from - Math.round(backgroundSeconds * sampleRate))
-    let background = 0
-    for (let i = backgroundFrom; i < from; i++) background += ring[i & mask]! ** 2
-    background /= Math.max(1, from - backgroundFrom)
-    const lead = Math.floor(this.#smoothing / 2)
-    const search = this.#search
-    const length = Math.min(search.length, to - from - lead)
-    let sum = 0
-    let peak = 0
-    for (let i = Math.max(oldest, from + lead - this.#smoothing); i < from + lead; i++) sum += ring[i & mask]! ** 2
-    for (let i = 0; i < length; i++) {
-      const entering = ring[(from + i + lead) & mask]!
-      sum += entering ** 2
-      const leaving = from + i + lead - this.#smoothing
-      if (leaving >= oldest) sum -= ring[leaving & mask]! ** 2
-      search[i] = Math.max(0, sum) / this.#smoothing
-      peak = Math.max(peak, Math.abs(entering))
-    }
-    if (!(peak * peak > silentPower)) return null
-    const onset = risingCrossing(search, length, background, onsetShare)
-    const early = risingCrossing(search, length, background, onsetShare - 0.15)
-    const late = risingCrossing(search, length, background, onsetShare + 0.15)
-    if (onset === null) return null
-    const rise = Math.max(0, (late ?? onset) - (early ?? onset)) / 2
-    return { channel, onset: from + onset, rise, peak, contrast: (peak * peak) / (background + silentPower) }
   }
 
   #snippet(from: number, to: number, onset: number): Snippet {

@@ -1,6 +1,7 @@
 import type { Arrival, GatewayPlace, LocatedShot, Weather } from './arrival.js'
 import type { Burst } from './burst.js'
 import { type Precision, precisionOf } from './covariance.js'
+import { isDistant, isRumble } from './distant.js'
 import { isEcho, without } from './echoes.js'
 import { stationsOf } from './evidence.js'
 import { solveHeight } from './height.js'
@@ -15,6 +16,8 @@ const widestPlace = 120
 /** So many more stations, of two with bearings one less, must have heard a burst where its place says than heard its rhythm
  * where it cannot be. */
 const fewestStations = 3
+/** A far source such as thunder rumbles from so long before to so long after a clap, seconds; then so many must agree on a place. */
+const rumble = { before: 4, after: 8, stations: 6 }
 /** So many sources are told apart in one stretch of time. */
 const mostBursts = 8
 
@@ -36,12 +39,17 @@ export function locateShots(scene: Scene): LocatedShot[] {
   const air = airOf(scene.weather)
   let stations = stationsOf(scene.arrivals, scene.places, scene.heardUntil, air)
   const known: Burst[] = []
-  const shots: LocatedShot[] = []
-  for (let found = 0; found < mostBursts; found++) {
+  const found: { readonly burst: Burst; readonly fixes: number; readonly shots: readonly LocatedShot[] }[] = []
+  const heard = stations
+  const claps: number[] = []
+  for (let turn = 0; turn < mostBursts; turn++) {
     const explained = explain(stations, air)
     if (!explained || explained.burst.score < burstPrice) break
     const { burst, probability } = explained
-    const doubted = straightFixes(burst, air) - contradictions(stations, air, burst) < fewestStations
+    const fixes = straightFixes(burst, air)
+    const distant = isDistant(burst, air)
+    if (distant) claps.push(...burst.lags.map(lag => burst.solution.time + lag))
+    const doubted = fixes - contradictions(stations, air, burst) < fewestStations
     const height = solveHeight(burst, air)
     const solved = height ? { ...burst, solution: height.solution } : burst
     const precision = precisionOf({ ...explained, burst: solved }, air, height?.heightError)
@@ -49,13 +57,28 @@ export function locateShots(scene: Scene): LocatedShot[] {
       probability >= leastProbability &&
       precision.radius <= widestPlace &&
       !doubted &&
+      !distant &&
       !known.some(earlier => isEcho(burst, earlier))
     )
-      shots.push(...shotsOf(solved, probability, precision, height?.heightError ?? null))
+      found.push({ burst, fixes, shots: shotsOf(solved, probability, precision, height?.heightError ?? null) })
     known.push(burst)
     stations = without(stations, known, air)
   }
-  return shots.sort((a, b) => a.time - b.time)
+  const rumbles = ({ time }: LocatedShot): boolean =>
+    claps.some(clap => time > clap - rumble.before && time < clap + rumble.after)
+  return found
+    .filter(({ fixes, shots }) => fixes >= rumble.stations || !shots.some(rumbles))
+    .filter(
+      ({ burst }, _, all) =>
+        !isRumble(
+          burst,
+          heard,
+          all.map(each => each.burst),
+          air,
+        ),
+    )
+    .flatMap(({ shots }) => shots)
+    .sort((a, b) => a.time - b.time)
 }
 
 function shotsOf(

@@ -4,9 +4,12 @@ import type { Station } from './evidence.js'
 import type { Air } from './propagation.js'
 import { findSeeds } from './seeds.js'
 import { assumedHeight } from './solve.js'
+import { contradictions } from './tracks.js'
 
 /** What a burst must be worth, as a logarithm of odds: how unlikely a shot is at just one place and moment. */
 export const burstPrice = 11
+/** What each station costs a burst that heard its rhythm when it cannot have been, a logarithm; see `contradictions`. */
+const contradiction = 8
 /** Places closer than this are one, uncertain, place, metres. */
 const samePlace = 50
 /** Explanations of one place closer than this differ by nothing, metres. */
@@ -31,6 +34,9 @@ export interface Explanation {
 /** The burst that explains the arrivals best; null where none does. */
 export function explain(stations: readonly Station[], air: Air): Explanation | null {
   const height = assumedHeight(stations)
+  const contradicted = (burst: Burst): Burst => {
+    return { ...burst, score: burst.score - contradiction * contradictions(stations, air, burst) }
+  }
   const starts: Burst[] = []
   for (const seed of findSeeds(stations, air, seedCount)) {
     const start = startBurst(stations, air, height, seed)
@@ -40,7 +46,8 @@ export function explain(stations: readonly Station[], air: Air): Explanation | n
   const bursts: Burst[] = []
   for (const start of starts) {
     if (bursts.length >= growCount) break
-    if (!bursts.some(other => isRoundOf(start, other))) bursts.push(growBurst(stations, air, height, start))
+    if (!bursts.some(other => isRoundOf(start, other)))
+      bursts.push(contradicted(growBurst(stations, air, height, start)))
   }
   const burst = bursts.reduce<Burst | null>((a, b) => (a && a.score >= b.score ? a : b), null)
   if (!burst) return null

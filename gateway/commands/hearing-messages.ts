@@ -31,6 +31,7 @@ export function gunfireDraft(
         time: formatTime(shot.time, 6),
         timeError: rounded(shot.timeError, 6),
         probability: rounded(shot.probability, 4),
+        ...(shot.sound === null ? {} : { sound: shot.sound }),
         position: shot.position === null ? null : wirePosition(shot.position, shot.heightSolved),
         uncertainty:
           shot.uncertainty === null

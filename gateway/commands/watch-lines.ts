@@ -64,13 +64,18 @@ function gunfire(data: MessageData<'gunfire'>, head: string, now: number, truth:
         ? ''
         : `; ${newest.toFixed(1)} s from the ${group.length > 1 ? 'last ' : ''}muzzle blast to the hub`
     lines.push(
-      `    ${group.length > 1 ? 'shots' : 'shot'} at ${times}; ${gateways} gateways, probability ${Math.min(...group.map(({ probability }) => probability)).toFixed(2)}${delay}`,
+      `    ${group.length > 1 ? 'shots' : 'shot'} at ${times}; ${gateways} gateways, probability ${Math.min(...group.map(({ probability }) => probability)).toFixed(2)}${soundsOf(group)}${delay}`,
     )
   }
   return lines
 }
 
 type Shot = MessageData<'gunfire'>['shots'][number]
+
+function soundsOf(shots: readonly Shot[]): string {
+  const sounds = [...new Set(shots.flatMap(({ sound }) => sound ?? []))]
+  return sounds.length === 0 ? '' : `, sounds: ${sounds.join(', ')}`
+}
 
 /** Shots with one and the same position or bearing together; a gun that stays where it is fills one line, not ten. */
 function byPlace(shots: readonly Shot[]): [Shot, ...Shot[]][] {

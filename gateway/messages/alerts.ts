@@ -54,6 +54,12 @@ const shot = z
     time: time('Of the discharge; without a position, of the earliest arrival.'),
     timeError: seconds('One standard deviation of the time.'),
     probability: probability('That this is a gunshot.'),
+    sound: z
+      .enum(['gun', 'firework-like', 'other', 'unsure'])
+      .optional()
+      .describe(
+        'What it sounds like to all gateways that heard it; left out where none could judge. No weapon is told.',
+      ),
     position: position.nullable(),
     uncertainty: uncertainty.nullable(),
     bearing: bearing

@@ -7,6 +7,7 @@ import { Ear } from '../../gateway/commands/ear.js'
 import { City } from './buildings.js'
 import { GatewayRenderer } from './render.js'
 import type { Scene, SceneGateway } from './scene.js'
+import { type SourceKind, soundingSpan } from './source.js'
 
 /** Sound goes to the ears and messages to the neighbours in such steps, and for so long after the last sound, seconds. */
 const step = 1
@@ -22,42 +23,80 @@ export interface DayWitness {
   progress(seconds: number): void
 }
 
-interface Pole {
+/** What one step of a scene's sound gave: which arrivals each gateway heard, and up to when it has listened. */
+export interface HeardStep {
+  /** Of the scene, at the step's end. */
+  readonly seconds: number
+  /** Set in the first step of a stretch: what came before it, nobody heard. */
+  readonly begins: boolean
+  readonly heard: readonly {
+    readonly gateway: string
+    readonly arrivals: readonly Arrival[]
+    readonly heardUntil: number
+  }[]
+}
+
+interface Listener {
   readonly gateway: SceneGateway
   readonly renderer: GatewayRenderer
-  readonly ear: Ear
-  readonly hearing: Hearing
   next: number
 }
 
-/**
- * Streams a scene through the ears and the hearing of all its gateways, which tell each other their arrivals within a
- * step. Nothing is kept but what they keep themselves: memory does not grow with the length of the scene.
- */
-export function listenToScene(scene: Scene, witness: DayWitness, { from, until }: Stretch = wholeOf(scene)): void {
-  const solutions = new Map<string, readonly LocatedShot[]>()
-  const poles = polesOf(scene, shared(solutions))
+/** Renders stretches of a scene, in order of time, and streams them through its gateways' ears. */
+export function* hearScene(scene: Scene, stretches: readonly Stretch[]): Generator<HeardStep> {
+  const city = new City(scene.buildings)
+  const listeners = scene.gateways.map(gateway => {
+    return { gateway, renderer: new GatewayRenderer(scene, gateway, city), next: 0 }
+  })
+  for (const stretch of stretches) yield* hearStretch(scene, listeners, stretch)
+}
+
+function* hearStretch(scene: Scene, listeners: readonly Listener[], { from, until }: Stretch): Generator<HeardStep> {
   const block = Math.round(step * scene.sampleRate)
-  for (const pole of poles) pole.next = Math.round(from * scene.sampleRate)
+  const ears = new Map(listeners.map(({ gateway }) => [gateway.id, earOf(gateway, from)]))
+  for (const listener of listeners) listener.next = Math.round(from * scene.sampleRate)
   for (let seconds = from + step; seconds < until + afterwards; seconds += step) {
-    const now = scene.start + seconds
-    const solvedAt = now + tellingTime - step
-    solutions.clear()
-    exchange(poles, solvedAt, witness)
-    for (const pole of poles) {
+    const heard = listeners.flatMap(listener => {
+      const { gateway, renderer, next } = listener
       // A block is heard when its last sample is taken; recordings begin up to half a second into the scene.
-      const last = Math.min(pole.renderer.sampleCount, Math.round(until * scene.sampleRate))
-      const count = Math.min(block, last - pole.next)
-      if (count <= 0 || pole.gateway.startDelay + (pole.next + count) / scene.sampleRate > seconds) continue
-      const { arrivals, heardUntil } = pole.ear.take({
+      const last = Math.min(renderer.sampleCount, Math.round(until * scene.sampleRate))
+      const count = Math.min(block, last - next)
+      if (count <= 0 || gateway.startDelay + (next + count) / scene.sampleRate > seconds) return []
+      const told = ears.get(gateway.id)?.take({
         kind: 'audio',
-        channels: pole.renderer.samples(pole.next, count),
+        channels: renderer.samples(next, count),
         sampleRate: scene.sampleRate,
-        firstSample: pole.next,
-        systemTime: systemTimeOf(scene, pole.gateway, pole.next),
+        firstSample: next,
+        systemTime: systemTimeOf(scene, gateway, next),
         systemTimeError: 0.0001,
       })
-      pole.next += count
+      listener.next += count
+      return told === undefined ? [] : [{ gateway: gateway.id, ...told }]
+    })
+    yield { seconds, begins: seconds === from + step, heard }
+  }
+}
+
+interface Pole {
+  readonly gateway: SceneGateway
+  readonly hearing: Hearing
+}
+
+/**
+ * Passes what a scene's gateways heard through the hearing of each, which tell each other their arrivals within a step.
+ * Nothing is kept but what they keep themselves: memory does not grow with the length of the scene.
+ */
+export function followScene(scene: Scene, steps: Iterable<HeardStep>, witness: DayWitness): void {
+  const solutions = new Map<string, readonly LocatedShot[]>()
+  let poles: readonly Pole[] = []
+  for (const { seconds, begins, heard } of steps) {
+    if (begins) poles = polesOf(scene, shared(solutions), seconds)
+    const now = scene.start + seconds
+    solutions.clear()
+    exchange(poles, now + tellingTime - step, witness)
+    for (const { gateway, arrivals, heardUntil } of heard) {
+      const pole = poles.find(({ gateway: { id } }) => id === gateway)
+      if (pole === undefined) continue
       pole.hearing.hear(arrivals, heardUntil, now)
       if (arrivals.length > 0) witness.heard(pole.gateway, arrivals)
     }
@@ -74,6 +113,27 @@ export interface Stretch {
 
 export function wholeOf({ duration }: Scene): Stretch {
   return { from: 0, until: duration }
+}
+
+/** The stretches around sounds of some kinds: from so many seconds before each to so many after its end, joined where they meet. */
+export function stretchesAround(
+  scene: Scene,
+  kinds: ReadonlySet<SourceKind>,
+  before: number,
+  after: number,
+): Stretch[] {
+  const stretches: Stretch[] = []
+  for (const source of scene.sources) {
+    if (!kinds.has(source.kind)) continue
+    const time = Math.floor(source.time - scene.start)
+    const from = Math.max(0, time - before)
+    const until = Math.min(scene.duration, Math.ceil(time + soundingSpan(source).after + after))
+    const last = stretches.at(-1)
+    if (last !== undefined && from <= last.until + afterwards)
+      stretches[stretches.length - 1] = { from: last.from, until: Math.max(last.until, until) }
+    else stretches.push({ from, until })
+  }
+  return stretches
 }
 
 function exchange(poles: readonly Pole[], now: number, witness: DayWitness): void {
@@ -115,23 +175,24 @@ function shifted(origin: LocalPosition, { east, north, up }: LocalPosition, sign
   return { east: east + sign * origin.east, north: north + sign * origin.north, up: up + sign * origin.up }
 }
 
-function polesOf(scene: Scene, locate: Locator): Pole[] {
-  const city = new City(scene.buildings)
+function earOf(gateway: SceneGateway, from: number): Ear {
+  return new Ear({
+    gateway: gateway.id,
+    part: gateway.array,
+    epoch: `day${from}`,
+    fullScaleLevel: gateway.microphones.fullScaleLevel,
+    clock: { offset: 0, error: gateway.timeError },
+    direction: null,
+  })
+}
+
+function polesOf(scene: Scene, locate: Locator, from: number): Pole[] {
   const plane = new TangentPlane(scene.origin)
   return scene.gateways.map(gateway => ({
     gateway,
-    renderer: new GatewayRenderer(scene, gateway, city),
-    ear: new Ear({
-      gateway: gateway.id,
-      part: gateway.array,
-      epoch: 'day',
-      fullScaleLevel: gateway.microphones.fullScaleLevel,
-      clock: { offset: 0, error: gateway.timeError },
-      direction: null,
-    }),
     hearing: new Hearing({
       gateway: gateway.id,
-      epoch: 'day',
+      epoch: `day${from}`,
       position: plane.toGeodetic(gateway.statedPosition),
       positionError: gateway.positionError,
       weather: scene.statedWeather,
@@ -139,7 +200,6 @@ function polesOf(scene: Scene, locate: Locator): Pole[] {
       heartbeat: 10,
       loneSalience: usualLoneSalience,
     }),
-    next: 0,
   }))
 }
 

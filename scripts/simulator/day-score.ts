@@ -68,14 +68,14 @@ export class DayScore {
   readonly #incidents = new Map<string, GunfireRevision>()
   #arrivals = 0
 
-  /** @param stretch outside which shots do not count */
-  constructor(scene: Scene, { from, until }: Stretch = wholeOf(scene)) {
+  /** @param stretches outside which shots do not count */
+  constructor(scene: Scene, stretches: readonly Stretch[] = [wholeOf(scene)]) {
     this.#scene = scene
     this.#plane = new TangentPlane(scene.origin)
     const city = new City(scene.buildings)
     const ways = new Map<string, ReadonlyMap<string, number>>()
     this.#rounds = scene.sources
-      .filter(({ kind, time }) => kind === 'gun' && time >= scene.start + from && time < scene.start + until)
+      .filter(({ kind, time }) => kind === 'gun' && stretches.some(stretch => isWithin(time - scene.start, stretch)))
       .map(source => {
         const key = `${source.position.east} ${source.position.north}`
         const delays = ways.get(key) ?? delaysOf(scene, city, source)
@@ -181,6 +181,10 @@ export class DayScore {
       after: [...new Set(sounding.map(({ kind }) => kind))],
     }
   }
+}
+
+function isWithin(seconds: number, { from, until }: Stretch): boolean {
+  return seconds >= from && seconds < until
 }
 
 /** Seconds from a discharge to the first sound of it at each gateway that it has a way to. */

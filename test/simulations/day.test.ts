@@ -3,7 +3,7 @@ import type { Arrival } from '../../gateway/acoustics/arrival.js'
 import { TangentPlane } from '../../gateway/acoustics/geodesy.js'
 import type { GunfireRevision } from '../../gateway/acoustics/incident.js'
 import { drawDay } from '../../scripts/simulator/day.js'
-import { listenToScene } from '../../scripts/simulator/day-network.js'
+import { followScene, hearScene, wholeOf } from '../../scripts/simulator/day-network.js'
 import { DayScore } from '../../scripts/simulator/day-score.js'
 import { plainGateway, plainScene } from '../../scripts/simulator/scene.js'
 import { at, start } from './open-field.js'
@@ -22,7 +22,15 @@ function incident(
 ): GunfireRevision {
   const position = new TangentPlane(field.origin).toGeodetic(at(40 + off, 30, 1.4))
   const uncertainty = { semiMajor: 20, semiMinor: 10, orientation: 90, confidence: 0.95 }
-  const rest = { timeError: 0.01, probability: 0.9, heightSolved: false, bearing: null, range: null, arrivals: [] }
+  const rest = {
+    timeError: 0.01,
+    probability: 0.9,
+    sound: null,
+    heightSolved: false,
+    bearing: null,
+    range: null,
+    arrivals: [],
+  }
   const shots = seconds.map(each => ({ time: start + each, position, uncertainty, ...rest }))
   return { incident: id, revision: 1, state, mergedInto: null, quality: 'located', shots }
 }
@@ -65,7 +73,7 @@ test('what a network publishes is held against the truth', t => {
 
 test('gateways that listen to a simulated scene confirm its shots, and any part of a day can be listened to', t => {
   const score = new DayScore(field)
-  listenToScene(field, {
+  followScene(field, hearScene(field, [wholeOf(field)]), {
     heard: (gateway, arrivals) => score.heard(gateway, arrivals),
     published: (_, revision) => score.published(revision),
     progress: () => {},
@@ -75,9 +83,9 @@ test('gateways that listen to a simulated scene confirm its shots, and any part 
   const day = drawDay({ seed: 2, hours: 0.1, gateways: 4, shots: 2, sampleRate: 8000 })
   let listened = 0
   const stretch = { from: 100, until: 104 }
-  t.equal(new DayScore(day, stretch).figures().shots, 0)
+  t.equal(new DayScore(day, [stretch]).figures().shots, 0)
   const witness = { heard: () => {}, published: () => {}, progress: (seconds: number) => (listened = seconds) }
-  listenToScene(day, witness, stretch)
+  followScene(day, hearScene(day, [stretch]), witness)
   t.ok(listened > 104 && listened < 130)
   t.end()
 })

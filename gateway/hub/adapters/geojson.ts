@@ -44,7 +44,7 @@ function shotOf(event: MessageEvent<'gunfire'>, index: number): Feature[] {
   const { shots, incident, revision, state, quality, reviewed, weapon } = event.data
   const shot = shots[index]
   if (shot === undefined) return []
-  const { time, timeError, probability, bearing } = shot
+  const { time, timeError, probability, sound = null, bearing } = shot
   const whose = { kind: 'gunfire', incident, revision, state, exercise: event.exercise, shot: index + 1 }
   const properties = {
     ...whose,
@@ -54,6 +54,7 @@ function shotOf(event: MessageEvent<'gunfire'>, index: number): Feature[] {
     time,
     timeError,
     probability,
+    sound,
     bearing,
     heardBy: gatewaysOf(shot),
   }

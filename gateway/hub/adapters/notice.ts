@@ -60,10 +60,18 @@ function gunfire({ incident, state, revision, shots, quality, mergedInto }: Mess
     description:
       change === 'cancel'
         ? withdrawn
-        : `${count} heard by ${heardBy.size === 1 ? '1 gateway' : `${heardBy.size} gateways`}, first at ${first?.time ?? 'an unknown time'}. ${where} No person has reviewed it. Nothing is claimed about weapons.`,
+        : `${count} heard by ${heardBy.size === 1 ? '1 gateway' : `${heardBy.size} gateways`}, first at ${first?.time ?? 'an unknown time'}. ${where} ${soundOf(shots)}No person has reviewed it. Nothing is claimed about weapons.`,
     probability: shots.length === 0 ? null : Math.max(...shots.map(({ probability }) => probability)),
     shots: located,
   }
+}
+
+const sounds = { gun: 'a gun', 'firework-like': 'a firework', other: 'neither a gun nor a firework' }
+
+/** A sentence with a space after it, or nothing where the shots differ or nothing can be told. */
+function soundOf(shots: MessageData<'gunfire'>['shots']): string {
+  const [sound, ...others] = new Set(shots.map(shot => shot.sound))
+  return sound === undefined || sound === 'unsure' || others.length > 0 ? '' : `It sounds like ${sounds[sound]}. `
 }
 
 function withPlace({ position, uncertainty }: LocatedShot): string {
