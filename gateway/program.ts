@@ -8,7 +8,7 @@ export interface CommandModule {
 /** The subcommands. A module is loaded only when its command is called, which keeps every start fast. */
 const subcommands: Readonly<Record<string, { summary: string; load: () => Promise<CommandModule> }>> = {
   run: {
-    summary: 'run a whole gateway: sensing and uplink, started again when they fail',
+    summary: 'run a whole gateway: sensing, vision and uplink, started again when they fail',
     load: () => import('./commands/run.js'),
   },
   sensing: {
@@ -16,7 +16,7 @@ const subcommands: Readonly<Record<string, { summary: string; load: () => Promis
     load: () => import('./commands/sensing.js'),
   },
   vision: {
-    summary: 'the process that reads plates over the local network',
+    summary: 'the process that watches cameras and reads plates over the local network',
     load: () => import('./commands/vision.js'),
   },
   uplink: {
