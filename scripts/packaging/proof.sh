@@ -4,10 +4,10 @@ exec >/proof/log 2>&1
 prove() {
   local what=$1
   shift
-  if "$@" >/proof/last 2>&1; then echo "ok $what"; else echo "not ok $what: $(tail -3 /proof/last | tr '\n' ' ')"; fi >>/proof/result
+  if "$@" >/proof/last 2>&1; then echo "ok $what"; else echo "not ok $what: $(tail -14 /proof/last | tr '\n' ' ')"; fi >>/proof/result
   cat /proof/last
 }
-running() { for role in sensing vision uplink; do systemctl is-active --quiet "polewatch-$role" || { journalctl -o cat -n 4 -u "polewatch-$role"; return 1; }; done; }
+running() { for role in sensing vision uplink; do systemctl is-active --quiet "polewatch-$role" || { journalctl -o cat -n 12 -u "polewatch-$role"; return 1; }; done; }
 soon() { local try; for try in $(seq 60); do "$@" && return 0; sleep 0.5; done; return 1; }
 watched() { for role in sensing vision uplink; do systemctl show -p WatchdogUSec,StatusText "polewatch-$role" | grep -c 'WatchdogUSec=30s\|StatusText=All' | grep -qx 2 || { systemctl show "polewatch-$role" | grep -i 'watchdog\|status'; return 1; }; done; }
 hardened() { local score; score=$(systemd-analyze security "polewatch-$1" 2>/dev/null | sed -n 's/.*: \([0-9.]*\) .*/\1/p'); echo "$1 is at $score"; awk -v score="$score" -v most="$2" 'BEGIN { exit !(score != "" && score <= most) }'; }
