@@ -47,12 +47,33 @@ const busy = -16
 const endOfFile = -0x20464f45
 
 /**
- * Opens a video in this process, through FFmpeg.
+ * Opens a video in this process, through FFmpeg. The signal is let go of when it aborts, and when the video is closed or cannot
+ * be opened.
  *
  * @throws VideoError
  */
 export async function openVideo(request: VideoRequest, signal: AbortSignal): Promise<Video> {
-  const { files, constants } = await loadFiles()
+  // FFmpeg's parts and an attempt that nobody waits for any more listen for longer than the caller may expect: to a signal of ours.
+  const stop = new AbortController()
+  const onAbort = () => stop.abort()
+  signal.addEventListener('abort', onAbort, { once: true })
+  const letGo = () => signal.removeEventListener('abort', onAbort)
+  try {
+    const library = await loadFiles()
+    if (signal.aborted) throw new VideoError('device-absent', `${request.title} is not opened any more.`)
+    const video = await open(library, request, stop.signal)
+    return { pictures: () => video.pictures(), close: () => video.close().finally(letGo) }
+  } catch (error) {
+    letGo()
+    throw error
+  }
+}
+
+async function open(
+  { files, constants }: Awaited<ReturnType<typeof loadFiles>>,
+  request: VideoRequest,
+  signal: AbortSignal,
+): Promise<Video> {
   const { title, widest, framesPerSecond } = request
   const { Demuxer, Decoder, FilterAPI } = files
   const opening = Demuxer.open(request.url, {
