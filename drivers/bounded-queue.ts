@@ -73,6 +73,33 @@ export class BoundedQueue<Reading extends { readonly kind: string }> {
       signal.removeEventListener('abort', wake)
     }
   }
+
+  /**
+   * As `take`, of what `feed` pushes meanwhile: its signal aborts when the loop is over, and it has ended before this returns.
+   * Throws what `feed` throws.
+   */
+  async *takeFrom(
+    feed: (signal: AbortSignal) => Promise<void>,
+    signal: AbortSignal,
+  ): AsyncGenerator<Reading | StateReport, void, void> {
+    const stop = new AbortController()
+    const onAbort = () => stop.abort()
+    signal.addEventListener('abort', onAbort)
+    if (signal.aborted) stop.abort()
+    const failures: unknown[] = []
+    const feeding = feed(stop.signal).catch((error: unknown) => {
+      failures.push(error)
+      stop.abort()
+    })
+    try {
+      yield* this.take(stop.signal)
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      stop.abort()
+      await feeding
+    }
+    if (failures.length > 0) throw failures[0]
+  }
 }
 
 function isState(item: { readonly kind: string }): item is StateReport {

@@ -35,25 +35,9 @@ export class LiveCamera implements Camera {
 
   async *readings(signal: AbortSignal): AsyncGenerator<CameraFrame | StateReport, void, void> {
     const queue = new BoundedQueue<QueuedFrame>(this.#options.capacity ?? 2)
-    const stop = new AbortController()
-    const onAbort = () => stop.abort()
-    signal.addEventListener('abort', onAbort)
-    if (signal.aborted) stop.abort()
-    const failures: unknown[] = []
-    const looking = this.#look(queue, stop.signal).catch((error: unknown) => {
-      failures.push(error)
-      stop.abort()
-    })
-    try {
-      for await (const item of queue.take(stop.signal)) {
-        yield item.kind === 'state' ? item : { ...item, dropped: queue.takeDropped() }
-      }
-    } finally {
-      signal.removeEventListener('abort', onAbort)
-      stop.abort()
-      await looking
+    for await (const item of queue.takeFrom(stop => this.#look(queue, stop), signal)) {
+      yield item.kind === 'state' ? item : { ...item, dropped: queue.takeDropped() }
     }
-    if (failures.length > 0) throw failures[0]
   }
 
   async #look(queue: BoundedQueue<QueuedFrame>, signal: AbortSignal): Promise<void> {

@@ -38,19 +38,8 @@ export class GpiomonInputs implements DigitalInputs {
 
   async *readings(signal: AbortSignal): AsyncGenerator<SwitchEdge | StateReport, void, void> {
     const queue = new BoundedQueue<SwitchEdge>(this.#options.capacity ?? 4096)
-    const stop = new AbortController()
-    const onAbort = () => stop.abort()
-    signal.addEventListener('abort', onAbort)
-    if (signal.aborted) stop.abort()
-    const watching = this.#watch(queue, stop.signal)
-    try {
-      for await (const item of queue.take(stop.signal)) {
-        yield item.kind === 'state' ? item : { ...item, dropped: queue.takeDropped() }
-      }
-    } finally {
-      signal.removeEventListener('abort', onAbort)
-      stop.abort()
-      await watching
+    for await (const item of queue.takeFrom(stop => this.#watch(queue, stop), signal)) {
+      yield item.kind === 'state' ? item : { ...item, dropped: queue.takeDropped() }
     }
   }
 

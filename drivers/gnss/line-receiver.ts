@@ -38,25 +38,9 @@ export class LineReceiver implements GnssReceiver {
 
   async *readings(signal: AbortSignal): AsyncGenerator<PositionFix | StateReport, void, void> {
     const queue = new BoundedQueue<PositionFix>(this.#options.capacity ?? 64)
-    const stop = new AbortController()
-    const onAbort = () => stop.abort()
-    signal.addEventListener('abort', onAbort)
-    if (signal.aborted) stop.abort()
-    const failures: unknown[] = []
-    const listening = this.#listen(queue, stop.signal).catch((error: unknown) => {
-      failures.push(error)
-      stop.abort()
-    })
-    try {
-      for await (const item of queue.take(stop.signal)) {
-        yield item.kind === 'state' ? item : { ...item, dropped: queue.takeDropped() }
-      }
-    } finally {
-      signal.removeEventListener('abort', onAbort)
-      stop.abort()
-      await listening
+    for await (const item of queue.takeFrom(stop => this.#listen(queue, stop), signal)) {
+      yield item.kind === 'state' ? item : { ...item, dropped: queue.takeDropped() }
     }
-    if (failures.length > 0) throw failures[0]
   }
 
   async #listen(queue: BoundedQueue<PositionFix>, signal: AbortSignal): Promise<void> {

@@ -45,33 +45,17 @@ export class LinePlateReader implements PlateReader {
 
   async *readings(signal: AbortSignal): AsyncGenerator<PlateRead | StateReport, void, void> {
     const queue = new BoundedQueue<QueuedRead>(this.#options.capacity ?? 256)
-    const stop = new AbortController()
-    const onAbort = () => stop.abort()
-    signal.addEventListener('abort', onAbort)
-    if (signal.aborted) stop.abort()
-    const failures: unknown[] = []
-    const listening = this.#listen(queue, stop.signal).catch((error: unknown) => {
-      failures.push(error)
-      stop.abort()
-    })
-    try {
-      let before: Discarded = { frames: 0, bytes: 0 }
-      for await (const item of queue.take(stop.signal)) {
-        if (item.kind === 'state') {
-          yield item
-          continue
-        }
-        const { frames, bytes } = item.discarded
-        const discarded = { frames: frames - before.frames, bytes: bytes - before.bytes, reads: queue.takeDropped() }
-        before = item.discarded
-        yield { ...item, discarded }
+    let before: Discarded = { frames: 0, bytes: 0 }
+    for await (const item of queue.takeFrom(stop => this.#listen(queue, stop), signal)) {
+      if (item.kind === 'state') {
+        yield item
+        continue
       }
-    } finally {
-      signal.removeEventListener('abort', onAbort)
-      stop.abort()
-      await listening
+      const { frames, bytes } = item.discarded
+      const discarded = { frames: frames - before.frames, bytes: bytes - before.bytes, reads: queue.takeDropped() }
+      before = item.discarded
+      yield { ...item, discarded }
     }
-    if (failures.length > 0) throw failures[0]
   }
 
   async #listen(queue: BoundedQueue<QueuedRead>, signal: AbortSignal): Promise<void> {

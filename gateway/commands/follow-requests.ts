@@ -1,9 +1,8 @@
-import { watchBells } from '../journal/bell.js'
-import { type ExchangeCursor, ExchangeReader } from '../journal/exchange.js'
+import type { Post } from '../journal/exchange.js'
 import { commandArguments } from '../messages/commands.js'
 import { argumentsOf, type CommandAuthority } from '../uplink/command-authority.js'
-import { commandAuthority } from './command-keys.js'
-import { messageOf, type Role, rolePaths, systemTime } from './role.js'
+import { messageOf, type Role, systemTime } from './role.js'
+import { followPosts, roleAuthority } from './uplink-posts.js'
 
 /*
  * What the hub asks of sensing and vision reaches them through uplink's exchange: posts whose kind is the command's name and
@@ -15,30 +14,12 @@ const kinds = ['restart', 'log-level'] as const
 
 /** Obeys `restart`, by calling `end`, and `log-level`, until the signal aborts. */
 export async function followRequests(role: Role, end: () => void, signal: AbortSignal): Promise<void> {
-  const authority = authorityOf(role)
+  const authority = roleAuthority(role)
   if (authority === null) return
-  const { paths } = role.configuration
-  const reader = new ExchangeReader(rolePaths(paths, 'uplink').exchange)
-  let cursor: ExchangeCursor | undefined
-  let begun = false
-  const take = (): void => {
-    const batch = reader.after(cursor, kinds)
-    cursor = batch.cursor
-    if (begun) for (const { kind, body } of batch.posts) obey(role, authority, kind, body, end)
-    begun = true
+  const take = ({ kind, body }: Post, earlier: boolean): void => {
+    if (!earlier) obey(role, authority, kind, body, end)
   }
-  await watchBells(
-    paths.runtime,
-    () => {
-      try {
-        take()
-      } catch (error) {
-        role.log.warn({ error: messageOf(error) }, 'a request from uplink cannot be read')
-      }
-    },
-    { signal },
-  )
-  reader.close()
+  await followPosts(role, kinds, take, signal)
 }
 
 function obey(role: Role, authority: CommandAuthority, kind: string, body: Uint8Array, end: () => void): void {
@@ -55,13 +36,4 @@ function obey(role: Role, authority: CommandAuthority, kind: string, body: Uint8
     .catch((error: unknown) => role.log.error(messageOf(error)))
   if (name === 'restart') end()
   else role.log.level = argumentsOf(commandArguments['log-level'], command).level
-}
-
-function authorityOf(role: Role): CommandAuthority | null {
-  try {
-    return commandAuthority(role.configuration)
-  } catch (error) {
-    role.log.error({ error: messageOf(error) }, 'the keys of commands cannot be read; none is obeyed here')
-    return null
-  }
 }

@@ -1,10 +1,9 @@
 import type { EntryVerdict, Verdicts } from '../hotlist/verdicts.js'
-import { watchBells } from '../journal/bell.js'
-import { type ExchangeCursor, ExchangeReader } from '../journal/exchange.js'
+import type { Post } from '../journal/exchange.js'
 import { parseTime } from '../messages/time.js'
 import type { CommandAuthority } from '../uplink/command-authority.js'
-import { commandAuthority } from './command-keys.js'
-import { messageOf, type Role, rolePaths, systemTime } from './role.js'
+import { messageOf, type Role, systemTime } from './role.js'
+import { followPosts, roleAuthority } from './uplink-posts.js'
 
 /*
  * What people at the hub say of hits reaches the role that matches plates through uplink's exchange: posts of the kind
@@ -29,32 +28,14 @@ export function readVerdict(bytes: Uint8Array, authority: CommandAuthority, now:
 
 /** Takes the hub's verdicts until the signal aborts; each one that silences an entry is audited. */
 export async function followVerdicts(role: Role, verdicts: Verdicts, signal: AbortSignal): Promise<void> {
-  const authority = authorityOf(role)
+  const authority = roleAuthority(role)
   if (authority === null) return
-  const { paths } = role.configuration
-  const reader = new ExchangeReader(rolePaths(paths, 'uplink').exchange)
-  let cursor: ExchangeCursor | undefined
-  const take = (): void => {
-    const batch = reader.after(cursor, ['verdict'])
-    cursor = batch.cursor
-    for (const { body } of batch.posts) {
-      const verdict = readVerdict(body, authority, systemTime())
-      if ('refused' in verdict) role.log.warn({ why: verdict.refused }, 'a verdict that uplink passed on is not obeyed')
-      else if (verdict.silences !== null) silence(role, verdicts, verdict.silences)
-    }
+  const take = ({ body }: Post): void => {
+    const verdict = readVerdict(body, authority, systemTime())
+    if ('refused' in verdict) role.log.warn({ why: verdict.refused }, 'a verdict that uplink passed on is not obeyed')
+    else if (verdict.silences !== null) silence(role, verdicts, verdict.silences)
   }
-  await watchBells(
-    paths.runtime,
-    () => {
-      try {
-        take()
-      } catch (error) {
-        role.log.warn({ error: messageOf(error) }, 'verdicts of the hub cannot be read')
-      }
-    },
-    { signal },
-  )
-  reader.close()
+  await followPosts(role, ['verdict'], take, signal)
 }
 
 /** Uplink posts the verdicts of the last days again at each start, so most have been taken before. */
@@ -73,13 +54,4 @@ function silence(role: Role, verdicts: Verdicts, verdict: EntryVerdict): void {
       detail: { hit, generation, issue, verdict: verdict.verdict, by },
     })
     .catch((error: unknown) => role.log.error(messageOf(error)))
-}
-
-function authorityOf(role: Role): CommandAuthority | null {
-  try {
-    return commandAuthority(role.configuration)
-  } catch (error) {
-    role.log.error({ error: messageOf(error) }, 'the keys of the hub cannot be read; no verdict is obeyed here')
-    return null
-  }
 }

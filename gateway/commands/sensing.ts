@@ -9,8 +9,7 @@ import { defaultConfigurationFile, deviceNames, loadConfiguration } from '../con
 import { loadPolicy } from '../config/policy-file.js'
 import type { Configuration } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
-import { watchBells } from '../journal/bell.js'
-import { type ExchangeCursor, ExchangeReader } from '../journal/exchange.js'
+import type { Post } from '../journal/exchange.js'
 import { openEvent } from '../messages/seal.js'
 import { arrayDirection } from './array-direction.js'
 import { geometryOf, microphoneArray } from './devices.js'
@@ -20,10 +19,11 @@ import { followRequests } from './follow-requests.js'
 import { arrivalDraft, claimDraft, claimOf, gunfireDraft, neighbourReport } from './hearing-messages.js'
 import { frontOf, MicrophoneCheck } from './microphone-check.js'
 import { readPlates } from './read-plates.js'
-import { messageOf, Role, rolePaths, systemTime } from './role.js'
+import { Role, systemTime } from './role.js'
 import { report, tellHealth } from './role-health.js'
 import { startAtOption } from './start-at.js'
 import { stopSignal } from './terminal.js'
+import { followPosts } from './uplink-posts.js'
 
 /** How often the hearing looks whether something is due, seconds. */
 const tick = 0.1
@@ -140,28 +140,10 @@ function tellDistrust(role: Role, change: DistrustChange): void {
 
 /** Takes what uplink lets in from the neighbours. Uplink has checked signatures; the shape is checked again here. */
 async function hearNeighbours(role: Role, hearing: Hearing, signal: AbortSignal): Promise<void> {
-  const { paths } = role.configuration
-  const reader = new ExchangeReader(rolePaths(paths, 'uplink').exchange)
-  let cursor: ExchangeCursor | undefined
-  const take = (): void => {
-    const batch = reader.after(cursor, ['arrival', 'claim'])
-    cursor = batch.cursor
-    for (const { body } of batch.posts) {
-      const event = openEvent(body)
-      if (event.name === 'arrival') hearing.receive(neighbourReport(event.data), systemTime())
-      if (event.name === 'claim') hearing.receiveClaim(claimOf(event.data), systemTime())
-    }
+  const take = ({ body }: Post): void => {
+    const event = openEvent(body)
+    if (event.name === 'arrival') hearing.receive(neighbourReport(event.data), systemTime())
+    if (event.name === 'claim') hearing.receiveClaim(claimOf(event.data), systemTime())
   }
-  await watchBells(
-    paths.runtime,
-    () => {
-      try {
-        take()
-      } catch (error) {
-        role.log.warn({ error: messageOf(error) }, 'a message from uplink cannot be used')
-      }
-    },
-    { signal },
-  )
-  reader.close()
+  await followPosts(role, ['arrival', 'claim'], take, signal)
 }

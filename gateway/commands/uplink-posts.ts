@@ -1,0 +1,54 @@
+import { watchBells } from '../journal/bell.js'
+import { type ExchangeCursor, ExchangeReader, type Post } from '../journal/exchange.js'
+import type { CommandAuthority } from '../uplink/command-authority.js'
+import { commandAuthority } from './command-keys.js'
+import { messageOf, type Role, rolePaths } from './role.js'
+
+/**
+ * Calls `take` with each post of some kinds in uplink's exchange, in order, until the signal aborts. `earlier` says of a post that
+ * it was there when this began. A post that `take` throws at is logged, and the next one comes all the same.
+ */
+export async function followPosts(
+  role: Role,
+  kinds: readonly string[],
+  take: (post: Post, earlier: boolean) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { paths } = role.configuration
+  const reader = new ExchangeReader(rolePaths(paths, 'uplink').exchange)
+  let cursor: ExchangeCursor | undefined
+  let begun = false
+  const look = (): void => {
+    try {
+      const batch = reader.after(cursor, kinds)
+      cursor = batch.cursor
+      for (const post of batch.posts) attempt(role, post.kind, () => take(post, !begun))
+    } catch (error) {
+      role.log.warn({ error: messageOf(error) }, 'the exchange of uplink cannot be read')
+    }
+    begun = true
+  }
+  await watchBells(paths.runtime, look, { signal })
+  reader.close()
+}
+
+function attempt(role: Role, kind: string, take: () => void): void {
+  try {
+    take()
+  } catch (error) {
+    role.log.warn({ kind, error: messageOf(error) }, 'a message from uplink cannot be used')
+  }
+}
+
+/** Whose commands this role obeys; null, and logged, where their keys cannot be read. */
+export function roleAuthority(role: Role): CommandAuthority | null {
+  try {
+    return commandAuthority(role.configuration)
+  } catch (error) {
+    role.log.error(
+      { error: messageOf(error) },
+      'the keys of commands cannot be read; no command or verdict is obeyed here',
+    )
+    return null
+  }
+}
