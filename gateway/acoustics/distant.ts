@@ -7,8 +7,8 @@ const agreement = 0.03
 /** Direction, height and distance of a far source fit any four times; so many must agree to prove one. */
 const fewest = 6
 /** Places that are tried: metres from the middle of those who heard it, degrees above the horizon, degrees of azimuth. */
-const distances = [1200, 1600, 2200, 3000, 5000, 20_000]
-const elevations = [0, 15, 30, 45, 60]
+const distances = [1200, 1400, 1700, 2100, 2700, 3700, 6000, 20_000]
+const elevations = [0, 6, 12, 18, 24, 30, 36, 42, 48, 54, 60]
 const azimuthStep = 1
 /** Azimuths that are looked at first, this far apart; those between only where sound could agree at all. */
 const coarseStep = 4

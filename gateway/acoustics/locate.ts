@@ -66,17 +66,10 @@ export function locateShots(scene: Scene): LocatedShot[] {
   }
   const rumbles = ({ time }: LocatedShot): boolean =>
     claps.some(clap => time > clap - rumble.before && time < clap + rumble.after)
-  return found
-    .filter(({ fixes, shots }) => fixes >= rumble.stations || !shots.some(rumbles))
-    .filter(
-      ({ burst }, _, all) =>
-        !isRumble(
-          burst,
-          heard,
-          all.map(each => each.burst),
-          air,
-        ),
-    )
+  const held = found.filter(({ fixes, shots }) => fixes >= rumble.stations || !shots.some(rumbles))
+  const bursts = held.map(({ burst }) => burst)
+  return held
+    .filter(({ burst }) => !isRumble(burst, heard, bursts, air))
     .flatMap(({ shots }) => shots)
     .sort((a, b) => a.time - b.time)
 }

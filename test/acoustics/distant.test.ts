@@ -31,8 +31,15 @@ function heardOf(sounds: readonly { east: number; north: number; up: number; tim
   }
 }
 
-test('a clap of thunder kilometres off is no shot in the network', t => {
-  t.same(locateShots(heardOf([{ east: -700, north: -2400, up: 500, time: epochSecond + 1 }])), [])
+test('claps of thunder kilometres off, of whatever direction and height, are no shots in the network', t => {
+  for (const [east, north, up] of [
+    [-700, -2400, 500],
+    [2500, -500, 1500],
+    [2000, 900, 800],
+    [-3000, 2500, 1500],
+  ] as const) {
+    t.same(locateShots(heardOf([{ east, north, up, time: epochSecond + 1 }])), [], `${east}, ${north}, ${up}`)
+  }
   t.end()
 })
 
