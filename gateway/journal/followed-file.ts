@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { type Connection, type Format, isStorageFault, readingError, requireFormat } from './storage.js'
 
@@ -23,8 +23,8 @@ export class FollowedFile<Prepared> {
   }
 
   /**
-   * Runs `read` in one read transaction, or gives `absent` while there is no file. Throws PW_JOURNAL_UNREADABLE when the file
-   * is damaged or of another kind, and whatever else prevents reading.
+   * Runs `read` in one read transaction, or gives `absent` while there is no file, or another user's is closed. Throws
+   * PW_JOURNAL_UNREADABLE when the file is damaged or of another kind, and whatever else prevents reading.
    */
   read<Result>(read: (prepared: Prepared) => Result, absent: Result): Result {
     // A second round when the file was replaced during the first, as its log may have been the new one's.
@@ -66,8 +66,15 @@ export class FollowedFile<Prepared> {
     this.#open = undefined
   }
 
+  /**
+   * Undefined also while a file of another user has no write-ahead log, as after its owner has closed it: SQLite would make one
+   * that belongs to the reader, which the owner could neither write nor remove when it comes back. As root it gives it to the owner.
+   */
   #inode(): number | undefined {
-    return statSync(this.#path, { throwIfNoEntry: false })?.ino
+    const file = statSync(this.#path, { throwIfNoEntry: false })
+    const reader = process.geteuid?.() ?? 0
+    if (file === undefined || reader === 0 || file.uid === reader || existsSync(`${this.#path}-wal`)) return file?.ino
+    return undefined
   }
 
   #connect(inode: number) {
