@@ -1,26 +1,12 @@
 import net from 'node:net'
 import { type Test, test } from 'tap'
-import { MqttSession, type SessionChange, type SessionOptions } from '../../gateway/uplink/session.js'
 import { freePort, startableMosquitto } from '../../scripts/delivery/mosquitto.js'
 import { brokerKinds } from './brokers.js'
 import { until } from './gateway.js'
+import { connected5, sessionWith } from './running-session.js'
 
 const [, mosquitto] = brokerKinds
 const needsMosquitto = { skip: mosquitto?.missing ?? false }
-const connected5 = Buffer.from([0x20, 3, 0, 0, 0])
-
-function sessionWith(t: Test, options: Partial<SessionOptions> & Pick<SessionOptions, 'brokers'>) {
-  const changes: SessionChange[] = []
-  const session = new MqttSession({
-    clientId: 'pole-1',
-    random: () => 0.05,
-    onChange: each => changes.push(each),
-    ...options,
-  })
-  t.teardown(() => session.stop())
-  session.start()
-  return { session, changes }
-}
 
 /** A broker that takes connections and then says no more than what is given for each packet that comes. */
 async function rawBroker(t: Test, answer: (packet: Buffer) => Buffer | null): Promise<string> {

@@ -6,25 +6,11 @@ import tls from 'node:tls'
 import { type Test, test } from 'tap'
 import { NotDelivered } from '../../gateway/uplink/connection.js'
 import { filterMatcher } from '../../gateway/uplink/filters.js'
-import { MqttSession, type SessionChange, type SessionOptions } from '../../gateway/uplink/session.js'
 import { brokerKinds, freePort, type TestBroker } from './brokers.js'
 import { until } from './gateway.js'
+import { connected5, sessionWith } from './running-session.js'
 
 const [aedes, mosquitto] = brokerKinds
-const connected5 = Buffer.from([0x20, 3, 0, 0, 0])
-
-function sessionWith(t: Test, options: Partial<SessionOptions> & Pick<SessionOptions, 'brokers'>) {
-  const changes: SessionChange[] = []
-  const session = new MqttSession({
-    clientId: 'pole-1',
-    random: () => 0.05,
-    onChange: change => changes.push(change),
-    ...options,
-  })
-  t.teardown(() => session.stop())
-  session.start()
-  return { session, changes, reasons: () => changes.map(change => change.reason ?? change.state) }
-}
 
 async function brokerOf(t: Test, kind: typeof aedes): Promise<TestBroker> {
   if (kind === undefined) throw new Error('no such broker')
