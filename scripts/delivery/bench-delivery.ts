@@ -139,19 +139,31 @@ async function latencies(hub: Program) {
   await source.kill()
   await uplink.stop()
   const times = arrivalTimes(hub.lines.slice(before))
+  const sent = arrivalTimes(uplink.lines)
   const disk: number[] = []
   const committed: number[] = []
+  const pickedUp: number[] = []
+  const travelled: number[] = []
   const through: number[] = []
   for (const line of source.lines) {
     const [place = '', value = '', confirmed = ''] = line.split(' ')
     const came = times.get(place)
     if (place === 'disk') disk.push(Number(value))
     else if (came !== undefined) {
+      const handedOver = sent.get(place) ?? Number.NaN
       committed.push(Number(confirmed) - Number(value))
+      pickedUp.push(handedOver - Number(confirmed))
+      travelled.push(came - handedOver)
       through.push(came - Number(value))
     }
   }
-  return { appendToHub: percentiles(through), appended: percentiles(committed), disk: percentiles(disk) }
+  return {
+    appendToHub: percentiles(through),
+    appended: percentiles(committed),
+    pickedUp: percentiles(pickedUp),
+    travelled: percentiles(travelled),
+    disk: percentiles(disk),
+  }
 }
 
 function writer(task: 'fill' | 'gunfire', count: number, interval: number, disk: boolean): Program {
@@ -163,8 +175,9 @@ function startUplink(nodeOptions: readonly string[]): Program {
 }
 
 async function rateOf(program: Program): Promise<number> {
-  await until('the backlog is drained', () => program.lines.length > 0, 600)
-  const { milliseconds } = drained.parse(JSON.parse(program.lines[0] ?? '{}'))
+  const report = () => program.lines.find(line => line.startsWith('{'))
+  await until('the backlog is drained', () => report() !== undefined, 600)
+  const { milliseconds } = drained.parse(JSON.parse(report() ?? '{}'))
   return alerts / (milliseconds / 1000)
 }
 
@@ -202,6 +215,8 @@ function tell(result: Awaited<ReturnType<typeof measure>>): void {
   )
   line(`append to hub at 20 a second: ${shown(result.appendToHub)}`)
   line(`of that until it is committed: ${shown(result.appended)}`)
+  line(`then until uplink hands it to the network: ${shown(result.pickedUp)}`)
+  line(`then through the broker to the hub's application: ${shown(result.travelled)}`)
   line(`append + fdatasync of the disk: ${shown(result.disk)}`)
   const { appendToHub, disk } = result
   line(

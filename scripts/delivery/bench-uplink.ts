@@ -2,9 +2,13 @@ import { join } from 'node:path'
 import * as z from 'zod'
 import { watchBells } from '../../gateway/journal/bell.js'
 import { publicKeyFromPem, signingKeyFromPem } from '../../gateway/messages/keys.js'
+import { openEnvelope } from '../../gateway/messages/seal.js'
 import { Uplink } from './gateway.js'
 
-/* The uplink process of the benchmark: delivers until it is killed, and writes how far it has come ten times a second. */
+/*
+ * The uplink process of the benchmark: delivers until it is killed. Writes how long the backlog took, and when each gunshot was
+ * handed to the network.
+ */
 
 const settings = z
   .object({
@@ -25,6 +29,15 @@ const uplink = new Uplink({
   sensingKey: signingKeyFromPem(settings.sensingKey),
   hubKeys: [publicKeyFromPem(settings.hubKey)],
   session: { clientId: 'bench-uplink' },
+  onSend: ({ topic, payload }) => {
+    if (!topic.endsWith('/gunfire')) return
+    const sent = performance.timeOrigin + performance.now()
+    // Not while it is on its way.
+    setTimeout(() => {
+      const { source, sequence } = openEnvelope(payload)
+      process.stdout.write(`${source}#${sequence} ${sent}\n`)
+    }, 10)
+  },
 })
 const signal = new AbortController().signal
 let began: number | null = null
