@@ -43,7 +43,9 @@ export class OutgoingStream {
   #confirmed = new Set<number>()
   #retry: number
   #deadline: number | null = null
-  #lastSent = Number.NEGATIVE_INFINITY
+  /** Since when the first of `#sent` waits, without an acknowledgement of anything and without being sent again. */
+  #waitingSince = Number.NEGATIVE_INFINITY
+  #askAt: number | null = null
   #probing = false
   #deserted = false
   #probe: StoredAlert | null = null
@@ -83,15 +85,15 @@ export class OutgoingStream {
     const probe = this.#probe
     if (probe !== null) {
       this.#probe = null
-      this.#lastSent = now
+      this.#waitingSince = now
       return { alert: probe, again: true }
     }
     const alert = this.#read()
     if (alert === null) return null
     this.#next = alert.sequence + 1
     this.last = Math.max(this.last, alert.sequence)
+    if (this.#sent.length === 0) this.#waitingSince = now
     this.#sent.push(alert.sequence)
-    this.#lastSent = now
     this.#deadline ??= now + this.#retry
     return { alert, again: false }
   }
@@ -103,11 +105,15 @@ export class OutgoingStream {
     if (this.silent) this.ask(now)
   }
 
-  /** Sends the first unacknowledged alert again, at most once a second: somebody may be there now. */
+  /**
+   * Somebody may be there now: sends the first unacknowledged alert again, once it has waited for a second. What is sent
+   * after it does not count: a hub that has begun in mid-stream acknowledges nothing until that one comes again.
+   */
   ask(now: number): void {
-    if (now - this.#lastSent < 1) return
-    if (this.#sent.length > 0) this.#prepareProbe()
-    else if (this.#deserted) this.#deadline = null
+    if (this.#sent.length > 0) {
+      this.#askAt = this.#waitingSince + 1
+      this.#askIfDue(now)
+    } else if (this.#deserted && now - this.#waitingSince >= 1) this.#deadline = null
   }
 
   /** Everything up to `sequence` has arrived. */
@@ -154,6 +160,7 @@ export class OutgoingStream {
 
   /** To be called now and then: after silence the first unacknowledged alert is sent again. */
   tick(now: number): void {
+    this.#askIfDue(now)
     if (this.#deadline === null || now < this.#deadline) return
     this.#deadline = null
     if (this.#sent.length === 0) return
@@ -179,7 +186,15 @@ export class OutgoingStream {
     return retry
   }
 
+  #askIfDue(now: number): void {
+    if (this.#askAt === null || now < this.#askAt) return
+    this.#askAt = null
+    if (this.#sent.length > 0) this.#prepareProbe()
+  }
+
   #settle(now: number): void {
+    this.#waitingSince = now
+    this.#askAt = null
     this.#retry = this.#options.firstRetry
     this.#probing = false
     this.#probe = null
@@ -191,6 +206,7 @@ export class OutgoingStream {
     this.#sent = []
     this.#confirmed.clear()
     this.#probe = null
+    this.#askAt = null
     this.#seek(this.acknowledged + 1)
   }
 

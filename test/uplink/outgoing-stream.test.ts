@@ -59,6 +59,25 @@ test('at most a window is out, and silence sends one message a retry', async t =
   t.same(sent(stream, 500), [])
 })
 
+test('somebody who asks gets the first one again after a second without progress, however much is sent meanwhile', async t => {
+  const stream = streamOf([1, 2, 3, 4, 5, 6, 7], 6)
+  t.ok(stream.take(0) !== null)
+  stream.ask(0.2)
+  t.ok(stream.take(0.2) !== null, 'its acknowledgement may be under way')
+  stream.tick(0.9)
+  t.same(stream.take(0.9)?.again, false)
+  stream.tick(1.1)
+  t.match(stream.take(1.1), { alert: { sequence: 1 }, again: true })
+  t.same(stream.take(1.1)?.again, false)
+  stream.tick(3)
+  t.same(stream.take(3)?.again, false, 'it was asked once')
+  stream.ask(3)
+  stream.acknowledge(2, 3.5)
+  stream.tick(4)
+  t.same(sent(stream, 4), ['6', '7'], 'an acknowledgement is an answer')
+  t.notOk(stream.silent)
+})
+
 test('numbers missing at the front do not hold up the alert that explains them', async t => {
   const stream = streamOf([10, 11, 12, 13, 14, 15, 16])
   t.equal(sent(stream, 0).length, 7)
