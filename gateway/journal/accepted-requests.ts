@@ -13,6 +13,7 @@ import {
 const format: Format = {
   applicationId: 0x504c5752,
   version: 1,
+  pageSize: 512,
   schema: `
     CREATE TABLE horizon (
       one     INTEGER PRIMARY KEY CHECK (one = 1),

@@ -20,6 +20,7 @@ const unwrittenLimit = 10
 const deliveryFormat: Format = {
   applicationId: 0x504c5744,
   version: 1,
+  pageSize: 512,
   schema: `
     CREATE TABLE acknowledgement (
       source   TEXT NOT NULL,

@@ -14,6 +14,7 @@ import {
 const exchangeFormat: Format = {
   applicationId: 0x504c5745,
   version: 1,
+  pageSize: 4096,
   schema: `
     CREATE TABLE exchange (
       one        INTEGER PRIMARY KEY CHECK (one = 1),

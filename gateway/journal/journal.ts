@@ -4,7 +4,8 @@
  * On disk, format 1
  *
  *   {role}.journal.db      an SQLite database in WAL mode, written with synchronous=FULL by one process;
- *                          application_id 0x504c574a ("PLWJ"), user_version 1, pages of 4,096 bytes, STRICT tables
+ *                          application_id 0x504c574a ("PLWJ"), user_version 1, STRICT tables; pages of 512 bytes, as a
+ *                          commit writes whole ones (a file made with pages of 4,096 keeps them)
  *   {role}.journal.db.lock empty, locked by the writer while it lives
  *   {role}.journal.db.reserve      4 MiB of room, given up when the disk is full
  *   {role}.journal.db.damaged-{UTC}[-wal]   set aside, the three newest are kept

@@ -24,6 +24,7 @@ export const positionsPerStream = 2 ** 42
 export const journalFormat: Format = {
   applicationId: 0x504c574a,
   version: 1,
+  pageSize: 512,
   schema: `
     CREATE TABLE journal (
       one        INTEGER PRIMARY KEY CHECK (one = 1),

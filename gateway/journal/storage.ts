@@ -22,6 +22,8 @@ export type Connection = Database.Database
 export interface Format {
   readonly applicationId: number
   readonly version: number
+  /** Bytes of a new file's pages; a file keeps what it was made with. */
+  readonly pageSize: number
   readonly schema: string
 }
 
@@ -45,6 +47,7 @@ export function createFile(path: string, format: Format, fill: (connection: Conn
   closeSync(openSync(draft, 'wx', 0o640))
   const connection = new Database(draft, { timeout: busyTimeout })
   try {
+    connection.pragma(`page_size = ${format.pageSize}`)
     connection.pragma('synchronous = FULL')
     connection.transaction(() => {
       connection.pragma(`application_id = ${format.applicationId}`)

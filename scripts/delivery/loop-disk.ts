@@ -10,8 +10,11 @@ export class LoopDisk {
 
   readonly #lazy: boolean
 
-  /** Makes one of `megabytes` in a scratch folder, mounted with `options`. @throws Error where loop devices cannot be used */
-  constructor(scratch: string, megabytes: number, options: string) {
+  /**
+   * Makes one of `megabytes` in a scratch folder with blocks of `blockSize` bytes, mounted with `options`.
+   * @throws Error where loop devices cannot be used
+   */
+  constructor(scratch: string, megabytes: number, blockSize: number, options: string) {
     this.#lazy = options.split(',').includes('lazytime')
     this.#image = join(scratch, 'disk.img')
     this.folder = join(scratch, 'disk')
@@ -21,7 +24,7 @@ export class LoopDisk {
     this.#device = run('losetup', '--find', '--show', this.#image)
     try {
       // All of it now: otherwise the kernel goes on laying the file system out in the background.
-      run('mkfs.ext4', '-q', '-E', 'lazy_itable_init=0,lazy_journal_init=0', this.#device)
+      run('mkfs.ext4', '-q', '-b', String(blockSize), '-E', 'lazy_itable_init=0,lazy_journal_init=0', this.#device)
       run('mount', '-o', options, this.#device, this.folder)
     } catch (error) {
       run('losetup', '--detach', this.#device)
