@@ -34,11 +34,11 @@ const leastSalience = 3
  * The share of shots that is heard falls off with distance like a Gaussian of a width, metres, and is never one. How wide is the
  * same for all gateways that may hear a shot: a barrel that points away, houses around it or a gale silence many at once, so
  * that the silence of each says less than that of the one before. The first is what the live-fire recordings are like; the
- * second and its share fit simulated days best.
+ * second is what fits simulated days, at half the share that fits them best, since they are the windier.
  */
 const audibilities = [
-  { share: 0.8, range: 1000 },
-  { share: 0.2, range: 500 },
+  { share: 0.9, range: 1000 },
+  { share: 0.1, range: 500 },
 ] as const
 const deafness = 0.03
 export const audibilityShares: readonly number[] = audibilities.map(({ share }) => share)
