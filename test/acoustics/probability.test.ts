@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { test } from 'tap'
 import type { Arrival } from '../../gateway/acoustics/arrival.js'
+import { TangentPlane } from '../../gateway/acoustics/geodesy.js'
+import { reportedShot } from '../../gateway/acoustics/incident.js'
 import {
   blastProbability,
   classesOf,
@@ -82,6 +84,22 @@ test('a gateway that hears a sound clearly is believed more than one that hears 
   const byFirework = combinedClasses([faint(0.9, 0.05), clear(0.1, 0.7), clear(0.1, 0.7)], sure)!
   t.ok(byGun.gun > byFirework.gun)
   t.ok(byFirework.firework > byFirework.gun)
+})
+
+test('an alert says what it sounds like, with a place and without, and nothing where nobody could judge', async t => {
+  const plane = new TangentPlane({ latitude: 40.44, longitude: -79.99, altitude: 230 })
+  const soundOf = (arrivals: readonly Arrival[], located: boolean, unexplained = 0) =>
+    reportedShot({ located: located ? sure.located : null, arrivals, time: 1000, unexplained }, plane).sound
+  const all = (gun: number, firework: number) => [0, 1, 2, 3].map(() => heard(gun, firework))
+  for (const located of [true, false]) {
+    t.equal(soundOf(all(0.95, 0.03), located), 'gun')
+    t.equal(soundOf(all(0.1, 0.85), located), 'firework-like')
+    t.equal(soundOf(all(0.05, 0.02), located), 'other')
+    t.equal(soundOf([heard(null)], located), null)
+  }
+  t.equal(soundOf(all(0.7, 0.25), true), 'unsure')
+  t.equal(soundOf(all(0.5, 0.4), false), 'unsure')
+  t.equal(soundOf(all(0.95, 0.03), true, 8), 'other', 'a blast-like piece of a rumble')
 })
 
 test('a class is named only where it stands out', async t => {
