@@ -69,7 +69,7 @@ type Score = (arrival: Arrival) => number
 
 const scores: Readonly<Record<string, Score>> = {
   'probability of a gunshot': arrival => gunshotProbability([arrival], null),
-  'gun or firework-like': arrival => blastProbability([arrival], false) ?? 0,
+  'gun or firework-like': arrival => blastProbability([arrival], null) ?? 0,
 }
 
 function separation(heard: readonly Heard[], score: Score) {
@@ -126,7 +126,7 @@ function reliability(folder: string) {
     return arrivals.flatMap(arrival => {
       const time = arrival.time - begin - surround
       const positive = source.blasts.some(blast => Math.abs(blast - time) < 0.04)
-      const score = blastProbability([arrival], false)
+      const score = blastProbability([arrival], null)
       return score === null || !(positive || isQuiet(source, time)) ? [] : [{ score, positive, weight: 1 }]
     })
   })

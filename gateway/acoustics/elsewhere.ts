@@ -1,5 +1,13 @@
 import type { Burst } from './burst.js'
-import { bearingOf, echoDecay, hearingProbability, onlyEchoDensity, type Station, studentDensity } from './evidence.js'
+import {
+  audibilityShares,
+  bearingOf,
+  echoDecay,
+  hearingProbability,
+  onlyEchoDensity,
+  type Station,
+  studentDensity,
+} from './evidence.js'
 import { type Air, travelTime } from './propagation.js'
 import { reach } from './seeds.js'
 
@@ -79,6 +87,8 @@ class TrackEvidence {
   readonly #worth: Float64Array
   readonly #chance: Float64Array
   readonly #heard: Float64Array
+  readonly #distances: Float64Array
+  readonly #silences = new Float64Array(audibilityShares.length)
   readonly #offset: Float64Array
   readonly #early: Float64Array
   readonly #late: Float64Array
@@ -93,6 +103,7 @@ class TrackEvidence {
     this.#worth = Float64Array.from(tracks, ({ worth, chance }) => (worth > chance ? 1 : Math.exp(worth - chance)))
     this.#chance = Float64Array.from(tracks, ({ worth, chance }) => (worth > chance ? Math.exp(chance - worth) : 1))
     this.#heard = new Float64Array(tracks.length)
+    this.#distances = new Float64Array(tracks.length)
     this.#offset = new Float64Array(tracks.length)
     this.#early = new Float64Array(tracks.length)
     this.#late = new Float64Array(tracks.length)
@@ -103,7 +114,8 @@ class TrackEvidence {
   /** Of a place relative to the burst's, averaged over a square of this side, metres. */
   density(east: number, north: number, side: number): number {
     const { tracks, solution } = this.#burst
-    const [heard, offset, early, late] = [this.#heard, this.#offset, this.#early, this.#late]
+    const [offset, early, late] = [this.#offset, this.#early, this.#late]
+    const [heard, distances] = [this.#heard, this.#distances]
     // Travel times differ within the square; Student's variance is twice its squared scale.
     const blur = side / this.#air.speed / Math.sqrt(12 * 2)
     let nearest = Number.POSITIVE_INFINITY
@@ -113,7 +125,7 @@ class TrackEvidence {
       const dy = station.position.north - solution.north - north
       const distance = Math.sqrt(dx * dx + dy * dy)
       if (distance < nearest) nearest = distance
-      heard[i] = hearingProbability(distance)
+      distances[i] = distance
       const place = { east: solution.east + east, north: solution.north + north, up: solution.up }
       this.#ratio[i] = bearingOf(lead, station, place, this.#air)?.ratio ?? 1
       offset[i] = time - solution.time - travelTime(this.#air, dx, dy, station.position.up - solution.up)
@@ -121,14 +133,24 @@ class TrackEvidence {
       late[i] = Math.sqrt(lead.late * lead.late + blur * blur)
     }
     if (nearest > reach) return 0
-    let silence = 1
+    const silences = this.#silences
+    silences.set(audibilityShares)
     for (const { position, heardUntil } of this.#silent) {
       const distance = Math.hypot(position.east - solution.east - east, position.north - solution.north - north)
       if (distance < nearest) nearest = distance
-      if (solution.time + distance / this.#air.speed < heardUntil) silence *= 1 - hearingProbability(distance)
+      if (solution.time + distance / this.#air.speed >= heardUntil) continue
+      for (let audibility = 0; audibility < silences.length; audibility++)
+        silences[audibility]! *= 1 - hearingProbability(distance, audibility)
     }
-    const silenceAndCoverage = silence * Math.exp(-0.5 * (nearest / coverage) ** 2)
-    return silenceAndCoverage < negligible ? 0 : silenceAndCoverage * this.#overTime()
+    const covered = Math.exp(-0.5 * (nearest / coverage) ** 2)
+    let density = 0
+    for (let audibility = 0; audibility < silences.length; audibility++) {
+      const silenceAndCoverage = silences[audibility]! * covered
+      if (silenceAndCoverage < negligible) continue
+      for (let i = 0; i < tracks.length; i++) heard[i] = hearingProbability(distances[i]!, audibility)
+      density += silenceAndCoverage * this.#overTime()
+    }
+    return density
   }
 
   /** The tracks' likelihood summed over the moment of discharge. */

@@ -30,9 +30,18 @@ const echoes = { rate: 2, scale: 4.5, decay: echoDecay }
 const salienceSpread = 30
 const salienceLimit = 20
 const leastSalience = 3
-/** The share of shots that is heard falls off with distance like a Gaussian of this width, metres, and is never one. */
-const hearingRange = 1000
+/**
+ * The share of shots that is heard falls off with distance like a Gaussian of a width, metres, and is never one. How wide is the
+ * same for all gateways that may hear a shot: a barrel that points away, houses around it or a gale silence many at once, so
+ * that the silence of each says less than that of the one before. The first is what the live-fire recordings are like; the
+ * second is what fits simulated days, at half the share that fits them best, since they are the windier.
+ */
+const audibilities = [
+  { share: 0.9, range: 1000 },
+  { share: 0.1, range: 500 },
+] as const
 const deafness = 0.03
+export const audibilityShares: readonly number[] = audibilities.map(({ share }) => share)
 /** How often a gateway that hears a shot hears only its echo, a probability. Measured: 8 of 480; taken as more. */
 const onlyEcho = 0.07
 /** What remains between rounds of one burst at one gateway, beside the picking error, seconds. Measured: 0.1 ms median. */
@@ -217,13 +226,14 @@ export function repeatEvidence(timeError: number, deviation: number, levelDiffer
 }
 
 /** The probability below for every metre up to four ranges, beyond which it is nought. */
-const hearing = Float64Array.from({ length: 4 * hearingRange }, (_, distance) => {
-  return (1 - deafness) * Math.exp(-((distance / hearingRange) ** 2))
-})
+const hearing = audibilities.map(({ range }) =>
+  Float64Array.from({ length: 4 * range }, (_, distance) => (1 - deafness) * Math.exp(-((distance / range) ** 2))),
+)
 
-/** Probability that a gateway hears a shot at that distance, metres. */
-export function hearingProbability(distance: number): number {
-  return distance < hearing.length ? hearing[Math.floor(distance)]! : 0
+/** Probability that a gateway hears a shot at that distance, metres, if the shot is of that audibility, an index of `audibilityShares`. */
+export function hearingProbability(distance: number, audibility: number): number {
+  const byDistance = hearing[audibility]!
+  return distance < byDistance.length ? byDistance[Math.floor(distance)]! : 0
 }
 
 /** Logarithm of how likely a shot is so far from its nearest gateway, metres. */

@@ -1,11 +1,11 @@
 import type { Arrival, GatewayPlace, LocatedShot, Weather } from './arrival.js'
 import { type GeodeticPosition, TangentPlane } from './geodesy.js'
-import type { Claim, GunfireRevision, SupportedShot } from './incident.js'
+import { type Claim, type GunfireRevision, type SupportedShot, supportOf } from './incident.js'
 import { IncidentBook } from './incidents.js'
 import { Presence } from './presence.js'
 import { blastProbability } from './probability.js'
 import { airOf } from './propagation.js'
-import { convincing, unlocatedSounds } from './sounds.js'
+import { convincing, unexplainedOnsets, unlocatedSounds } from './sounds.js'
 import { type DistrustChange, type Standing, TrustBook } from './trust.js'
 import { hearingRange, witnessOf } from './witness.js'
 
@@ -200,15 +200,17 @@ export class Hearing {
     const pool = [...this.#arrivals.values()]
     const heard = this.#presence.isLone ? this.#heardAlone(pool) : this.#heardTogether(pool, this.#located, now)
     const blasts = this.#located
-      .map(shot => this.#supported(shot))
-      .filter(({ arrivals }) => (blastProbability(arrivals, true) ?? 1) >= leastBlast)
+      .map(shot => this.#supported(shot, pool))
+      .filter(shot => (blastProbability(shot.arrivals, supportOf(shot)) ?? 1) >= leastBlast)
     const shots = [...blasts, ...heard]
     this.#book.update(shots, now - frozenAfter, now)
   }
 
-  #supported(shot: LocatedShot): SupportedShot {
+  #supported(shot: LocatedShot, pool: readonly Arrival[]): SupportedShot {
     const arrivals = shot.arrivals.flatMap(({ id }) => this.#arrivals.get(id) ?? []).sort((a, b) => a.time - b.time)
-    return { located: shot, time: shot.time, arrivals }
+    const air = airOf(this.#weather)
+    const unexplained = unexplainedOnsets(shot, this.#located, pool, this.#presence.places, air)
+    return { located: shot, time: shot.time, arrivals, unexplained }
   }
 
   /**

@@ -1,7 +1,7 @@
 import type { Arrival, Bearing, LocatedShot, SourceRange } from './arrival.js'
 import { ellipse95, type UncertaintyEllipse } from './ellipse.js'
 import type { GeodeticPosition, TangentPlane } from './geodesy.js'
-import { combinedClasses, gunshotProbability, type NamedSound, named } from './probability.js'
+import { combinedClasses, gunshotProbability, type NamedSound, named, type Support } from './probability.js'
 
 export type IncidentState = 'provisional' | 'updated' | 'final' | 'withdrawn'
 /** Best first. */
@@ -60,6 +60,13 @@ export interface SupportedShot {
   readonly arrivals: readonly Arrival[]
   /** Of the earliest arrival for a shot without a position. */
   readonly time: number
+  /** Onsets around its own that no place explains, a gateway; none counted for a shot without a position. */
+  readonly unexplained?: number
+}
+
+/** What bears a shot out besides its sound; null without a position. */
+export function supportOf({ located, unexplained }: SupportedShot): Support | null {
+  return located && { located, unexplained: unexplained ?? 0 }
 }
 
 /** The identifier that an incident gets for life: its earliest arrival's, in a form that fits a topic. */
@@ -100,17 +107,19 @@ export function distance({ located: a }: SupportedShot, { located: b }: Supporte
 }
 
 /** A shot as it is reported; a bearing is as seen from the gateway of the first arrival listed, one with a range if there is one. */
-export function reportedShot({ located, arrivals, time }: SupportedShot, plane: TangentPlane): ReportedShot {
+export function reportedShot(shot: SupportedShot, plane: TangentPlane): ReportedShot {
+  const { located, arrivals, time } = shot
+  const support = supportOf(shot)
   const residuals = new Map(located?.arrivals.map(({ id, residual }) => [id, residual]))
   const [first] = arrivals
-  const classes = combinedClasses(arrivals, located !== null)
+  const classes = combinedClasses(arrivals, support)
   const directed = located === null ? arrivals.filter(({ bearing }) => bearing !== null) : []
   const seen = directed.find(({ range }) => range !== undefined) ?? directed[0]
   const listed = seen === undefined ? arrivals : [seen, ...arrivals.filter(arrival => arrival !== seen)]
   return {
     time: located?.time ?? time,
     timeError: located?.timeError ?? first?.timeError ?? Number.POSITIVE_INFINITY,
-    probability: gunshotProbability(arrivals, located?.probability ?? null),
+    probability: gunshotProbability(arrivals, support),
     sound: classes && named(classes),
     position: located === null ? null : plane.toGeodetic(located.position),
     heightSolved: located?.threeDimensional ?? false,

@@ -1,4 +1,5 @@
 import {
+  audibilityShares,
   bearingOf,
   type Candidate,
   coverageEvidence,
@@ -110,19 +111,18 @@ function quickScore(
   time: number,
   least: number,
 ): number {
-  let product = 1
+  const products = [...audibilityShares]
   let nearest = Number.POSITIVE_INFINITY
   const enough = Math.exp(least)
   for (let index = 0; index < stations.length; index++) {
-    if (product * mostAhead[index]! < enough) return Number.NEGATIVE_INFINITY
+    if (sum(products) * mostAhead[index]! < enough) return Number.NEGATIVE_INFINITY
     const station = stations[index]!
     const dx = station.position.east - east
     const dy = station.position.north - north
     const distance = Math.sqrt(dx * dx + dy * dy)
     if (distance < nearest) nearest = distance
     const expected = time + travelTime(air, dx, dy, 0)
-    const heard = hearingProbability(distance)
-    let best = expected > station.heardUntil ? 1 : 1 - heard
+    let best = 0
     const candidates = station.candidates
     for (let i = firstAfter(candidates, expected - window); i < candidates.length; i++) {
       const candidate = candidates[i]!
@@ -130,12 +130,21 @@ function quickScore(
       if (residual > window) break
       const seen =
         candidate.arrival.bearing && bearingOf(candidate, station, { east, north, up: station.position.up }, air)
-      const value = heard * candidate.boost * directDensity(candidate, residual) * (seen?.ratio ?? 1)
+      const value = candidate.boost * directDensity(candidate, residual) * (seen?.ratio ?? 1)
       if (value > best) best = value
     }
-    product *= best
+    for (let audibility = 0; audibility < products.length; audibility++) {
+      const heard = hearingProbability(distance, audibility)
+      products[audibility]! *= Math.max(heard * best, expected > station.heardUntil ? 1 : 1 - heard)
+    }
   }
-  return nearest > reach ? Number.NEGATIVE_INFINITY : Math.log(product) + coverageEvidence(nearest)
+  return nearest > reach ? Number.NEGATIVE_INFINITY : Math.log(sum(products)) + coverageEvidence(nearest)
+}
+
+function sum(values: readonly number[]): number {
+  let total = 0
+  for (const value of values) total += value
+  return total
 }
 
 /** For each station, the most by which it and those after it can multiply a quick score's likelihood; see `quickScore`. */

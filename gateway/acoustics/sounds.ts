@@ -9,6 +9,9 @@ const echoSeconds = 1
 const earliest = 0.1
 /** Clocks that know nothing of their error cannot be waited for longer, seconds. */
 const worstTimeError = 2
+/** What counts as a strong onset, decibel of salience, and as around a shot, seconds. */
+const strong = 6
+const aroundSeconds = 3
 /** No sound crosses a network slower, metres a second. */
 const slowest = 320
 
@@ -56,7 +59,32 @@ export function unlocatedSounds(input: {
 
 /** Whether a sound may be reported on one microphone's word. */
 export function convincing(arrival: Arrival): boolean {
-  return (blastProbability([arrival], false) ?? 0) >= convincingProbability
+  return (blastProbability([arrival], null) ?? 0) >= convincingProbability
+}
+
+/**
+ * How many onsets a gateway that heard a shot, on average, had within seconds of it that no located shot and no echo of one
+ * explains. Thunder, fireworks that crackle and machines come with many; a shot comes out of the city's usual few.
+ */
+export function unexplainedOnsets(
+  shot: LocatedShot,
+  located: readonly LocatedShot[],
+  pool: readonly Arrival[],
+  places: ReadonlyMap<string, GatewayPlace>,
+  air: Air,
+): number {
+  const own = new Set(shot.arrivals.map(({ id }) => id))
+  const heardAt = new Map(pool.flatMap(({ id, gateway, time }) => (own.has(id) ? [[gateway, time] as const] : [])))
+  const around = pool.filter(arrival => {
+    const time = heardAt.get(arrival.gateway)
+    return (
+      time !== undefined &&
+      arrival.salience >= strong &&
+      Math.abs(arrival.time - time) < aroundSeconds &&
+      !located.some(other => isPartOf(arrival, other, places, air))
+    )
+  })
+  return around.length / Math.max(1, heardAt.size)
 }
 
 /** Whether an arrival is a located shot's sound or echo at its gateway that the locator left out. */

@@ -1,4 +1,5 @@
 import {
+  audibilityShares,
   bearingOf,
   type Candidate,
   coverageEvidence,
@@ -101,20 +102,18 @@ function trackOf(
   return { station, time: sum / weightSum, lead, picks, worth: evidence, chance }
 }
 
-/** All that one station can contribute to a burst from one place: its best track, or null for silence, and its evidence. */
+/** The best that one station can contribute to a burst from one place, and what it is worth if the burst can be heard there. */
 function bestTrack(
   station: Station,
   source: Source,
   air: Air,
   expected: number,
-  distance: number,
   lags: readonly number[],
-): { track: Track | null; evidence: number } {
-  const heard = hearingProbability(distance)
+): Contribution {
   let listening = 0
   for (const lag of lags) if (expected + lag < station.heardUntil) listening++
   const chance = Math.max(0, listening - 1) * logUnheardAgain
-  let evidence = listening === 0 ? 0 : Math.log(1 - heard) + chance
+  let evidence = Number.NEGATIVE_INFINITY
   let best: Track | null = null
   const { candidates } = station
   const used: Candidate[] = []
@@ -126,14 +125,31 @@ function bestTrack(
       const track = trackOf(station, head, base, lags, expected, chance)
       if (lags.length > 1) for (const pick of track.picks) if (pick) used.push(pick)
       const ratio = bearingOf(track.lead, station, source, air)?.ratio ?? 1
-      const value = track.worth + Math.log(heard * residualDensity(track.lead, track.time - expected, ratio))
+      const value = track.worth + Math.log(residualDensity(track.lead, track.time - expected, ratio))
       if (value > evidence) {
         evidence = value
         best = track
       }
     }
   }
-  return { track: best, evidence }
+  return { track: best, evidence, chance, listening: listening > 0 }
+}
+
+interface Contribution {
+  readonly track: Track | null
+  /** Logarithms: of the track if the burst is heard, and of the silence if it is not. */
+  readonly evidence: number
+  readonly chance: number
+  readonly listening: boolean
+}
+
+/** What a contribution adds as a track, or as silence, where a burst is heard with that probability, logarithms. */
+function asTrack({ evidence }: Contribution, heard: number): number {
+  return evidence + Math.log(heard)
+}
+
+function asSilence({ chance, listening }: Contribution, heard: number): number {
+  return listening ? Math.log(1 - heard) + chance : 0
 }
 
 /** The best tracks of all stations for a source and its rounds, and what those that may have come straight give towards a place. */
@@ -143,23 +159,40 @@ export function associate(
   source: Source,
   lags: readonly number[],
 ): { tracks: Track[]; direct: number; score: number } {
-  const tracks: Track[] = []
-  let score = -roundPrice * lags.length
+  const distances: number[] = []
+  const contributions: Contribution[] = []
+  const scores = audibilityShares.map(share => Math.log(share) - roundPrice * lags.length)
   let nearest = Number.POSITIVE_INFINITY
-  let direct = 0
   for (const station of stations) {
     const dx = station.position.east - source.east
     const dy = station.position.north - source.north
     const distance = Math.hypot(dx, dy)
     nearest = Math.min(nearest, distance)
     const expected = source.time + travelTime(air, dx, dy, station.position.up - source.up)
-    const { track, evidence } = bestTrack(station, source, air, expected, distance, lags)
-    score += evidence
-    if (!track) continue
-    tracks.push(track)
-    const ratio = bearingOf(track.lead, station, source, air)?.ratio ?? 1
-    if (directProbability(track.lead, track.time - expected, ratio) > maybeDirect) direct += fixesOf(ratio)
+    const contribution = bestTrack(station, source, air, expected, lags)
+    distances.push(distance)
+    contributions.push(contribution)
+    for (let audibility = 0; audibility < scores.length; audibility++) {
+      const heard = hearingProbability(distance, audibility)
+      scores[audibility]! += Math.max(asTrack(contribution, heard), asSilence(contribution, heard))
+    }
   }
+  const most = Math.max(...scores)
+  const likeliest = scores.indexOf(most)
+  const score = most + Math.log(scores.reduce((sum, each) => sum + Math.exp(each - most), 0))
+  const tracks: Track[] = []
+  let direct = 0
+  contributions.forEach((contribution, index) => {
+    const { track } = contribution
+    const heard = hearingProbability(distances[index]!, likeliest)
+    if (track === null || asTrack(contribution, heard) <= asSilence(contribution, heard)) return
+    tracks.push(track)
+    const { station, lead, time } = track
+    const { east, north, up } = station.position
+    const expected = source.time + travelTime(air, east - source.east, north - source.north, up - source.up)
+    const ratio = bearingOf(lead, station, source, air)?.ratio ?? 1
+    if (directProbability(lead, time - expected, ratio) > maybeDirect) direct += fixesOf(ratio)
+  })
   return { tracks, direct, score: nearest > reach ? Number.NEGATIVE_INFINITY : score + coverageEvidence(nearest) }
 }
 

@@ -17,13 +17,15 @@ const enough = 4
 /** A reported shot is a true one from within so many seconds and metres. */
 const sameTime = 0.5
 const samePlace = 100
+/** A final shot with a place is confirmed when it says of itself that it is more likely a gunshot than not. */
+const likely = 0.5
 /** What else sounded shortly before an alert that is false, seconds. */
 const lately = 20
 
 /** What became of a scene's shots. Metres. */
 export interface DayFigures {
   readonly shots: number
-  /** By at least four gateways, and how many of those are in a final incident with their place. */
+  /** By at least four gateways, and how many of those are confirmed: final, with their place, and likely. */
   readonly heard: number
   readonly confirmed: number
   /** Also of those that fewer heard. */
@@ -32,11 +34,13 @@ export interface DayFigures {
   readonly error90: number | null
   readonly within25: number
   readonly insideEllipse: number
-  /** Final incidents with a place and no true shot in them. */
+  /** Final incidents with a likely shot at a place and no true shot in them. */
   readonly falseAlerts: readonly FalseAlert[]
   /** Reported shots beyond the true ones in incidents that hold a true one, and incidents about shots told before. */
   readonly spareShots: number
   readonly doubledIncidents: number
+  /** Final incidents with a place that say of themselves that they are more likely no gunfire. */
+  readonly doubted: number
   /** Final incidents without a place. */
   readonly heardOnly: number
   readonly arrivals: number
@@ -102,10 +106,13 @@ export class DayScore {
   figures(): DayFigures {
     const final = [...this.#incidents.values()].filter(({ state }) => state === 'final')
     const located = final.filter(({ quality }) => quality === 'located')
+    const confirmed = located
+      .map(({ incident, shots }) => ({ incident, shots: shots.filter(isConfirmed) }))
+      .filter(({ shots }) => shots.length > 0)
     const found = new Map<Round, { readonly error: number; readonly inside: boolean }>()
     const falseAlerts: FalseAlert[] = []
     let [spareShots, doubledIncidents] = [0, 0]
-    for (const { incident, shots } of located) {
+    for (const { incident, shots } of confirmed) {
       let [fresh, known, spare] = [0, 0, 0]
       for (const shot of shots) {
         const near = this.#rounds.filter(round => this.#isSame(shot, round))
@@ -135,14 +142,17 @@ export class DayScore {
       falseAlerts,
       spareShots,
       doubledIncidents,
+      doubted: located.length - confirmed.length,
       heardOnly: final.length - located.length,
       arrivals: this.#arrivals,
     }
   }
 
-  /** Rounds that enough gateways heard and that are in no final incident with their place. */
+  /** Rounds that enough gateways heard and that are not confirmed. */
   missed(): { readonly time: number; readonly hearers: number }[] {
-    const told = [...this.#incidents.values()].filter(({ state }) => state === 'final').flatMap(({ shots }) => shots)
+    const told = [...this.#incidents.values()]
+      .filter(({ state }) => state === 'final')
+      .flatMap(({ shots }) => shots.filter(isConfirmed))
     return this.#rounds
       .filter(round => round.hearers.size >= enough && !told.some(shot => this.#isSame(shot, round)))
       .map(({ source, hearers }) => ({ time: source.time, hearers: hearers.size }))
@@ -181,6 +191,10 @@ export class DayScore {
       after: [...new Set(sounding.map(({ kind }) => kind))],
     }
   }
+}
+
+function isConfirmed({ position, probability }: ReportedShot): boolean {
+  return position !== null && probability >= likely
 }
 
 function isWithin(seconds: number, { from, until }: Stretch): boolean {

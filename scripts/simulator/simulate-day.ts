@@ -102,7 +102,7 @@ function print(day: DayFigures): void {
     `Simulated: ${Number(run.listened.toFixed(2))} of ${hours} hours of city noise at ${gateways} gateways with ${day.shots} shots, seed ${seed}. No recording of a real day.`,
   )
   console.log(`  shots that at least four gateways heard   ${day.heard}`)
-  console.log(`    confirmed: final, with a place          ${day.confirmed}  (${share(day.confirmed, day.heard)})`)
+  console.log(`    confirmed: final, with a place, likely  ${day.confirmed}  (${share(day.confirmed, day.heard)})`)
   console.log(`  shots confirmed in all                    ${day.confirmedAtAll}`)
   console.log(`    error, median and 90 %                  ${metres(day.medianError)}  ${metres(day.error90)}`)
   console.log(`    within 25 m                             ${share(day.within25, day.confirmedAtAll)}`)
@@ -114,6 +114,7 @@ function print(day: DayFigures): void {
     )
   console.log(`  shots too many in true alerts             ${day.spareShots}`)
   console.log(`  alerts about shots told before            ${day.doubledIncidents}`)
+  console.log(`  final alerts that say they are likely not ${day.doubted}`)
   console.log(`  final alerts without a place              ${day.heardOnly}`)
   for (const { time, hearers } of score.missed())
     console.log(`  missed: ${formatTime(time, 3)}, heard by ${hearers} gateways`)

@@ -19,12 +19,13 @@ function incident(
   seconds: readonly number[],
   off = 0,
   state: 'final' | 'updated' = 'final',
+  probability = 0.9,
 ): GunfireRevision {
   const position = new TangentPlane(field.origin).toGeodetic(at(40 + off, 30, 1.4))
   const uncertainty = { semiMajor: 20, semiMinor: 10, orientation: 90, confidence: 0.95 }
   const rest = {
     timeError: 0.01,
-    probability: 0.9,
+    probability,
     sound: null,
     heightSolved: false,
     bearing: null,
@@ -61,6 +62,8 @@ test('what a network publishes is held against the truth', t => {
   t.equal(good.insideEllipse, 3, 'the ellipse is longer towards the east')
   t.same([good.falseAlerts.length, good.spareShots, good.doubledIncidents], [0, 0, 0])
   t.equal(figures(incident('a', [3, 3.5], 0, 'updated')).confirmed, 0, 'only what is final counts')
+  const doubted = figures(incident('a', [3, 3.5], 0, 'final', 0.4), incident('b', [20], 0, 'final', 0.4))
+  t.same([doubted.confirmed, doubted.falseAlerts.length, doubted.doubted], [0, 0, 2], 'what doubts itself is neither')
   const elsewhere = figures(incident('a', [3, 3.5], 150))
   t.equal(elsewhere.confirmed, 0)
   t.equal(elsewhere.falseAlerts.length, 1)
