@@ -111,9 +111,10 @@ export function precisionOf(
       const north = b * first.at + c * second.at
       let middle = 0
       let weights = 0
-      observations.forEach(({ station, lead, time, weight }, i) => {
+      const place = { east: solution.east + east, north: solution.north + north, up: solution.up }
+      for (let i = 0; i < observations.length; i++) {
+        const { station, lead, time, weight } = observations[i]!
         const { position } = station
-        const place = { east: solution.east + east, north: solution.north + north, up: solution.up }
         ratio[i] = bearingOf(lead, station, place, air)?.ratio ?? 1
         const travel = travelTime(
           air,
@@ -124,7 +125,7 @@ export function precisionOf(
         late[i] = time - travel - solution.time
         middle += weight * late[i]!
         weights += weight
-      })
+      }
       middle /= weights
       for (let i = 0; i < observations.length; i++)
         echo[i] = onlyEchoDensity(0) * Math.exp((middle - late[i]!) / echoDecay)

@@ -28,7 +28,7 @@ const explained = { before: 0.1, after: 0.8 }
  */
 export function isDistant({ tracks, solution }: Burst, { speed }: Air): boolean {
   if (tracks.length < fewest) return false
-  const needed = Math.max(fewest, agreeing([...solution.residuals], agreement) + 1)
+  const needed = Math.max(fewest, agreeing(Float64Array.from(solution.residuals).sort(), agreement) + 1)
   if (needed > tracks.length) return false
   const middle = { east: 0, north: 0 }
   for (const { station } of tracks) {
@@ -40,18 +40,30 @@ export function isDistant({ tracks, solution }: Burst, { speed }: Air): boolean 
       Math.hypot(position.east - middle.east, position.north - middle.north),
     ),
   )
-  const offsets = new Array<number>(tracks.length)
+  const stations = tracks.map(({ station, time }) => ({ ...station.position, time: time - solution.time }))
+  // Kept in order from one direction to the next, which hardly changes it.
+  const order = Uint16Array.from(tracks.keys())
+  const offsets = new Float64Array(tracks.length)
   /** Whether enough of the times agree to so many seconds with a source in that direction. */
   const explains = (along: number, up: number, azimuth: number, within: number): boolean => {
     const east = middle.east + along * cosine(90 - azimuth)
     const north = middle.north + along * cosine(azimuth)
     let least = Number.POSITIVE_INFINITY
-    for (let i = 0; i < tracks.length; i++) {
-      const { station, time } = tracks[i]!
-      const [x, y] = [station.position.east - east, station.position.north - north]
+    for (let rank = 0; rank < order.length; rank++) {
+      const index = order[rank]!
+      const station = stations[index]!
+      const x = station.east - east
+      const y = station.north - north
       const way = Math.sqrt(x * x + y * y + up * up)
-      least = Math.min(least, way)
-      offsets[i] = time - solution.time - way / speed
+      if (way < least) least = way
+      const offset = station.time - way / speed
+      let place = rank
+      for (; place > 0 && offsets[place - 1]! > offset; place--) {
+        offsets[place] = offsets[place - 1]!
+        order[place] = order[place - 1]!
+      }
+      offsets[place] = offset
+      order[place] = index
     }
     return (within > agreement || least >= nearest) && agreeing(offsets, within) >= needed
   }
@@ -107,9 +119,8 @@ function covers({ solution, lags }: Burst, station: Station | undefined, onset: 
   })
 }
 
-/** How many of some times lie within so many seconds of each other; puts them in order. */
-function agreeing(times: number[], within: number): number {
-  times.sort((a, b) => a - b)
+/** How many of some times, in order, lie within so many seconds of each other. */
+function agreeing(times: Float64Array, within: number): number {
   let most = 0
   for (let first = 0, last = 0; last < times.length; last++) {
     while (times[last]! - times[first]! > within) first++
