@@ -16,8 +16,8 @@ export interface ReportedShot {
   /** What it sounds like to all that heard it together; null where nobody could judge. */
   readonly sound: NamedSound | null
   readonly position: GeodeticPosition | null
-  /** Whether the height in `position` was solved for. */
-  readonly heightSolved: boolean
+  /** One standard deviation of the height in `position`, metres; null where that was only assumed. */
+  readonly heightError: number | null
   readonly uncertainty: UncertaintyEllipse | null
   readonly bearing: Bearing | null
   /** Of the gun from the gateway that the bearing is from. */
@@ -122,7 +122,7 @@ export function reportedShot(shot: SupportedShot, plane: TangentPlane): Reported
     probability: gunshotProbability(arrivals, support),
     sound: classes && named(classes),
     position: located === null ? null : plane.toGeodetic(located.position),
-    heightSolved: located?.threeDimensional ?? false,
+    heightError: located?.heightError ?? null,
     uncertainty: located === null ? null : ellipse95(located.covariance),
     bearing: seen?.bearing ?? null,
     range: seen?.range ?? null,

@@ -32,7 +32,7 @@ export function gunfireDraft(
         timeError: rounded(shot.timeError, 6),
         probability: rounded(shot.probability, 4),
         ...(shot.sound === null ? {} : { sound: shot.sound }),
-        position: shot.position === null ? null : wirePosition(shot.position, shot.heightSolved),
+        position: shot.position === null ? null : wirePosition(shot.position, shot.heightError !== null),
         uncertainty:
           shot.uncertainty === null
             ? null
@@ -41,6 +41,7 @@ export function gunfireDraft(
                 semiMinor: rounded(shot.uncertainty.semiMinor, 2),
                 orientation: rounded(shot.uncertainty.orientation, 1) % 180,
                 confidence: shot.uncertainty.confidence,
+                ...(shot.heightError === null ? {} : { altitudeError: rounded(shot.heightError, 1) }),
               },
         bearing: shot.bearing,
         ...(shot.range === null ? {} : { range: wireRange(shot.range) }),
@@ -133,7 +134,7 @@ export function claimDraft(
       arrivals: [...claim.arrivals],
       revision: claim.revision,
       state: claim.state,
-      position: first?.position == null ? null : wirePosition(first.position, first.heightSolved),
+      position: first?.position == null ? null : wirePosition(first.position, first.heightError !== null),
       quality: claim.quality,
       time: formatTime(first?.time ?? claim.time, 6),
     },

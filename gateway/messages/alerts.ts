@@ -34,6 +34,11 @@ const uncertainty = z
     semiMinor: z.number().nonnegative().describe('Half the short axis. Metres.'),
     orientation: z.number().min(0).max(180).describe('Of the long axis. Degrees clockwise from true north.'),
     confidence: probability('How likely the source lies inside.'),
+    altitudeError: z
+      .number()
+      .nonnegative()
+      .optional()
+      .describe("One standard deviation of the position's altitude; left out where that is null. Metres."),
   })
   .describe('The ellipse that holds the source with the stated confidence.')
 

@@ -1,6 +1,9 @@
 import { test } from 'tap'
 import type { GatewayPlace } from '../../gateway/acoustics/arrival.js'
+import { TangentPlane } from '../../gateway/acoustics/geodesy.js'
+import { reportedShot } from '../../gateway/acoustics/incident.js'
 import { locateShots, type Scene } from '../../gateway/acoustics/locate.js'
+import { gunfireDraft } from '../../gateway/commands/hearing-messages.js'
 import { Chance, epochSecond, type Gun, grid, hear } from './scene.js'
 
 const roof: Gun = { east: 12, north: -18, up: 34, rounds: [epochSecond + 0.4, epochSecond + 1.1] }
@@ -51,3 +54,22 @@ for (const [name, places, change] of [
     const held = solved.filter(({ off, heightError }) => off < 2 * heightError).length
     t.ok(held >= 0.85 * solved.length, `${held} of ${solved.length} within two standard deviations`)
   })
+
+test('the hub is told a height that was solved for with its error, and else neither', t => {
+  const plane = new TangentPlane({ latitude: 40.44, longitude: -79.99, altitude: 230 })
+  const told = (places: readonly GatewayPlace[]) => {
+    const [located = null] = heights(places, roof, scene => scene)
+    const shots = [reportedShot({ located, arrivals: [], time: epochSecond }, plane)]
+    const incident = 'pole-1-a-1'
+    const revision = { incident, revision: 1, state: 'final', mergedInto: null, quality: 'located', shots } as const
+    return gunfireDraft(revision, { now: epochSecond, exercise: false, policy: '0'.repeat(64) }).data.shots[0]
+  }
+  const high = told(towers)
+  const altitudeError = high?.uncertainty?.altitudeError ?? 0
+  t.ok(altitudeError > 0.3 && altitudeError <= 5)
+  t.ok(Math.abs((high?.position?.altitude ?? 0) - 264) < 4 * altitudeError)
+  const flat = told(poles)
+  t.match(flat, { position: { altitude: null }, uncertainty: { confidence: 0.95 } })
+  t.notOk(flat?.uncertainty && 'altitudeError' in flat.uncertainty)
+  t.end()
+})

@@ -197,6 +197,16 @@ test('each shot becomes a Cursor-on-Target event, stale at once when withdrawn; 
     point: { '@lat': '40.4412', '@lon': '-79.9931', '@ce': '9.1', '@hae': '9999999.0' },
     detail: { shape: { ellipse: { '@major': '9.1', '@minor': '4.2', '@angle': '37' } } },
   })
+  t.equal(first.point['@le'], '9999999.0', 'no height, no error of it')
+  const { position, uncertainty } = locatedShot
+  const high = {
+    ...locatedShot,
+    position: position && { ...position, altitude: 263.5 },
+    uncertainty: uncertainty && { ...uncertainty, altitudeError: 2.5 },
+  }
+  const [raised = ''] = cursorOnTargetOf(gunfire({ shots: [high] }))
+  t.same(await problems(raised, 'cursor-on-target.xsd'), [])
+  t.match(parser.parse(raised).event.point, { '@hae': '263.5', '@le': '4.9' }, 'with 95 % confidence, as the radius')
   const [withdrawn = ''] = cursorOnTargetOf(gunfire({ state: 'withdrawn' }))
   const gone = parser.parse(withdrawn).event
   t.equal(gone['@stale'], gone['@time'])

@@ -27,7 +27,7 @@ function incident(
     timeError: 0.01,
     probability,
     sound: null,
-    heightSolved: false,
+    heightError: null,
     bearing: null,
     range: null,
     arrivals: [],

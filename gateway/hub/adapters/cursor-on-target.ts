@@ -22,6 +22,8 @@ const builder = new XMLBuilder({
 })
 /** What Cursor-on-Target says for "not known". */
 const unknown = '9999999.0'
+/** 95 % of a Gaussian lie within so many standard deviations. */
+const deviations95 = 1.96
 
 /**
  * Writes alerts as Cursor-on-Target 2.0 events, one a shot that has a position, or one where the gateway of a plate hit
@@ -52,26 +54,30 @@ export function cursorOnTargetOf(event: MappableEvent, options: CotOptions = {})
     })
   if (event.name === 'gunfire') {
     return notice.shots.map(({ position, uncertainty, time }, index) => {
-      const { semiMajor, semiMinor, orientation } = uncertainty
+      const { semiMajor, semiMinor, orientation, altitudeError } = uncertainty
       const ellipse = {
         '@major': semiMajor.toFixed(1),
         '@minor': semiMinor.toFixed(1),
         '@angle': orientation.toFixed(0),
       }
-      const point = pointOf(position, position.altitude, semiMajor.toFixed(1))
+      const high = altitudeError === undefined ? unknown : (deviations95 * altitudeError).toFixed(1)
+      const point = pointOf(position, position.altitude, semiMajor.toFixed(1), high)
       return write(`${event.data.incident}.${index + 1}`, gunfireType, parseTime(time), point, { shape: { ellipse } })
     })
   }
   const place = placeOf?.(event.stream.site, event.stream.gateway)
   if (place === undefined) return []
-  return [write(event.data.hit, plateHitType, parseTime(event.data.read.time), pointOf(place, null, unknown), {})]
+  return [
+    write(event.data.hit, plateHitType, parseTime(event.data.read.time), pointOf(place, null, unknown, unknown), {}),
+  ]
 }
 
 function pointOf(
   { latitude, longitude }: { readonly latitude: number; readonly longitude: number },
   altitude: number | null,
   radius: string,
+  high: string,
 ): object {
   const height = altitude === null ? unknown : altitude.toFixed(1)
-  return { '@lat': rounded(latitude), '@lon': rounded(longitude), '@hae': height, '@ce': radius, '@le': unknown }
+  return { '@lat': rounded(latitude), '@lon': rounded(longitude), '@hae': height, '@ce': radius, '@le': high }
 }
