@@ -140,6 +140,15 @@ export function candidatesOf(
   })
 }
 
+/**
+ * What the locator reads of an arrival, as an object of one and the same shape whoever made it: the engine translates code for
+ * the shapes that it has met, and anew for each that it has not, which costs more than locating.
+ */
+function alike({ id, gateway, time, timeError, salience, soundLevel, bearing, gunProbability }: Arrival): Arrival {
+  const same = bearing && { azimuth: bearing.azimuth, elevation: bearing.elevation, error: bearing.error }
+  return { id, gateway, time, timeError, salience, soundLevel, bearing: same, gunProbability }
+}
+
 /** Sorts arrivals by gateway and time; those of unknown gateways, or of no known time or place, and shock waves are left out. */
 export function stationsOf(
   arrivals: readonly Arrival[],
@@ -151,8 +160,8 @@ export function stationsOf(
   for (const arrival of arrivals) {
     if (!Number.isFinite(arrival.time) || !Number.isFinite(arrival.timeError) || arrival.shockWave) continue
     const known = byGateway.get(arrival.gateway)
-    if (known) known.push(arrival)
-    else byGateway.set(arrival.gateway, [arrival])
+    if (known) known.push(alike(arrival))
+    else byGateway.set(arrival.gateway, [alike(arrival)])
   }
   const times = [...byGateway.values()].flatMap(heard => heard.map(({ time }) => time))
   const span =
@@ -168,7 +177,7 @@ export function stationsOf(
       const rippleRate = Math.max(ripples.rate, (faint - 2 * Math.sqrt(faint)) / Math.max(span, shortestSpan))
       return {
         gateway,
-        position,
+        position: { east: position.east, north: position.north, up: position.up },
         positionError,
         heardUntil: heardUntil.get(gateway) ?? Number.NEGATIVE_INFINITY,
         rippleRate,

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { devicesFolder } from '../../drivers/device-files.js'
 import { systemClock } from '../../drivers/system-clock.js'
 import { Hearing, usualLoneSalience } from '../acoustics/hearing.js'
 import { locateShots } from '../acoustics/locate.js'
+import { practiceBursts, practise } from '../acoustics/practice.js'
 import type { DistrustChange } from '../acoustics/trust.js'
 import { defaultConfigurationFile, deviceNames, loadConfiguration } from '../config/load.js'
 import { loadPolicy } from '../config/policy-file.js'
@@ -55,11 +57,20 @@ async function sense(configuration: Configuration, startAt: number | null, signa
     await Promise.all([
       tellHealth(role, until),
       hear(role, policy.hash, startAt, until),
+      getReady(until),
       readPlates(role, policy, until),
       followRequests(role, () => restart.abort(), until),
     ])
   } finally {
     role.close()
+  }
+}
+
+/** Beside listening, so that no sound is lost, and in small steps. */
+async function getReady(signal: AbortSignal): Promise<void> {
+  for (let burst = 0; burst < practiceBursts && !signal.aborted; burst++) {
+    practise(locateShots, burst)
+    await nextTurn()
   }
 }
 

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { test } from 'tap'
 import type { LocatedShot } from '../../gateway/acoustics/arrival.js'
 import { locateShots, type Scene } from '../../gateway/acoustics/locate.js'
+import { practiceBursts, practise } from '../../gateway/acoustics/practice.js'
 import { airOf, travelTime } from '../../gateway/acoustics/propagation.js'
 import { placesOfThree } from '../../gateway/acoustics/seeds.js'
 import { Chance, epochSecond, type Gun, grid, hear, type SceneOptions, still } from './scene.js'
@@ -277,4 +278,17 @@ test('arrivals of unknown gateways and without a time, and places without one, a
   const lost = { gateway: 'lost', position: { east: 0, north: 0, up: 0 }, positionError: Number.POSITIVE_INFINITY }
   t.same(locateShots({ ...scene, places: new Map([...scene.places, ['lost', lost]]) }), whole)
   t.same(locateShots({ ...scene, arrivals: [] }), [])
+})
+
+test('a daemon practises on bursts that many poles heard and on such that few did, the same every time', async t => {
+  const heardBy: number[] = []
+  const locate = (scene: Scene): LocatedShot[] => {
+    const shots = locateShots(scene)
+    heardBy.push(...shots.map(({ arrivals }) => arrivals.length))
+    return shots
+  }
+  const counts = Array.from({ length: practiceBursts }, (_, burst) => practise(locate, burst))
+  t.ok(counts.filter(shots => shots >= 2).length >= practiceBursts / 3, `${counts}`)
+  t.ok(heardBy.some(poles => poles >= 9) && heardBy.some(poles => poles <= 6), `${heardBy}`)
+  t.equal(practise(locateShots, 1), counts[1])
 })
