@@ -97,13 +97,24 @@ export function readyShots(incident: Incident, settled: (shot: SupportedShot) =>
   })
 }
 
-/** A shot that was told with its place keeps it when a later solution, of fewer arrivals or clocks, would only have it heard. */
-export function standingShot(shot: SupportedShot, incident: Incident, before: readonly SupportedShot[]): SupportedShot {
+/**
+ * A shot that was told with its place keeps it when a later solution, of fewer arrivals or clocks, would only have it heard;
+ * not when that has found another place for any of its arrivals (`placed`).
+ */
+export function standingShot(
+  shot: SupportedShot,
+  incident: Incident,
+  before: readonly SupportedShot[],
+  placed: ReadonlySet<string>,
+): SupportedShot {
   if (shot.located !== null || incident.told === null) return shot
   const ids = new Set(shot.arrivals.map(({ id }) => id))
   const told = before.find(
     ({ located, arrivals }) =>
-      located !== null && arrivals.some(({ id }) => incident.settled.has(id)) && arrivals.some(({ id }) => ids.has(id)),
+      located !== null &&
+      arrivals.some(({ id }) => incident.settled.has(id)) &&
+      arrivals.some(({ id }) => ids.has(id)) &&
+      !arrivals.some(({ id }) => placed.has(id)),
   )
   return told ?? shot
 }

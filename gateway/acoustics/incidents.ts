@@ -76,11 +76,14 @@ export class IncidentBook {
       before.set(incident, incident.shots)
       incident.shots = incident.shots.filter(({ time }) => time < frozenBefore)
     }
+    const placed = new Set(
+      shots.flatMap(({ located, arrivals }) => (located === null ? [] : arrivals.map(({ id }) => id))),
+    )
     for (const shot of shots) {
       if (shot.time < frozenBefore || this.#isEnded(shot)) continue
       const [first, ...others] = this.#open().filter(incident => belongs(shot, incident, before.get(incident) ?? []))
       const incident = others.reduce((one, other) => merge(one, other), first ?? this.#begin())
-      const standing = standingShot(shot, incident, before.get(incident) ?? [])
+      const standing = standingShot(shot, incident, before.get(incident) ?? [], placed)
       if (!incident.shots.includes(standing)) incident.shots = [...incident.shots, standing].sort(byTime)
       for (const { id } of shot.arrivals) incident.arrivals.add(id)
     }

@@ -417,6 +417,27 @@ test('a network that cannot agree on a place says "heard" once', async t => {
   t.same(new Set(network.revisions.map(({ from }) => from)), new Set(['b']))
 })
 
+test('a place that was told does not stand beside a better one of the same arrivals', async t => {
+  const network = new Network(['a', 'b', 'c', 'd']).run(1001)
+  network.locate = scene => {
+    const better = scene.arrivals.some(({ gateway }) => gateway === 'd')
+    return byNumber({ ...scene, arrivals: scene.arrivals.filter(({ gateway }) => !better || gateway !== 'c') })
+  }
+  for (const [gateway, time] of [
+    ['a', 1001],
+    ['b', 1001.05],
+    ['c', 1002.6],
+  ] as const)
+    network.hear(gateway, 1, time, { gunProbability: 0.99 })
+  network.run(1005)
+  t.match(network.standing, [{ quality: 'located', shots: { length: 1 } }])
+  network.hear('d', 1, 1001.1)
+  network.run(1030)
+  const shots = network.standing.flatMap(({ shots }) => shots)
+  t.equal(shots.filter(({ position }) => position !== null).length, 1)
+  t.ok(shots.some(({ position, arrivals }) => position !== null && arrivals.some(({ gateway }) => gateway === 'd')))
+})
+
 test('an incident rises from heard to located under its own name, and does not fall back', async t => {
   const network = new Network(['a', 'b', 'c', 'd']).run(1001)
   network.hear('b', 1, 1001)
