@@ -86,9 +86,10 @@ class TrackEvidence {
   readonly #silent: readonly Station[]
   readonly #worth: Float64Array
   readonly #chance: Float64Array
-  readonly #heard: Float64Array
-  readonly #distances: Float64Array
+  /** Of each audibility: how likely each track's gateway hears, and how likely the silence of the others is. */
+  readonly #heard: readonly Float64Array[]
   readonly #silences = new Float64Array(audibilityShares.length)
+  readonly #products = new Float64Array(audibilityShares.length)
   readonly #offset: Float64Array
   readonly #early: Float64Array
   readonly #late: Float64Array
@@ -102,8 +103,7 @@ class TrackEvidence {
     this.#silent = stations.filter(station => !tracks.some(track => track.station === station))
     this.#worth = Float64Array.from(tracks, ({ worth, chance }) => (worth > chance ? 1 : Math.exp(worth - chance)))
     this.#chance = Float64Array.from(tracks, ({ worth, chance }) => (worth > chance ? Math.exp(chance - worth) : 1))
-    this.#heard = new Float64Array(tracks.length)
-    this.#distances = new Float64Array(tracks.length)
+    this.#heard = audibilityShares.map(() => new Float64Array(tracks.length))
     this.#offset = new Float64Array(tracks.length)
     this.#early = new Float64Array(tracks.length)
     this.#late = new Float64Array(tracks.length)
@@ -115,7 +115,7 @@ class TrackEvidence {
   density(east: number, north: number, side: number): number {
     const { tracks, solution } = this.#burst
     const [offset, early, late] = [this.#offset, this.#early, this.#late]
-    const [heard, distances] = [this.#heard, this.#distances]
+    const heard = this.#heard
     // Travel times differ within the square; Student's variance is twice its squared scale.
     const blur = side / this.#air.speed / Math.sqrt(12 * 2)
     let nearest = Number.POSITIVE_INFINITY
@@ -125,7 +125,8 @@ class TrackEvidence {
       const dy = station.position.north - solution.north - north
       const distance = Math.sqrt(dx * dx + dy * dy)
       if (distance < nearest) nearest = distance
-      distances[i] = distance
+      for (let audibility = 0; audibility < heard.length; audibility++)
+        heard[audibility]![i] = hearingProbability(distance, audibility)
       const place = { east: solution.east + east, north: solution.north + north, up: solution.up }
       this.#ratio[i] = bearingOf(lead, station, place, this.#air)?.ratio ?? 1
       offset[i] = time - solution.time - travelTime(this.#air, dx, dy, station.position.up - solution.up)
@@ -143,20 +144,19 @@ class TrackEvidence {
         silences[audibility]! *= 1 - hearingProbability(distance, audibility)
     }
     const covered = Math.exp(-0.5 * (nearest / coverage) ** 2)
-    let density = 0
+    let most = 0
     for (let audibility = 0; audibility < silences.length; audibility++) {
-      const silenceAndCoverage = silences[audibility]! * covered
-      if (silenceAndCoverage < negligible) continue
-      for (let i = 0; i < tracks.length; i++) heard[i] = hearingProbability(distances[i]!, audibility)
-      density += silenceAndCoverage * this.#overTime()
+      silences[audibility]! *= covered
+      most = Math.max(most, silences[audibility]!)
     }
-    return density
+    return most < negligible ? 0 : this.#overTime()
   }
 
-  /** The tracks' likelihood summed over the moment of discharge. */
+  /** The likelihood of the tracks and of the silence, summed over the moment of discharge and over audibilities. */
   #overTime(): number {
     const [heard, offset, early, late] = [this.#heard, this.#offset, this.#early, this.#late]
     const [worth, chance, echo] = [this.#worth, this.#chance, this.#echo]
+    const products = this.#products
     for (let k = 0; k < offset.length; k++) echo[k] = onlyEchoDensity(0) * Math.exp(-offset[k]! / echoDecay)
     let sum = 0
     for (let i = 0; i < offset.length; i++) {
@@ -164,7 +164,7 @@ class TrackEvidence {
         const scale = node < 0 ? early[i]! : late[i]!
         const time = offset[i]! - node * scale
         // Every moment is shared among the tracks that would have come straight then, so that none counts twice.
-        let product = 1
+        products.set(this.#silences)
         let straight = 0
         let own = 0
         const sinceEcho = Math.exp(time / echoDecay)
@@ -173,9 +173,14 @@ class TrackEvidence {
           const direct = this.#ratio[k]! * studentDensity(residual, early[k]!, late[k]!)
           straight += direct
           if (k === i) own = direct
-          product *=
-            heard[k]! * worth[k]! * (direct + (residual < 0 ? 0 : echo[k]! * sinceEcho)) + (1 - heard[k]!) * chance[k]!
+          const explained = worth[k]! * (direct + (residual < 0 ? 0 : echo[k]! * sinceEcho))
+          for (let audibility = 0; audibility < products.length; audibility++) {
+            const hears = heard[audibility]![k]!
+            products[audibility]! *= hears * explained + (1 - hears) * chance[k]!
+          }
         }
+        let product = 0
+        for (let audibility = 0; audibility < products.length; audibility++) product += products[audibility]!
         sum += (product * scale * own) / straight
       }
     }

@@ -98,6 +98,9 @@ export function placeOnBearing(
   if (r > 0 && r < 2 * reach && r + lead > 0) found(from.east + r * sine, from.north + r * cosine, t1 - r / speed)
 }
 
+/** Of `quickScore`, which is called too often to ask for memory each time. */
+const scratch = new Float64Array(audibilityShares.length)
+
 /**
  * How well a shot at a place and time explains each station's best candidate, or its silence. Minus infinity where that is
  * surely less than `least`, given the most that each station and those after it can add (`mostAhead`).
@@ -111,11 +114,13 @@ function quickScore(
   time: number,
   least: number,
 ): number {
-  const products = [...audibilityShares]
+  const products = scratch
+  products.set(audibilityShares)
+  let total = 1
   let nearest = Number.POSITIVE_INFINITY
   const enough = Math.exp(least)
   for (let index = 0; index < stations.length; index++) {
-    if (sum(products) * mostAhead[index]! < enough) return Number.NEGATIVE_INFINITY
+    if (total * mostAhead[index]! < enough) return Number.NEGATIVE_INFINITY
     const station = stations[index]!
     const dx = station.position.east - east
     const dy = station.position.north - north
@@ -133,18 +138,15 @@ function quickScore(
       const value = candidate.boost * directDensity(candidate, residual) * (seen?.ratio ?? 1)
       if (value > best) best = value
     }
+    const listening = expected <= station.heardUntil
+    total = 0
     for (let audibility = 0; audibility < products.length; audibility++) {
       const heard = hearingProbability(distance, audibility)
-      products[audibility]! *= Math.max(heard * best, expected > station.heardUntil ? 1 : 1 - heard)
+      const unheard = listening ? 1 - heard : 1
+      total += products[audibility]! *= heard * best > unheard ? heard * best : unheard
     }
   }
-  return nearest > reach ? Number.NEGATIVE_INFINITY : Math.log(sum(products)) + coverageEvidence(nearest)
-}
-
-function sum(values: readonly number[]): number {
-  let total = 0
-  for (const value of values) total += value
-  return total
+  return nearest > reach ? Number.NEGATIVE_INFINITY : Math.log(total) + coverageEvidence(nearest)
 }
 
 /** For each station, the most by which it and those after it can multiply a quick score's likelihood; see `quickScore`. */
