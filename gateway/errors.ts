@@ -24,6 +24,23 @@ export const errorTable = {
       'The clock of the gateway {gateway} is {off}, give or take {error} ms: {shots} shots that others located show it.',
     advice: 'Check its time source and its timeError setting. Until its times fit again they count for little.',
   },
+  PW_CLOCK_HOLDOVER: {
+    summary: 'The clock has not been measured for {age} s; by now it may be {error} ms off, and that grows.',
+    advice: 'Check antenna and receiver, or the network of the time servers; `chronyc sources` shows what is heard.',
+  },
+  PW_CLOCK_NOT_GNSS: {
+    summary: 'The system clock is {seconds} s ahead of what the satellite receiver says.',
+    advice: 'Check what chrony follows. Until they agree whole seconds may be wrong.',
+  },
+  PW_CLOCK_STEPPED: {
+    summary: 'The clock was set. Until it has been measured again it counts as {error} ms off.',
+    advice: 'Nothing, if that is over in a few minutes. Else find out who sets the clock beside chrony.',
+  },
+  PW_CLOCK_UNKNOWN: {
+    summary: 'Nothing is known of the clock: chrony does not answer or follows no source.',
+    advice:
+      'Check that chrony runs and reaches its sources. Until then shots are heard, and located by nobody with this clock.',
+  },
   PW_COMMAND_EXPIRED: {
     summary: 'The command {name} is not obeyed: {why}.',
     advice:
@@ -93,6 +110,14 @@ export const errorTable = {
   PW_FOLDER: {
     summary: 'The folder {folder} cannot be made: {why}.',
     advice: 'Make it, or let the configuration name another one under paths.',
+  },
+  PW_GNSS_ANTENNA: {
+    summary: 'The satellite receiver of {part} has no working antenna: {detail}',
+    advice: 'Check the plug and the cable of the antenna for a break or a short circuit.',
+  },
+  PW_GNSS_NO_FIX: {
+    summary: 'The satellite receiver of {part} has no position: {detail}',
+    advice: 'Give it some minutes and its antenna a free view of the sky.',
   },
   PW_HOST_UNKNOWN: {
     summary: 'The name {host} cannot be looked up: {why}.',
@@ -279,6 +304,10 @@ export const errorTable = {
       'The gateway {gateway} stands about {off} of where it says, give or take {error} m: {shots} shots that others located show it.',
     advice:
       'Survey its place again and correct gateway.position in its configuration. Until then it counts for little.',
+  },
+  PW_POSITION_WRONG: {
+    summary: 'The gateway stands {distance} m from where its configuration says: satellites see it at {found}.',
+    advice: 'Correct gateway.position in its configuration, or find out who moved the pole.',
   },
   PW_RECORDING_ARRAY: {
     summary: 'The gateway {gateway} is left out, since the geometry of its array cannot be used: {why}.',

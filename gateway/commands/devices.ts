@@ -1,5 +1,8 @@
 import { DeviceFileError, loadArrayGeometry, loadPlateReaderLayout } from '../../drivers/device-files.js'
 import { GpiomonInputs } from '../../drivers/digital-io/gpiomon.js'
+import type { GnssReceiver } from '../../drivers/gnss/gnss.js'
+import { GpsdReceiver } from '../../drivers/gnss/gpsd.js'
+import { NmeaReceiver } from '../../drivers/gnss/nmea.js'
 import { AlsaArray } from '../../drivers/microphone-array/alsa.js'
 import type { ArrayGeometry } from '../../drivers/microphone-array/geometry.js'
 import type { MicrophoneArray } from '../../drivers/microphone-array/microphone-array.js'
@@ -12,7 +15,7 @@ import { SimulatedPlateReader } from '../../drivers/plate-reader/simulator.js'
 import { TcpPlateReader, TcpServerPlateReader } from '../../drivers/plate-reader/tcp.js'
 import { WiegandPlateReader } from '../../drivers/plate-reader/wiegand.js'
 import { systemClock } from '../../drivers/system-clock.js'
-import type { MicrophoneArraySettings, PlateReaderSettings } from '../config/schema.js'
+import type { GnssSettings, MicrophoneArraySettings, PlateReaderSettings } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
 
 /** @throws PolewatchError PW_DEVICE_FILE */
@@ -96,6 +99,12 @@ export async function plateReader(settings: PlateReaderSettings): Promise<PlateR
     ...(flowControl === null ? {} : { flowControl }),
   }
   return new SerialPlateReader({ ...common, path: settings.port, line })
+}
+
+export function gnssReceiver(settings: GnssSettings, name: string): GnssReceiver {
+  const common = { name, clock: systemClock }
+  if (settings.driver === 'gpsd') return new GpsdReceiver({ ...common, port: settings.tcpPort })
+  return new NmeaReceiver({ ...common, path: settings.port, baudRate: settings.baudRate })
 }
 
 /** @throws PolewatchError PW_DEVICE_FILE */

@@ -11,7 +11,11 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   'device-absent': 'PW_DEVICE_ABSENT',
   'device-busy': 'PW_DEVICE_FAULT',
   'device-refused': 'PW_DEVICE_FAULT',
+  silent: 'PW_STREAM_SILENT',
   'silent-stream': 'PW_STREAM_SILENT',
+  'no-fix': 'PW_GNSS_NO_FIX',
+  'antenna-open': 'PW_GNSS_ANTENNA',
+  'antenna-short': 'PW_GNSS_ANTENNA',
   'line-noise': 'PW_LINE_NOISE',
 }
 

@@ -21,7 +21,7 @@ export class Ear {
   readonly #part: string
   readonly #epoch: string
   readonly #fullScaleLevel: number | null
-  readonly #status: ClockStatus
+  readonly #status: () => ClockStatus
   readonly #direction: ArrayDirection | null
   readonly #impulse: (snippet: Snippet) => void
   #clock: SampleClock | null = null
@@ -37,7 +37,8 @@ export class Ear {
     readonly epoch: string
     /** Decibel re 20 µPa at full scale; null where the array is not calibrated. */
     readonly fullScaleLevel: number | null
-    readonly clock: ClockStatus
+    /** What is known of the system clock now; asked at every block. */
+    readonly clock: () => ClockStatus
     /** What bearings need; null where the array gives none. */
     readonly direction: ArrayDirection | null
     /** Told the sound around the onset of every impulse that stands out well. */
@@ -59,6 +60,7 @@ export class Ear {
     const clock = this.#clock
     const listener = this.#listener
     if (clock === null || listener === null) return { arrivals: [], heardUntil: Number.NEGATIVE_INFINITY }
+    clock.setClockStatus(this.#status())
     clock.observe(block.firstSample, { system: block.systemTime, readingError: block.systemTimeError })
     const arrivals = listener.push(block.channels, block.firstSample, sample => clock.timeOf(sample))
     this.#arrivalsSoFar += arrivals.length
@@ -73,7 +75,6 @@ export class Ear {
   #begin({ sampleRate, channels }: AudioBlock): void {
     this.#sampleRate = sampleRate
     this.#clock = new SampleClock(sampleRate)
-    this.#clock.setClockStatus(this.#status)
     try {
       const direction = this.#direction && new DirectionFinder({ ...this.#direction, sampleRate })
       const { speedOfSound = 340, speedError = 0.016 } = this.#direction ?? {}

@@ -250,7 +250,7 @@ async function playerOf(gateway: RecordedGateway, set: RecordingSet): Promise<Pl
       part: `the gateway ${gateway.id}`,
       epoch,
       fullScaleLevel: geometry.soundLevelAtFullScale,
-      clock: { offset: 0, error: gateway.timeError },
+      clock: () => ({ offset: 0, error: gateway.timeError }),
       direction: await arrayDirection(geometry, gateway.heading, set.weather),
     }),
     blocks: array.readings(new AbortController().signal)[Symbol.asyncIterator](),

@@ -17,6 +17,7 @@ import { arrayDirection } from './array-direction.js'
 import { geometryOf, microphoneArray } from './devices.js'
 import { clearedSentence, distrustError, distrustedPart, distrustFault } from './distrust.js'
 import { Ear } from './ear.js'
+import { FollowedClock } from './follow-clock.js'
 import { followRequests } from './follow-requests.js'
 import { arrivalDraft, claimDraft, claimOf, gunfireDraft, neighbourReport } from './hearing-messages.js'
 import { frontOf, MicrophoneCheck } from './microphone-check.js'
@@ -26,6 +27,7 @@ import { report, tellHealth } from './role-health.js'
 import { startAtOption } from './start-at.js'
 import { stopSignal } from './terminal.js'
 import { followPosts } from './uplink-posts.js'
+import { watchPosition } from './watch-position.js'
 
 /** How often the hearing looks whether something is due, seconds. */
 const tick = 0.1
@@ -59,6 +61,7 @@ async function sense(configuration: Configuration, startAt: number | null, signa
       hear(role, policy.hash, startAt, until),
       getReady(until),
       readPlates(role, policy, until),
+      watchPosition(role, until),
       followRequests(role, () => restart.abort(), until),
     ])
   } finally {
@@ -77,7 +80,7 @@ async function getReady(signal: AbortSignal): Promise<void> {
 async function hear(role: Role, policy: string, startAt: number | null, signal: AbortSignal): Promise<void> {
   const { gateway, microphoneArrays, weather, exercise, neighbours } = role.configuration
   const epoch = randomBytes(4).toString('hex')
-  const clock = { offset: 0, error: gateway.timeError ?? Number.POSITIVE_INFINITY }
+  const clock = new FollowedClock(role)
   const { error: positionError, ...position } = gateway.position
   const hearing = new Hearing({
     gateway: gateway.id,
@@ -100,7 +103,7 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
       part: settings.name,
       epoch: index === 0 ? epoch : `${epoch}${index}`,
       fullScaleLevel: geometry.soundLevelAtFullScale,
-      clock,
+      clock: () => clock.status(),
       direction: await arrayDirection(geometry, settings.heading, weather),
       impulse: snippet => microphones?.impulse(frontOf(snippet)),
     })
@@ -127,7 +130,7 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
       const now = systemTime()
       const { report: own, due, distrust } = hearing.advance(now)
       for (const change of distrust) tellDistrust(role, change)
-      if (own !== null) role.post(arrivalDraft(own, { now, exercise, clockError: clock.error, weather }))
+      if (own !== null) role.post(arrivalDraft(own, { now, exercise, clockError: clock.status().error, weather }))
       for (const { revision, claim } of due) {
         role.post(claimDraft(claim, revision, { now, exercise }))
         // A revision that the disk refused is logged and counted there; the next one carries the same and more.
@@ -136,7 +139,7 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
       await systemClock.sleep(tick, signal)
     }
   }
-  const work = [...microphoneArrays.keys()].map(listen)
+  const work = [clock.follow(signal), ...[...microphoneArrays.keys()].map(listen)]
   if (microphoneArrays.length > 0) work.push(decide())
   if (neighbours.enabled) work.push(hearNeighbours(role, hearing, signal))
   await Promise.all(work)

@@ -5,15 +5,18 @@ import { PolewatchError } from '../errors.js'
 import { ExchangeReader } from '../journal/exchange.js'
 import { gatewayRoles } from '../messages/stream.js'
 import { type MessageData, messageTypes } from '../messages/table.js'
+import type { KeptClock } from '../timebase/clock-keeper.js'
 import type { Announcements } from '../uplink/announcements.js'
 import type { Deliverer } from '../uplink/delivery.js'
 import type { MqttSession } from '../uplink/session.js'
+import type { ChronyAsker } from './ask-chrony.js'
 import { needsVision } from './reader-role.js'
 import { messageOf, type PartHealth, type Role, rolePaths, systemTime } from './role.js'
 import { feedWatchdog } from './role-health.js'
 
 export interface UplinkHealthOptions {
   readonly role: Role
+  readonly clock: ChronyAsker
   readonly session: MqttSession
   readonly announcements: Announcements
   readonly deliverer: Deliverer
@@ -37,7 +40,7 @@ export class UplinkHealth {
 
   /** How it stands now. */
   current(): MessageData<'health'> {
-    const { role, session, deliverer } = this.#options
+    const { role, session, deliverer, clock } = this.#options
     const parts = [
       ...partsOf('sensing', this.#sensing, role),
       ...(this.#sees ? partsOf('vision', this.#vision, role) : []),
@@ -48,7 +51,7 @@ export class UplinkHealth {
       uptime: (performance.now() - this.#began) / 1000,
       state: parts.every(({ state }) => state === 'ready') ? 'good' : 'degraded',
       parts,
-      clock: null,
+      clock: clockHealth(clock.current()),
       journals: journals(role, deliverer),
       machine: machine(role.configuration.paths.state),
     }
@@ -107,6 +110,12 @@ function journals(role: Role, deliverer: Deliverer): MessageData<'health'>['jour
     const waiting = streams.reduce((sum, { last, acknowledged }) => sum + Math.max(0, last - acknowledged), 0)
     return [{ role: name, bytes: fileSize(rolePaths(role.configuration.paths, name).journal), limit, waiting, shed: 0 }]
   })
+}
+
+function clockHealth(clock: KeptClock | null): MessageData<'health'>['clock'] {
+  if (clock === null) return null
+  const { offset, error, source, age } = clock
+  return { offset, error: Number.isFinite(error) ? error : null, source: source.slice(0, 64), age }
 }
 
 function fileSize(file: string): number {

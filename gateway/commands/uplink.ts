@@ -22,12 +22,14 @@ import { KeyPins } from '../uplink/key-pins.js'
 import { LiveStream } from '../uplink/live-stream.js'
 import { Neighbours } from '../uplink/neighbours.js'
 import { MqttSession } from '../uplink/session.js'
+import { ChronyAsker } from './ask-chrony.js'
 import { messageOf, Role, rolePaths, systemTime } from './role.js'
 import { stopSignal } from './terminal.js'
 import { obeyCommands } from './uplink-commands.js'
 import { UplinkHealth } from './uplink-health.js'
 import { meter } from './uplink-traffic.js'
 import { version } from './version.js'
+import { watchPosition } from './watch-position.js'
 
 export function define(command: Command): void {
   command
@@ -131,7 +133,8 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
         onNotice: notice => role.log.warn({ notice }, notice.kind),
       })
     : null
-  const health = new UplinkHealth({ role, session, announcements, deliverer })
+  const clock = new ChronyAsker(role)
+  const health = new UplinkHealth({ role, clock, session, announcements, deliverer })
   const { commands, close: closeRequests } = obeyCommands({
     role,
     file,
@@ -169,7 +172,14 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
       deliverer.wake()
       exchange?.wake()
     }
-    await Promise.all([watchBells(paths.runtime, wake, { signal }), keys, health.tell(signal), metered.follow(signal)])
+    await Promise.all([
+      watchBells(paths.runtime, wake, { signal }),
+      keys,
+      health.tell(signal),
+      metered.follow(signal),
+      clock.ask(signal),
+      watchPosition(role, signal),
+    ])
   } finally {
     deliverer.stop()
     await commands.settled()

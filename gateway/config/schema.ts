@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { camera } from './cameras.js'
+import { clock, gnss } from './clock.js'
 import { microphoneArray, plateReader } from './devices.js'
 import {
   brokerAddress,
@@ -221,6 +222,8 @@ export const configurationSchema = z.strictObject({
   exercise: z.boolean().default(false).describe('Marks every alert as made for a test or a drill.'),
   gateway: gateway.describe('This gateway.'),
   paths: paths.prefault({}).describe('Folders that polewatch writes to.'),
+  clock: clock.prefault({}).describe('Who knows how right the system clock is.'),
+  gnss: z.array(gnss).max(1).default([]).describe('A satellite receiver, which checks the position and the clock.'),
   microphoneArrays: z.array(microphoneArray).max(16).default([]).describe('What the gateway hears with.'),
   plateReaders: z.array(plateReader).max(16).default([]).describe('Readers on wires.'),
   cameras: z.array(camera).max(8).default([]).describe('What the gateway sees with.'),
@@ -249,5 +252,6 @@ export interface Configuration extends Omit<ConfigurationFile, 'microphoneArrays
 
 export type MicrophoneArraySettings = Configuration['microphoneArrays'][number]
 export type PlateReaderSettings = Configuration['plateReaders'][number]
+export type GnssSettings = Configuration['gnss'][number]
 export type CameraSettings = Configuration['cameras'][number]
 export type HotlistSettings = Configuration['hotlist']['lists'][number]

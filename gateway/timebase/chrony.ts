@@ -1,22 +1,25 @@
+import { z } from 'zod'
 import type { ClockStatus } from './instant.js'
 
 /** What `chronyc -c tracking` says; seconds and parts per million. */
-export interface ChronyTracking {
+export const chronyTracking = z.object({
   /** Name or address of the source; empty where there is none. */
-  readonly source: string
-  readonly stratum: number
+  source: z.string(),
+  stratum: z.number(),
   /** UTC of the last measurement, seconds since 1970. */
-  readonly referenceTime: number
+  referenceTime: z.number(),
   /** What has to be added to the system clock; positive where it is behind. */
-  readonly correction: number
+  correction: z.number(),
   /** How well the rate is known, parts per million. */
-  readonly skew: number
-  readonly rootDelay: number
-  readonly rootDispersion: number
+  skew: z.number(),
+  rootDelay: z.number(),
+  rootDispersion: z.number(),
   /** Between the last two measurements. */
-  readonly updateInterval: number
-  readonly leap: 'normal' | 'insert-second' | 'delete-second' | 'not-synchronised'
-}
+  updateInterval: z.number(),
+  leap: z.enum(['normal', 'insert-second', 'delete-second', 'not-synchronised']),
+})
+
+export type ChronyTracking = Readonly<z.infer<typeof chronyTracking>>
 
 const leaps: Readonly<Record<string, ChronyTracking['leap']>> = {
   Normal: 'normal',
@@ -51,7 +54,7 @@ export function parseTracking(text: string): ChronyTracking | null {
 /**
  * - `synchronised`: measured as often as chrony means to
  * - `holdover`: no measurement for longer than that; the error grows
- * - `unknown`: never measured, or chrony has given up
+ * - `unknown`: never measured, chrony has given up, or it follows nothing but the clock itself
  */
 export type ClockCondition = 'synchronised' | 'holdover' | 'unknown'
 
@@ -76,6 +79,8 @@ export function clockStatusOf(
 ): ClockStatus & { readonly condition: ClockCondition } {
   const unknown = { offset: 0, error: Number.POSITIVE_INFINITY, condition: 'unknown' } as const
   if (tracking === null || tracking.leap === 'not-synchronised' || tracking.stratum === 0) return unknown
+  // Told to serve its own clock (`local`), chrony claims to be synchronised to it, without any error.
+  if (tracking.source === '') return unknown
   const { correction, skew, rootDelay, rootDispersion, updateInterval, referenceTime } = tracking
   // A reference in the future is a clock that was set back since: its measurement tells nothing of the clock as it is.
   const age = systemTime + correction - referenceTime

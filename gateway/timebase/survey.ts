@@ -120,6 +120,7 @@ export class MoveWatch {
   readonly #distance: number
   readonly #lasting: number
   #away: { readonly since: number; readonly fixes: readonly number[] } | null = null
+  #seen = false
 
   constructor(place: SurveyedPlace, options: MoveOptions = {}) {
     this.#place = place
@@ -127,13 +128,18 @@ export class MoveWatch {
     this.#lasting = options.lasting ?? 120
   }
 
+  /** Whether the latest fix was elsewhere, be it for too short a time to call it a move; null before the first. */
+  get away(): boolean | null {
+    return this.#seen ? this.#away !== null : null
+  }
+
   /**
    * @param fix of the array's middle
    * @returns metres by which it has moved; null while it stands where it was surveyed, or nothing else is certain
    */
   take(fix: SurveyFix): number | null {
-    const { east, north } = metresFrom(this.#place, fix)
-    const distance = Math.hypot(east, north)
+    this.#seen = true
+    const distance = distanceBetween(this.#place, fix)
     // Three standard deviations, so that a poor sky is no theft.
     if (distance < Math.max(this.#distance, 3 * Math.hypot(fix.horizontalError, this.#place.error))) {
       this.#away = null
@@ -145,6 +151,12 @@ export class MoveWatch {
     }
     return fix.at - this.#away.since >= this.#lasting ? median(this.#away.fixes) : null
   }
+}
+
+/** Metres over ground between two places that are not far apart. */
+export function distanceBetween(one: Degrees, other: Degrees): number {
+  const { east, north } = metresFrom(one, other)
+  return Math.hypot(east, north)
 }
 
 interface Degrees {

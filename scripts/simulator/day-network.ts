@@ -181,7 +181,7 @@ function earOf(gateway: SceneGateway, from: number): Ear {
     part: gateway.array,
     epoch: `day${from}`,
     fullScaleLevel: gateway.microphones.fullScaleLevel,
-    clock: { offset: 0, error: gateway.timeError },
+    clock: () => ({ offset: 0, error: gateway.timeError }),
     direction: null,
   })
 }

@@ -253,7 +253,7 @@ function listen(
   fullScale: number,
   direction: Awaited<ReturnType<typeof arrayDirection>>,
 ): Arrival[] {
-  const clock = { offset: 0, error: 1e-4 }
+  const clock = () => ({ offset: 0, error: 1e-4 })
   const ear = new Ear({ gateway: 'g', part: 'array', epoch: 'e', fullScaleLevel: 120, clock, direction })
   const channels = sound.map(channel => channel.map(value => Math.max(-1, Math.min(1, value / fullScale))))
   const block = {

@@ -97,8 +97,8 @@ journal:
 })
 
 test('a file that says only what it must gets every default', t => {
-  const { microphoneArrays, plateReaders, cameras, ...rest } = parse(smallest)
-  t.strictSame([microphoneArrays, plateReaders, cameras], [[], [], []])
+  const { microphoneArrays, plateReaders, cameras, gnss, ...rest } = parse(smallest)
+  t.strictSame([microphoneArrays, plateReaders, cameras, gnss], [[], [], [], []])
   t.strictSame(rest, {
     version: 1,
     site: 'city',
@@ -110,6 +110,7 @@ test('a file that says only what it must gets every default', t => {
       timeError: null,
     },
     paths: { state: '/var/lib/polewatch', runtime: '/run/polewatch' },
+    clock: { chronyc: '/usr/bin/chronyc' },
     hotlist: { lists: [], commonTexts: [], confirmedConfidence: 0.9 },
     weather: { temperature: null, humidity: null, windSpeed: null, windFrom: null },
     neighbours: { enabled: true, brokers: ['mqtt://127.0.0.1'] },
@@ -372,6 +373,7 @@ test('the example is accepted as it is and with every setting put in force', t =
         'microphoneArrays',
         'plateReaders',
         'cameras',
+        'gnss',
         'hotlist.lists',
         'commands.keys',
       ].includes(key)

@@ -37,6 +37,9 @@ test('what chrony says of the system clock', async t => {
     t.same(clockStatusOf(parseTracking(line(1000, 'Normal', 0)), 1000), nothing)
     t.same(clockStatusOf(parseTracking(line(2000)), 1000), nothing)
     t.same(clockStatusOf(null, 1000), nothing)
+    // What chrony 4.3 said with `local stratum 3` and no source.
+    const local = '7F7F0101,,3,1000.453865223,0.000000000,0.0,0.0,0.000,0.000,0.000,0.000000000,0.000000000,0.0,Normal'
+    t.same(clockStatusOf(parseTracking(local), 1001), nothing)
     for (const text of ['', '506 Cannot talk to daemon', line(1000).replace('0.5', ''), `${line(1000).trim()},more`]) {
       t.equal(parseTracking(text), null)
     }

@@ -44,6 +44,7 @@ export function writeGateway(
     { path: ['uplink', 'tls'], value: undefined },
     { path: ['uplink', 'hubKey'], value: join(folder, 'hub.pub') },
     { path: ['commands'], value: { keys: [operator] } },
+    { path: ['clock'], value: { chronyc: null } },
     ...more,
   ])
   const file = join(folder, 'gateway.yaml')

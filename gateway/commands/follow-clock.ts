@@ -1,0 +1,46 @@
+import { systemClock } from '../../drivers/system-clock.js'
+import { ExchangeReader } from '../journal/exchange.js'
+import { ClockKeeper, clockReport } from '../timebase/clock-keeper.js'
+import type { ClockStatus } from '../timebase/instant.js'
+import { kernelMonotonic } from './kernel-clock.js'
+import { messageOf, type Role, rolePaths } from './role.js'
+
+/** Key in uplink's exchange: its latest `ClockReport`, as JSON. */
+export const clockKey = 'clock'
+
+/** Seconds between two looks at what uplink says. */
+const lookEvery = 1
+
+/** What a role that has no network knows of the system clock: the setting, or what uplink has heard of chrony. */
+export class FollowedClock {
+  readonly #role: Role
+  readonly #keeper = new ClockKeeper()
+
+  constructor(role: Role) {
+    this.#role = role
+  }
+
+  /** Now. A step of the clock shows in it at once, whether or not uplink has said anything. */
+  status(): ClockStatus {
+    const { timeError } = this.#role.configuration.gateway
+    if (timeError !== null) return { offset: 0, error: timeError }
+    return this.#keeper.look(systemClock.system(), kernelMonotonic())
+  }
+
+  /** Takes what uplink says until the signal aborts. */
+  async follow(signal: AbortSignal): Promise<void> {
+    if (this.#role.configuration.gateway.timeError !== null) return
+    const reader = new ExchangeReader(rolePaths(this.#role.configuration.paths, 'uplink').exchange)
+    while (!signal.aborted) {
+      try {
+        const said = reader.get(clockKey)
+        if (said !== undefined) this.#keeper.take(clockReport.parse(JSON.parse(said.body.toString('utf8'))))
+      } catch (error) {
+        this.#role.log.warn({ error: messageOf(error) }, 'what uplink says of the clock cannot be read')
+      }
+      this.status()
+      await systemClock.sleep(lookEvery, signal)
+    }
+    reader.close()
+  }
+}
