@@ -103,6 +103,34 @@ export const errorTable = {
     summary: 'A device file cannot be used: {why}.',
     advice: 'Use the name of a file in firmware-config/devices, without its ending.',
   },
+  PW_ENROLMENT_ANSWER: {
+    summary: 'The certificate cannot be used: {why}.',
+    advice:
+      'Nothing was changed. Compare the name and site of this unit with what the authority signs, and `enrolment.trust` with its root.',
+  },
+  PW_ENROLMENT_PENDING: {
+    summary: 'The authority {server} has the request and somebody there has to agree to it first.',
+    advice: 'Ask again with polewatch enroll obtain after {seconds} seconds; the request stays the same.',
+  },
+  PW_ENROLMENT_REFUSED: {
+    summary: 'The authority {server} refuses this unit a certificate: {why}.',
+    advice:
+      'A claim code is good once and for a while: ask for a new one. A unit whose certificate was revoked is enrolled as if it were new.',
+  },
+  PW_ENROLMENT_SETTINGS: {
+    summary: 'This unit cannot get a certificate: {why}.',
+    advice: 'Fill it in; docs/enrolment.md shows what each way of enrolling needs.',
+  },
+  PW_ENROLMENT_TOOL: {
+    summary: 'The program openssl ({step}) did not do its work: {why}.',
+    advice:
+      'Check that the Debian package openssl is installed and that the files it was given are what they should be.',
+  },
+  PW_ENROLMENT_UNREACHABLE: {
+    summary: 'There is no connection to the authority {server}: {why}.',
+    advice:
+      'Check its address, the network, the clock of this unit and `enrolment.trust`. The certificate in use stays.',
+  },
   PW_EXCHANGE_FAILED: {
     summary: 'The exchange {file} cannot be written: {why}.',
     advice: 'It lives in memory: check the space left in the runtime folder, and that the folder is there.',

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { camera } from './cameras.js'
 import { clock, gnss } from './clock.js'
 import { microphoneArray, plateReader } from './devices.js'
+import { enrolment } from './enrolment.js'
 import {
   brokerAddress,
   byteSize,
@@ -231,6 +232,7 @@ export const configurationSchema = z.strictObject({
   weather: weather.prefault({}).describe('The air, as long as no sensor board measures it. Empty values are unknown.'),
   neighbours: neighbours.prefault({}).describe('Locating a shot takes several gateways.'),
   uplink: uplink.describe('The way to the hub.'),
+  enrolment: enrolment.prefault({}).describe('How this unit gets its certificate, and a new one in time.'),
   commands: commands.prefault({}).describe('Who may tell this gateway what to do.'),
   homeAssistant: homeAssistant.prefault({}).describe('Shows the health of the gateway in Home Assistant.'),
   journal: journal.prefault({}).describe('What waits for the hub, on flash.'),

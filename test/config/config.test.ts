@@ -129,6 +129,7 @@ test('a file that says only what it must gets every default', t => {
       willDelaySeconds: 30,
       budget: { bytesPerDay: null, bytesPerMonth: null },
     },
+    enrolment: { server: null, trust: null, claimFile: null },
     commands: { keys: [] },
     homeAssistant: { enabled: false, prefix: 'homeassistant' },
     journal: { byteLimit: 64 * 2 ** 20 },

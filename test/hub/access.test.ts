@@ -1,18 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import mqtt, { type MqttClient } from 'mqtt'
 import { test } from 'tap'
 import { brokerKinds, startableMosquitto } from '../uplink/brokers.js'
+import { documented } from './documented.js'
 
 const missing = brokerKinds.find(({ name }) => name.startsWith('Mosquitto'))?.missing ?? 'mosquitto is not installed'
-
-/** The block of docs/hub.md that a city copies. */
-function documented(language: string): string {
-  const block = new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(readFileSync('docs/hub.md', 'utf8'))?.[1]
-  if (block === undefined) throw new Error(`docs/hub.md has no ${language} block`)
-  return block
-}
 
 /** Whether the hub gets what a user publishes on a topic. */
 async function arrives(as: MqttClient, at: MqttClient, topic: string): Promise<boolean> {

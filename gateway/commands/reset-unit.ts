@@ -1,0 +1,36 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Configuration } from '../config/schema.js'
+import { credentialPrefix } from '../config/secret-file.js'
+import { PolewatchError } from '../errors.js'
+import { messageOf } from './role.js'
+
+/**
+ * Stops the roles, where systemd runs them, and deletes what the unit has made or been given, but for its configuration. Gives the paths deleted.
+ * @throws PW_FOLDER where something cannot be deleted
+ */
+export function resetUnit({ paths, uplink, enrolment }: Configuration): string[] {
+  if (existsSync('/run/systemd/system')) spawnSync('systemctl', ['stop', 'polewatch.target', 'polewatch-*.service'])
+  const { key, certificate } = uplink.tls
+  const named = [key, key === null ? null : `${key}.pending`, certificate, enrolment.claimFile]
+  const files = named.filter(file => file !== null && !file.startsWith(credentialPrefix))
+  const inside = [paths.state, paths.runtime].flatMap(folder => (existsSync(folder) ? contents(folder) : []))
+  const present = [...files, ...inside].filter(file => file !== null).filter(existsSync)
+  for (const path of present) {
+    try {
+      rmSync(path, { recursive: true, force: true })
+    } catch (error) {
+      throw new PolewatchError('PW_FOLDER', { folder: path, why: messageOf(error) }, error)
+    }
+  }
+  return present
+}
+
+/** Folders that tmpfiles makes are emptied and stay, with the rights they have. */
+function contents(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap(entry => {
+    const path = join(folder, entry.name)
+    return entry.isDirectory() && (entry.name === 'keys' || entry.name === 'hotlist') ? contents(path) : [path]
+  })
+}

@@ -1,0 +1,74 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { editConfiguration } from '../../gateway/config/edit.js'
+import { deviceNames, parseConfiguration } from '../../gateway/config/load.js'
+import type { CertificateAuthority } from './authority.js'
+import { type Pole, readPoles, wiredDevices } from './poles.js'
+
+const devicesOfTheProduct = fileURLToPath(new URL('../../../firmware-config/devices', import.meta.url))
+
+export interface ProvisioningOptions {
+  /** The list of poles, a file. */
+  readonly poles: string
+  /** The configuration of the site: what all its units have in common. */
+  readonly site: string
+  /** Folder of device files. */
+  readonly devices: string
+  /** Where the units' files go, a folder each; one that is there already is an error. */
+  readonly output: string
+  readonly authority: CertificateAuthority
+  /** Seconds since 1970 UTC. */
+  readonly now: number
+}
+
+/**
+ * Makes the files of every unit of a list: OUTPUT/ID/etc/polewatch with configuration, trust and a claim code, to be laid over the root of an
+ * image or of a unit. Keys are made by the units themselves. Nothing is written unless every line is right.
+ * @throws Error that names every line to correct
+ */
+export function provisionUnits(options: ProvisioningOptions): Pole[] {
+  const { output, authority, now } = options
+  const poles = readPoles(readFileSync(options.poles, 'utf8'))
+  const site = readFileSync(options.site, 'utf8')
+  const names = deviceNames(devicesOfTheProduct)
+  const problems: string[] = []
+  const configurations = poles.map(pole => {
+    try {
+      if (existsSync(join(output, pole.id))) throw new Error(`${join(output, pole.id)} is there already`)
+      const text = configurationOf(pole, site, options.devices)
+      parseConfiguration(text, '/etc/polewatch/polewatch.yaml', names)
+      return text
+    } catch (error) {
+      problems.push(`line ${pole.line}: ${error instanceof Error ? error.message : String(error)}`)
+      return ''
+    }
+  })
+  if (problems.length > 0) throw new Error(`The list of poles is to be corrected:\n  ${problems.join('\n  ')}`)
+  for (const [index, pole] of poles.entries()) {
+    const folder = join(output, pole.id, 'etc/polewatch')
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, 'polewatch.yaml'), configurations[index] ?? '')
+    writeFileSync(join(folder, 'trust.pem'), authority.root)
+    writeFileSync(join(folder, 'claim'), `${authority.claim({ site: pole.site, gateway: pole.id }, now)}\n`, {
+      mode: 0o600,
+    })
+  }
+  return poles
+}
+
+function configurationOf(pole: Pole, site: string, devicesFolder: string): string {
+  const { id, position, heading, devices } = pole
+  const { microphoneArrays, plateReaders, cameras } = wiredDevices(devicesFolder, devices)
+  return editConfiguration(site, [
+    { path: ['site'], value: pole.site },
+    { path: ['gateway', 'id'], value: id },
+    { path: ['gateway', 'position'], value: position },
+    { path: ['gateway', 'heading'], value: heading },
+    { path: ['microphoneArrays'], value: microphoneArrays },
+    { path: ['plateReaders'], value: plateReaders },
+    { path: ['cameras'], value: cameras },
+    { path: ['enrolment', 'trust'], value: '/etc/polewatch/trust.pem' },
+    { path: ['enrolment', 'claimFile'], value: '/etc/polewatch/claim' },
+  ])
+}

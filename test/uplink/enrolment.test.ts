@@ -1,0 +1,307 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import type { Server } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import mqtt from 'mqtt'
+import { type Test, test } from 'tap'
+import { obtainCertificate } from '../../gateway/commands/enroll.js'
+import { parseConfiguration } from '../../gateway/config/load.js'
+import type { Configuration } from '../../gateway/config/schema.js'
+import { enrol } from '../../gateway/uplink/enrolment.js'
+import { certificateRequest, newUnitKey, renewalDue, validity } from '../../gateway/uplink/unit-certificate.js'
+import { startableMosquitto } from '../../scripts/delivery/mosquitto.js'
+import { CertificateAuthority } from '../../scripts/provisioning/authority.js'
+import { estServer } from '../../scripts/provisioning/est-server.js'
+import { provisionUnits } from '../../scripts/provisioning/units.js'
+import { polewatch } from '../commands/polewatch.js'
+import { documented } from '../hub/documented.js'
+import { brokerKinds } from './brokers.js'
+
+const missing = brokerKinds.find(({ name }) => name.startsWith('Mosquitto'))?.missing ?? 'mosquitto is not installed'
+const now = (): number => Date.now() / 1000
+
+interface City {
+  readonly folder: string
+  readonly authority: CertificateAuthority
+  readonly server: string
+}
+
+async function city(t: Test): Promise<City> {
+  const folder = mkdtempSync(join(tmpdir(), 'polewatch-city-'))
+  const authority = CertificateAuthority.create(join(folder, 'authority'), ['localhost', '127.0.0.1'])
+  const est = estServer(authority, () => {})
+  const port = await listening(est)
+  t.teardown(() => {
+    est.close()
+    rmSync(folder, { recursive: true })
+  })
+  return { folder, authority, server: `https://localhost:${port}` }
+}
+
+async function listening(server: Server): Promise<number> {
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
+
+/** A unit of a city, with what its first boot finds. */
+function unit({ folder, authority, server }: City, id: string, claim: string): Configuration {
+  const home = join(folder, id)
+  mkdirSync(home, { recursive: true })
+  writeFileSync(join(home, 'trust.pem'), authority.root)
+  writeFileSync(join(home, 'claim'), claim)
+  const text = `version: 1
+site: riverside
+gateway: { id: ${id}, position: { latitude: 40, longitude: -80, altitude: 200, error: 1 } }
+uplink:
+  brokers: ["mqtts://localhost:8883"]
+  acknowledge: broker
+  tls: { ca: tls/ca.pem, certificate: tls/gateway.pem, key: tls/gateway.key }
+enrolment: { server: "${server}", trust: trust.pem, claimFile: claim }
+`
+  writeFileSync(join(home, 'polewatch.yaml'), text)
+  return parseConfiguration(text, join(home, 'polewatch.yaml'))
+}
+
+const files = ({ folder }: City, id: string) => {
+  const text = (name: string) => readFileSync(join(folder, id, 'tls', name), 'utf8')
+  return { key: () => text('gateway.key'), certificate: () => text('gateway.pem'), text }
+}
+
+test('a unit makes its key, gets its first certificate for a claim, and later ones for the one it has', async t => {
+  const place = await city(t)
+  const claim = place.authority.claim({ site: 'riverside', gateway: 'pole-17' }, now())
+  const configuration = unit(place, 'pole-17', claim)
+  const { key, certificate, text } = files(place, 'pole-17')
+  t.equal((await obtainCertificate(configuration, false)).renewed, true)
+  t.equal(statSync(join(place.folder, 'pole-17/tls/gateway.key')).mode & 0o777, 0o400, 'nobody else reads the key')
+  t.equal(text('ca.pem'), place.authority.root)
+  t.equal(readFileSync(join(place.folder, 'pole-17/claim'), 'utf8'), '', 'the claim is of no use any more')
+  const first = { key: key(), certificate: certificate() }
+  t.equal((await obtainCertificate(configuration, false)).renewed, false, 'it is too early for another')
+  t.same({ key: key(), certificate: certificate() }, first)
+  t.equal((await obtainCertificate(configuration, true)).renewed, true)
+  t.not(key(), first.key, 'each certificate has a key of its own')
+  const status = polewatch('enroll', 'status', '--config', join(place.folder, 'pole-17/polewatch.yaml'), '--json')
+  t.match(JSON.parse(status.output), { good: true, due: false })
+  const { from, until } = validity(first.certificate)
+  t.notOk(renewalDue(first.certificate, from + (until - from) * 0.66))
+  t.ok(renewalDue(first.certificate, from + (until - from) * 0.67))
+})
+
+test('a claim is good for one unit, one key and a while', async t => {
+  const place = await city(t)
+  const { authority } = place
+  const ask = (key: string, gateway: string, code: string, user = gateway) => {
+    const file = join(place.folder, `${gateway}.key`)
+    writeFileSync(file, key)
+    const request = certificateRequest(file, { site: 'riverside', gateway })
+    return enrol({ server: place.server, trust: authority.root }, request, { claim: { user, code } })
+  }
+  const refused = { code: 'PW_ENROLMENT_REFUSED' }
+  const key = newUnitKey()
+  const claim = authority.claim({ site: 'riverside', gateway: 'pole-17' }, now())
+  await t.rejects(ask(key, 'pole-17', 'guessed'), refused)
+  await t.rejects(ask(key, 'pole-18', claim), refused, 'another unit')
+  await t.rejects(ask(key, 'pole-18', claim, 'pole-17'), refused, "another unit with this one's claim")
+  await t.resolves(ask(key, 'pole-17', claim))
+  await t.resolves(ask(key, 'pole-17', claim), 'an answer that was lost is asked for again')
+  await t.rejects(ask(newUnitKey(), 'pole-17', claim), refused, 'a thief of the code comes too late')
+  const old = authority.claim({ site: 'riverside', gateway: 'pole-19' }, now() - 31 * 86_400)
+  await t.rejects(ask(newUnitKey(), 'pole-19', old), refused)
+  const elsewhere = authority.claim({ site: 'lakeside', gateway: 'pole-20' }, now())
+  await t.rejects(ask(newUnitKey(), 'pole-20', elsewhere), refused, 'a claim for another site')
+  await t.rejects(
+    enrol({ server: place.server, trust: authority.root }, Buffer.from('no request'), {
+      claim: { user: 'pole-17', code: claim },
+    }),
+    refused,
+  )
+})
+
+test('an authority that no preloaded root leads to is given nothing', async t => {
+  const [place, impostor] = [await city(t), await city(t)]
+  const claim = place.authority.claim({ site: 'riverside', gateway: 'pole-17' }, now())
+  const configuration = unit({ ...place, server: impostor.server }, 'pole-17', claim)
+  await t.rejects(obtainCertificate(configuration, false), { code: 'PW_ENROLMENT_UNREACHABLE' })
+  t.equal(readFileSync(join(place.folder, 'pole-17/claim'), 'utf8'), claim)
+})
+
+test('a pair that a crash left half replaced is made whole', async t => {
+  const place = await city(t)
+  const configuration = unit(place, 'pole-17', place.authority.claim({ site: 'riverside', gateway: 'pole-17' }, now()))
+  await obtainCertificate(configuration, false)
+  const { key } = files(place, 'pole-17')
+  const good = key()
+  rmSync(join(place.folder, 'pole-17/tls/gateway.key'))
+  writeFileSync(join(place.folder, 'pole-17/tls/gateway.key.pending'), good)
+  writeFileSync(join(place.folder, 'pole-17/tls/gateway.key'), newUnitKey())
+  t.equal((await obtainCertificate(configuration, false)).renewed, false)
+  t.equal(key(), good)
+})
+
+test('a unit that is reset forgets all but its configuration', async t => {
+  const place = await city(t)
+  const home = join(place.folder, 'pole-17')
+  unit(place, 'pole-17', 'unused')
+  const file = join(home, 'polewatch.yaml')
+  const text = readFileSync(file, 'utf8')
+  writeFileSync(file, `${text}paths: { state: state, runtime: run }\n`)
+  for (const name of ['state/keys', 'state/hotlist', 'run', 'tls']) mkdirSync(join(home, name), { recursive: true })
+  const secrets = [
+    'state/uplink.journal.db',
+    'state/keys/sensing.key',
+    'state/hotlist/list.db',
+    'run/sensing.exchange.db',
+  ]
+  for (const name of [...secrets, 'tls/gateway.key', 'tls/gateway.pem']) writeFileSync(join(home, name), 'secret')
+  t.equal(polewatch('enroll', 'reset', '--config', file).status, 2, 'it asks whether that is meant')
+  t.equal(polewatch('enroll', 'reset', '--yes', '--config', file).status, 0)
+  const left = readdirSync(home, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile())
+  t.same(left.map(({ name }) => name).sort(), ['polewatch.yaml', 'trust.pem'])
+  t.ok(statSync(join(home, 'state/keys')).isDirectory())
+})
+
+test('where no network reaches, a request is signed by hand', async t => {
+  const place = await city(t)
+  unit(place, 'pole-17', '')
+  const [config, request, answer] = ['polewatch.yaml', 'request.csr', 'answer.pem'].map(name =>
+    join(place.folder, 'pole-17', name),
+  )
+  if (config === undefined || request === undefined || answer === undefined) throw new Error('no paths')
+  t.equal(polewatch('enroll', 'status', '--config', config).status, 1)
+  t.equal(polewatch('enroll', 'request', request, '--config', config).status, 0)
+  writeFileSync(answer, place.authority.sign(readFileSync(request)))
+  t.match(polewatch('enroll', 'install', answer, '--config', config), { status: 0, output: /in place, good until/ })
+  t.equal(polewatch('enroll', 'status', '--config', config).status, 0)
+  const stranger = await city(t)
+  t.equal(polewatch('enroll', 'request', request, '--config', config).status, 0)
+  writeFileSync(answer, stranger.authority.sign(readFileSync(request)))
+  t.match(polewatch('enroll', 'install', answer, '--config', config), { status: 1, errors: /PW_ENROLMENT_ANSWER/ })
+})
+
+test('a list of poles with faults makes nothing and names every line', async t => {
+  const { folder, authority } = await city(t)
+  writeFileSync(join(folder, 'site.yaml'), siteFile('https://localhost:1', 'mqtts://localhost'))
+  writeFileSync(
+    join(folder, 'poles.csv'),
+    `${heading}\npole-1,riverside,40,-80,200,1,90,\nPole 2,riverside,40,-80,200,1,90,\npole-3,riverside,95,-80,200,1,90,\npole-1,riverside,40,-80,200,1,90,\n`,
+  )
+  const options = {
+    poles: join(folder, 'poles.csv'),
+    site: join(folder, 'site.yaml'),
+    devices: folder,
+    authority,
+    now: 0,
+  }
+  const output = join(folder, 'units')
+  t.throws(() => provisionUnits({ ...options, output }), {
+    message: /line 3: id is "Pole 2"[\s\S]*line 4: latitude is "95"[\s\S]*line 5: pole-1 stands in line 2/,
+  })
+  writeFileSync(options.poles, `${heading}\npole-1,riverside,40,-80,200,1,90,no-such-device\n`)
+  t.throws(() => provisionUnits({ ...options, output }), { message: /line 2: there is no device file/ })
+  t.throws(() => statSync(output))
+})
+
+const heading = 'id,site,latitude,longitude,altitude,error,heading,devices'
+const siteFile = (server: string, broker: string) => `version: 1
+site: riverside
+gateway: { id: to-be-filled-in, position: { latitude: 0, longitude: 0, altitude: 0, error: 1 } }
+uplink:
+  brokers: ["${broker}"]
+  acknowledge: broker
+  tls: { ca: /etc/polewatch/tls/ca.pem, certificate: /etc/polewatch/tls/gateway.pem, key: /etc/polewatch/tls/gateway.key }
+enrolment: { server: "${server}" }
+`
+
+test('fifty units from one list enrol, and each speaks for itself alone', { skip: missing }, async t => {
+  const place = await city(t)
+  const { folder, authority, server } = place
+  const keys = authority.issueServer('broker', ['localhost', '127.0.0.1'])
+  writeFileSync(join(folder, 'access.acl'), documented('acl'), { mode: 0o644 })
+  const broker = await startableMosquitto({
+    configuration: `acl_file ${join(folder, 'access.acl')}\ncrlfile ${join(authority.folder, 'crl.pem')}\n`,
+    certificates: {
+      authority: join(authority.folder, 'root.pem'),
+      server: keys.certificate,
+      serverKey: keys.key,
+      client: '',
+      clientKey: '',
+    },
+  })
+  await broker.up()
+  t.teardown(() => broker.remove())
+
+  writeFileSync(join(folder, 'site.yaml'), siteFile(server, broker.url))
+  writeFileSync(
+    join(folder, 'two-microphones.yaml'),
+    'microphoneArrays: [{ name: roof, driver: simulator, geometry: square, sampleRate: 48000, shotInterval: 30, seed: 1 }]\n',
+  )
+  const lines = Array.from(
+    { length: 50 },
+    (_, index) => `pole-${index + 1},riverside,${40 + index / 1000},-80,200,,${index},two-microphones`,
+  )
+  writeFileSync(join(folder, 'poles.csv'), [heading, ...lines, ''].join('\n'))
+  const output = join(folder, 'units')
+  const poles = provisionUnits({
+    poles: join(folder, 'poles.csv'),
+    site: join(folder, 'site.yaml'),
+    devices: folder,
+    output,
+    authority,
+    now: now(),
+  })
+  const enrolled = await Promise.all(
+    poles.map(async ({ id }) => {
+      const home = join(output, id, 'etc/polewatch')
+      // On a unit the folder is /etc/polewatch; here it is where the test has laid it.
+      const text = readFileSync(join(home, 'polewatch.yaml'), 'utf8').replaceAll('/etc/polewatch', home)
+      const configuration = parseConfiguration(text, join(home, 'polewatch.yaml'))
+      await obtainCertificate(configuration, false)
+      const read = (name: string) => readFileSync(join(home, 'tls', name), 'utf8')
+      return { configuration, ca: read('ca.pem'), cert: read('gateway.pem'), key: read('gateway.key') }
+    }),
+  )
+  t.equal(new Set(enrolled.map(({ key }) => key)).size, 50, 'no two have one key')
+  t.same(
+    enrolled.map(({ configuration }) => [configuration.gateway.id, configuration.gateway.position.latitude]),
+    poles.map((_, index) => [`pole-${index + 1}`, 40 + index / 1000]),
+  )
+
+  // The hub has a certificate of its own: it is a client like any other, whom the access list knows by name.
+  writeFileSync(join(folder, 'hub.key'), newUnitKey())
+  const hubCertificate = authority.sign(
+    certificateRequest(join(folder, 'hub.key'), { site: 'riverside', gateway: 'crime-centre' }),
+  )
+  const connect = (tls: { cert: string; key: string }, clientId: string) =>
+    mqtt.connectAsync(broker.url, { protocolVersion: 5, clientId, ca: authority.root, reconnectPeriod: 0, ...tls })
+  const hub = await connect({ cert: hubCertificate, key: readFileSync(join(folder, 'hub.key'), 'utf8') }, 'hub')
+  const heard = new Map<string, string>()
+  hub.on('message', (topic, payload) => heard.set(topic, payload.toString()))
+  await hub.subscribeAsync('polewatch/v1/riverside/#', { qos: 1 })
+  const clients = await Promise.all(
+    enrolled.map(({ cert, key, configuration }) => connect({ cert, key }, configuration.gateway.id)),
+  )
+  t.teardown(() => Promise.all([hub, ...clients].map(client => client.endAsync(true))))
+  for (const [index, client] of clients.entries()) {
+    const victim = `pole-${((index + 1) % 50) + 1}`
+    // Mosquitto says 0x87 to what the list forbids.
+    await client.publishAsync(`polewatch/v1/riverside/${victim}/alert/gunfire`, 'forged', { qos: 1 }).catch(() => {})
+    await client.publishAsync(`polewatch/v1/riverside/pole-${index + 1}/health`, 'own', { qos: 1 })
+  }
+  for (let turn = 0; turn < 200 && heard.size < 50; turn += 1) await new Promise(resolve => setTimeout(resolve, 20))
+  t.same([...heard.keys()].sort(), poles.map(({ id }) => `polewatch/v1/riverside/${id}/health`).sort())
+
+  t.equal(authority.revoke('pole-7'), 1)
+  await broker.down()
+  await broker.up()
+  const [lost, kept] = [enrolled[6], enrolled[7]]
+  if (lost === undefined || kept === undefined) throw new Error('no units')
+  await t.rejects(connect(lost, 'pole-7'), 'the broker turns a revoked unit away')
+  await t.resolves(connect(kept, 'pole-8').then(client => client.endAsync(true)))
+  await t.rejects(obtainCertificate(lost.configuration, true), { code: 'PW_ENROLMENT_REFUSED' })
+  const home = join(output, 'pole-7/etc/polewatch')
+  writeFileSync(join(home, 'claim'), authority.claim({ site: 'riverside', gateway: 'pole-7' }, now()))
+  t.equal((await obtainCertificate(lost.configuration, false)).renewed, true, 'with a new claim it is enrolled anew')
+})
