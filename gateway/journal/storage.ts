@@ -1,5 +1,6 @@
 import {
   accessSync,
+  chmodSync,
   closeSync,
   constants,
   existsSync,
@@ -44,7 +45,9 @@ export function createFile(path: string, format: Format, fill: (connection: Conn
   const draft = `${path}.new`
   mkdirSync(dirname(path), { recursive: true, mode: 0o750 })
   removeFile(draft)
-  closeSync(openSync(draft, 'wx', 0o640))
+  closeSync(openSync(draft, 'wx'))
+  // Whatever the process's mask; SQLite gives the files beside it the same rights.
+  chmodSync(draft, 0o640)
   const connection = new Database(draft, { timeout: busyTimeout })
   try {
     connection.pragma(`page_size = ${format.pageSize}`)

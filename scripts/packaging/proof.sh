@@ -1,5 +1,5 @@
 # Runs inside the container of scripts/prove-package. Each proof is a line of /proof/result.
-export DEBIAN_FRONTEND=noninteractive
+export DEBIAN_FRONTEND=noninteractive POLEWATCH_TRIAL_SECONDS=45
 exec >/proof/log 2>&1
 prove() {
   local what=$1
@@ -7,8 +7,9 @@ prove() {
   if "$@" >/proof/last 2>&1; then echo "ok $what"; else echo "not ok $what: $(tail -14 /proof/last | tr '\n' ' ')"; fi >>/proof/result
   cat /proof/last
 }
+note() { echo "# $*" >>/proof/result; }
 running() { for role in sensing vision uplink; do systemctl is-active --quiet "polewatch-$role" || { journalctl -o cat -n 12 -u "polewatch-$role"; return 1; }; done; }
-soon() { local try; for try in $(seq 60); do "$@" && return 0; sleep 0.5; done; return 1; }
+soon() { local try; for try in $(seq "${patience:-60}"); do "$@" && return 0; sleep 0.5; done; return 1; }
 watched() { for role in sensing vision uplink; do systemctl show -p WatchdogUSec,StatusText "polewatch-$role" | grep -c 'WatchdogUSec=30s\|StatusText=All' | grep -qx 2 || { systemctl show "polewatch-$role" | grep -i 'watchdog\|status'; return 1; }; done; }
 hardened() { local score; score=$(systemd-analyze security "polewatch-$1" 2>/dev/null | sed -n 's/.*: \([0-9.]*\) .*/\1/p'); echo "$1 is at $score"; awk -v score="$score" -v most="$2" 'BEGIN { exit !(score != "" && score <= most) }'; }
 inside() {
@@ -20,29 +21,98 @@ inside() {
   journalctl -o cat -u "inside-$1" | grep could
   return $status
 }
-gone() { ! ls -d /var/lib/polewatch /etc/polewatch /run/polewatch /usr/lib/polewatch /etc/systemd/system/polewatch* 2>/dev/null && ! getent passwd | grep polewatch && ! getent group polewatch; }
+gone() { ! ls -d /var/lib/polewatch /etc/polewatch /run/polewatch /usr/lib/polewatch* /etc/systemd/system/polewatch* /etc/apt/preferences.d/polewatch* 2>/dev/null | grep -v proof && ! getent passwd | grep polewatch && ! getent group polewatch; }
 refused() { systemctl start polewatch.target; ! systemctl is-active --quiet polewatch-sensing; }
-started=$(date +%s)
+provision() { node /usr/lib/polewatch-proof/dist/scripts/provisioning/provision.js "$@"; }
+ca=/proof/authority
+hub() { mosquitto_sub -h localhost -p 8883 --cafile $ca/root.pem --cert /proof/hub.pem --key /proof/hub.key "$@"; }
+alert() { timeout 40 mosquitto_sub -h localhost -p 8883 --cafile $ca/root.pem --cert /proof/hub.pem --key /proof/hub.key -t 'polewatch/v1/example-city/pole-17/alert/gunfire' -C 1; }
+count() { grep -c . /proof/heard; }
+more_than() { [ "$(count)" -gt "$1" ]; }
+version_is() { [ "$(dpkg-query -f '${Version}' -W polewatch)" = "$1" ]; }
+trial_over() { ! systemctl is-active --quiet polewatch-trial; }
+# Of every stream and epoch each number from the first to the last; the hub's own copies do not count.
+whole() {
+  node -e '
+    const streams = new Map()
+    for (const line of require("fs").readFileSync("/proof/heard", "utf8").split("\n").filter(Boolean)) {
+      const { source, epoch, sequence } = JSON.parse(line)
+      const key = `${source} ${epoch}`
+      streams.set(key, (streams.get(key) ?? new Set()).add(Number(sequence)))
+    }
+    let missing = 0
+    for (const [key, numbers] of streams) {
+      const last = Math.max(...numbers)
+      console.log(key, numbers.size, "of", last)
+      missing += last - numbers.size
+    }
+    process.exit(missing === 0 && streams.size > 0 ? 0 : 1)'
+}
+
 install -D -m 644 /proof/inside.mjs /usr/lib/polewatch-proof/inside.mjs
-prove 'the package installs' dpkg -i /proof/polewatch.deb
+# What the city has: an authority, a broker with TLS that asks for certificates, a hub.
+city() {
+  ln -sfn /usr/lib/polewatch/dist/gateway /usr/lib/polewatch-proof/dist/gateway
+  ln -sfn /usr/lib/polewatch/node_modules /usr/lib/polewatch-proof/node_modules
+  ln -sfn /usr/lib/polewatch/firmware-config /usr/lib/polewatch-proof/firmware-config
+  printf '{"type":"module"}\n' >/usr/lib/polewatch-proof/package.json
+  provision authority create $ca --host localhost
+  provision authority server $ca broker --host localhost
+  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /proof/hub.key -out /proof/hub.csr -subj /O=example-city/CN=crime-centre
+  provision authority sign $ca /proof/hub.csr >/proof/hub.pem
+  systemd-run --quiet --unit=proof-authority node /usr/lib/polewatch-proof/dist/scripts/provisioning/provision.js authority serve $ca --port 8443
+  printf '%s\n' 'listener 8883' 'user root' "cafile $ca/root.pem" "certfile $ca/broker.pem" "keyfile $ca/broker.key" 'require_certificate true' \
+    'use_identity_as_username true' 'tls_version tlsv1.3' >/proof/broker.conf
+  systemd-run --quiet --unit=proof-broker mosquitto -c /proof/broker.conf
+  soon hub -t '$SYS/broker/version' -C 1
+}
+listen() { systemd-run --quiet --unit=proof-hub -p Restart=always -p StandardOutput=append:/proof/heard mosquitto_sub -h localhost -p 8883 --cafile $ca/root.pem --cert /proof/hub.pem --key /proof/hub.key -i hub -q 1 -c -t 'polewatch/v1/+/+/alert/gunfire'; }
+prove 'the package installs' apt-get install -y -qq --no-install-recommends /proof/polewatch.deb
 prove 'without a configuration nothing runs' refused
 systemctl stop polewatch.target
-install -m 644 /proof/proof.yaml /etc/polewatch/polewatch.yaml
-prove 'the configuration is right' polewatch config check
-systemd-run --quiet --unit=proof-broker mosquitto -p 1883
-prove 'the target starts' systemctl enable --now polewatch.target
+prove 'the city has an authority, a broker that asks for certificates, and a hub' city
+listen
+mkdir -p /proof/devices
+echo 'microphoneArrays: [{ name: made-up-sound, driver: simulator, geometry: square, sampleRate: 48000, shotInterval: 5, seed: 1 }]' >/proof/devices/made-up.yaml
+printf 'id,site,latitude,longitude,altitude,error,heading,devices\npole-17,example-city,40.44,-79.99,196,1,0,made-up\n' >/proof/poles.csv
+started=$(date +%s)
+prove 'the unit is provisioned from a list' provision units /proof/poles.csv --site /proof/proof.yaml --devices /proof/devices --authority $ca --output /proof/units
+cp -a /proof/units/pole-17/. /
+prove 'it is set up, with a certificate from the authority' /usr/lib/polewatch/bin/polewatch-set-up
+prove 'its certificate is good' polewatch enroll status
 prove 'every role runs' soon running
 prove 'every role is watched and says that it works' soon watched
-prove 'an alert reaches the broker' timeout 40 mosquitto_sub -h 127.0.0.1 -t 'polewatch/v1/example-city/pole-17/alert/gunfire' -C 1
-echo "# from installation to the first alert: $(($(date +%s) - started)) s" >>/proof/result
+prove 'an alert reaches the hub' alert
+note "from configuration to the first alert: $(($(date +%s) - started)) s"
 for role in sensing vision uplink; do prove "from inside $role nothing forbidden can be done" inside "$role"; done
 prove 'sensing is exposed by 0.8 at most' hardened sensing 0.8
 prove 'vision is exposed by 1.2 at most' hardened vision 1.2
-prove 'uplink is exposed by 0.9 at most' hardened uplink 0.9
+prove 'uplink is exposed by 0.8 at most' hardened uplink 0.8
 kill -STOP "$(systemctl show -p MainPID --value polewatch-vision)"
-prove 'sensing alerts while vision stands still' timeout 40 mosquitto_sub -h 127.0.0.1 -t 'polewatch/v1/example-city/pole-17/alert/gunfire' -C 1
+prove 'sensing alerts while vision stands still' alert
 prove 'systemd starts a role again that stands still' timeout 60 bash -c 'until [ "$(systemctl show -p NRestarts --value polewatch-vision)" != 0 ]; do sleep 1; done'
-prove 'the package installs over itself' dpkg -i /proof/polewatch.deb
+# An upgrade while alerts wait: the broker is away, and comes back after it.
+soon watched
+systemctl stop proof-broker
+sleep 22
+before=$(count)
+began=$(date +%s%N)
+prove 'a newer version installs while alerts wait' apt-get install -y -qq --no-install-recommends /proof/newer.deb
+note "the upgrade took $(($(date +%s%N) - began)) ns and wrote $(du -sk --apparent-size /usr/lib/polewatch | cut -f1) KiB"
+systemd-run --quiet --unit=proof-broker mosquitto -c /proof/broker.conf
 prove 'every role runs after it' soon running
+prove 'the alerts that waited arrive' soon more_than "$((before + 3))"
+patience=500 prove 'the trial of the newer version ends' soon trial_over
+prove 'the newer version stays' version_is 99.1
+prove 'a version that does not start installs' apt-get install -y -qq --no-install-recommends /proof/broken.deb
+patience=500 prove 'its trial ends' soon trial_over
+prove 'the version before is back by itself' version_is 99.1
+prove 'every role runs again' soon watched
+before=$(count)
+prove 'alerts arrive again' soon more_than "$before"
+prove 'the broken version is not taken again' bash -c 'apt-cache policy polewatch | grep -q "99.2 *-1" || grep -q "version 99.2" /etc/apt/preferences.d/polewatch-taken-back'
+prove 'no alert of all this was lost' whole
+journalctl -o cat -u polewatch-trial
 prove 'it is purged' apt-get purge -y -qq polewatch
+rm -rf /usr/lib/polewatch-proof
 prove 'nothing of it is left' gone

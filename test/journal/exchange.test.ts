@@ -11,6 +11,17 @@ const root = folder()
 const newPath = newPaths(root)
 const clock = (): number => 1_545_180_568.25
 
+test('other roles may read a file through their group, whatever the mask of the process that makes it', t => {
+  const path = newPath()
+  const mask = process.umask(0o077)
+  const exchange = Exchange.open({ path, clock })
+  exchange.post('arrival', 'one')
+  process.umask(mask)
+  for (const ending of ['', '-wal', '-shm']) t.equal(statSync(`${path}${ending}`).mode & 0o777, 0o640, ending)
+  exchange.close()
+  t.end()
+})
+
 test('posts are read in order and once, by kind or all, through a cursor that is plain data', async t => {
   const path = newPath()
   const reader = new ExchangeReader(path)
