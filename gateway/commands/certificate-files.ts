@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import {
+  chmodSync,
   chownSync,
   closeSync,
   existsSync,
@@ -97,9 +98,11 @@ function read(file: string): string | null {
 
 function write(file: string, text: string, mode: number): void {
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
+    // The other roles may look for the certificate, whatever the mask of this process.
+    if (mkdirSync(dirname(file), { recursive: true }) !== undefined) chmodSync(dirname(file), 0o755)
     const draft = `${file}.writing`
-    writeFileSync(draft, text, { mode, flush: true })
+    writeFileSync(draft, text, { mode: 0o600, flush: true })
+    chmodSync(draft, mode)
     const user = ownerNumber()
     if (user !== null) chownSync(draft, user, 0)
     renameSync(draft, file)

@@ -30,6 +30,13 @@ alert() { timeout 40 mosquitto_sub -h localhost -p 8883 --cafile $ca/root.pem --
 count() { grep -c . /proof/heard; }
 more_than() { [ "$(count)" -gt "$1" ]; }
 version_is() { [ "$(dpkg-query -f '${Version}' -W polewatch)" = "$1" ]; }
+# As docs/install.md tells: the repository's key and address, then apt.
+upgrade() {
+  ln -sfn "repository-$1" /proof/repository
+  install -D -m 644 /proof/repository/polewatch.asc /etc/apt/keyrings/polewatch.asc
+  cp /proof/repository/polewatch.sources /etc/apt/sources.list.d/
+  apt-get update -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/polewatch.sources -o Dir::Etc::sourceparts=- && apt-get upgrade -y -qq
+}
 trial_over() { ! systemctl is-active --quiet polewatch-trial; }
 # Of every stream and epoch each number from the first to the last; the hub's own copies do not count.
 whole() {
@@ -97,20 +104,20 @@ systemctl stop proof-broker
 sleep 22
 before=$(count)
 began=$(date +%s%N)
-prove 'a newer version installs while alerts wait' apt-get install -y -qq --no-install-recommends /proof/newer.deb
+prove 'a newer version comes from the repository while alerts wait' upgrade newer
 note "the upgrade took $(($(date +%s%N) - began)) ns and wrote $(du -sk --apparent-size /usr/lib/polewatch | cut -f1) KiB"
 systemd-run --quiet --unit=proof-broker mosquitto -c /proof/broker.conf
 prove 'every role runs after it' soon running
 prove 'the alerts that waited arrive' soon more_than "$((before + 3))"
 patience=500 prove 'the trial of the newer version ends' soon trial_over
 prove 'the newer version stays' version_is 99.1
-prove 'a version that does not start installs' apt-get install -y -qq --no-install-recommends /proof/broken.deb
+prove 'a version that does not start comes from the repository' upgrade broken
 patience=500 prove 'its trial ends' soon trial_over
 prove 'the version before is back by itself' version_is 99.1
 prove 'every role runs again' soon watched
 before=$(count)
 prove 'alerts arrive again' soon more_than "$before"
-prove 'the broken version is not taken again' bash -c 'apt-cache policy polewatch | grep -q "99.2 *-1" || grep -q "version 99.2" /etc/apt/preferences.d/polewatch-taken-back'
+prove 'the broken version is not taken again' bash -c 'apt-get upgrade -y -qq; [ "$(dpkg-query -f "\${Version}" -W polewatch)" = 99.1 ]'
 prove 'no alert of all this was lost' whole
 journalctl -o cat -u polewatch-trial
 prove 'it is purged' apt-get purge -y -qq polewatch
