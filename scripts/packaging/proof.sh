@@ -32,10 +32,11 @@ more_than() { [ "$(count)" -gt "$1" ]; }
 version_is() { [ "$(dpkg-query -f '${Version}' -W polewatch)" = "$1" ]; }
 # As docs/install.md tells: the repository's key and address, then apt.
 upgrade() {
-  ln -sfn "repository-$1" /proof/repository
+  rm -rf /proof/repository /var/lib/apt/lists/*
+  cp -r "/proof/repository-$1" /proof/repository
   install -D -m 644 /proof/repository/polewatch.asc /etc/apt/keyrings/polewatch.asc
   cp /proof/repository/polewatch.sources /etc/apt/sources.list.d/
-  apt-get update -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/polewatch.sources -o Dir::Etc::sourceparts=- && apt-get upgrade -y -qq
+  apt-get update -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/polewatch.sources -o Dir::Etc::sourceparts=- && apt-cache policy polewatch && apt-get upgrade -y -q
 }
 trial_over() { ! systemctl is-active --quiet polewatch-trial; }
 # Of every stream and epoch each number from the first to the last; the hub's own copies do not count.
@@ -77,6 +78,11 @@ listen() { systemd-run --quiet --unit=proof-hub -p Restart=always -p StandardOut
 prove 'the package installs' apt-get install -y -qq --no-install-recommends /proof/polewatch.deb
 prove 'without a configuration nothing runs' refused
 systemctl stop polewatch.target
+# As shipped, before a drop-in names the city's addresses.
+prove 'sensing is exposed by 0.8 at most' hardened sensing 0.8
+prove 'vision is exposed by 1.2 at most' hardened vision 1.2
+# Of 1.1 that are left 0.8 are for having a network at all; systemd itself counts the clock that ProtectClock opens.
+prove 'uplink is exposed by 0.9 at most' hardened uplink 0.9
 prove 'the city has an authority, a broker that asks for certificates, and a hub' city
 listen
 mkdir -p /proof/devices
@@ -92,10 +98,6 @@ prove 'every role is watched and says that it works' soon watched
 prove 'an alert reaches the hub' alert
 note "from configuration to the first alert: $(($(date +%s) - started)) s"
 for role in sensing vision uplink; do prove "from inside $role nothing forbidden can be done" inside "$role"; done
-prove 'sensing is exposed by 0.8 at most' hardened sensing 0.8
-prove 'vision is exposed by 1.2 at most' hardened vision 1.2
-# Of 1.1 that are left 0.8 are for having a network at all; systemd itself counts the clock that ProtectClock opens.
-prove 'uplink is exposed by 0.9 at most' hardened uplink 0.9
 kill -STOP "$(systemctl show -p MainPID --value polewatch-vision)"
 prove 'sensing alerts while vision stands still' alert
 prove 'systemd starts a role again that stands still' timeout 60 bash -c 'until [ "$(systemctl show -p NRestarts --value polewatch-vision)" != 0 ]; do sleep 1; done'
