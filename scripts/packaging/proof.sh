@@ -90,13 +90,23 @@ echo 'microphoneArrays: [{ name: made-up-sound, driver: simulator, geometry: squ
 printf 'id,site,latitude,longitude,altitude,error,heading,devices\npole-17,example-city,40.44,-79.99,196,1,0,made-up\n' >/proof/poles.csv
 started=$(date +%s)
 prove 'the unit is provisioned from a list' provision units /proof/poles.csv --site /proof/proof.yaml --devices /proof/devices --authority $ca --output /proof/units
-cp -a /proof/units/pole-17/. /
-prove 'it is set up, with a certificate from the authority' /usr/lib/polewatch/bin/polewatch-set-up
+reachable() {
+  install -d -m 700 /root/.ssh && ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519 && cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys
+  ssh-keygen -A && systemctl start ssh && ssh-keyscan localhost >/root/.ssh/known_hosts
+}
+prove 'the unit has SSH' reachable
+prove 'it is set up over SSH, with a certificate from the authority' /proof/over-ssh /proof/units/pole-17 root@localhost
 prove 'its certificate is good' polewatch enroll status
 prove 'every role runs' soon running
 prove 'every role is watched and says that it works' soon watched
 prove 'an alert reaches the hub' alert
 note "from configuration to the first alert: $(($(date +%s) - started)) s"
+# The same by Ansible: the second time there is nothing to do.
+by_ansible() { (cd /proof/ansible && ansible-playbook -i /proof/inventory.yaml playbook.yaml | tee /proof/ansible.log); }
+printf '%s\n' 'poles: { hosts: { pole-17: { ansible_host: localhost } }, vars: { ansible_user: root, polewatch_units: /proof/units, polewatch_packages: [/proof/polewatch.deb] } }' >/proof/inventory.yaml
+prove 'Ansible brings it to the same' by_ansible
+prove 'and finds nothing to change then' bash -c 'cd /proof/ansible && ansible-playbook -i /proof/inventory.yaml playbook.yaml | tee /dev/stderr | grep -q "changed=0 .*failed=0"'
+prove 'every role runs after Ansible' soon watched
 for role in sensing vision uplink; do prove "from inside $role nothing forbidden can be done" inside "$role"; done
 kill -STOP "$(systemctl show -p MainPID --value polewatch-vision)"
 prove 'sensing alerts while vision stands still' alert
