@@ -34,6 +34,8 @@ export interface SessionOptions {
 export interface Presence {
   readonly topic: string
   payload(state: 'online' | 'offline', session: string): Uint8Array
+  /** The session id in such bytes, if this very gateway made them; null for any others. */
+  sessionOf?(payload: Uint8Array): string | null
 }
 
 /** `reason` is a kebab-case name; null while all is well. `broker` has no credentials. */
@@ -58,16 +60,21 @@ interface Subscription {
 }
 
 /**
- * Seconds. A fleet of 1,000 that loses its broker for less than half a minute is back within 10 s and never more than 500 of
+ * Seconds. A fleet of 1,000 that loses its broker for less than half a minute draws waits of at most 7.5 s, and never more than 500 of
  * it come in one second, whenever the broker returns; with 3 s and half the outage it was up to 670 and 15 s.
  */
 const firstDelay = 5
-const outageShare = 1 / 3
+const outageShare = 1 / 4
 const longestDelay = 60
 /** A connection that lived this long, seconds, ends a time of trouble. */
 const settledAfter = 30
 /** How long a broker that refused MQTT 5 is asked for 3.1.1 only, milliseconds. */
 const rememberOldProtocol = 24 * 3_600_000
+/** Seconds, at most doubled by chance, that a session is left to the process that took it over. */
+const firstYield = 30
+const longestYield = 300
+/** Births remembered as this process's own. */
+const birthsKept = 32
 
 /**
  * One MQTT session with the first broker that answers. Never throws for a broker that is missing, refuses or vanishes: it
@@ -89,6 +96,12 @@ export class MqttSession {
   #broker = 0
   #troubleSince: number | null = null
   #onlineSince = 0
+  /** Session ids of this process's births, newest last. */
+  #births: string[] = []
+  /** The session that the retained status names, and the other process's that was given way to last. */
+  #retained: string | null = null
+  #gaveWayTo: string | null = null
+  #givenWay = 0
   /** Errors that handlers threw; such a message counts as received. */
   handlerErrors = 0
 
@@ -220,6 +233,11 @@ export class MqttSession {
     if (protocol === 4) this.#old.set(url, this.#old.get(url) ?? performance.now())
     let reason: string | null = null
     try {
+      await this.#lookWhoWasHere(connection)
+      if (this.#claimedByAnother()) {
+        await connection.end('taken-over', 'another process uses this client id')
+        return
+      }
       if (this.#subscriptions.length > 0) await connection.subscribe(this.#subscriptions)
       await this.#announce('online', connection, this.#change.session)
     } catch (error) {
@@ -231,11 +249,34 @@ export class MqttSession {
     this.#report({ ...this.#change, state: 'online', reason })
   }
 
+  // A broker gives what it retains before it answers the next subscription, so the second answer ends the wait. The first
+  // connection of a process takes over whatever was there before.
+  async #lookWhoWasHere(connection: Connection): Promise<void> {
+    const { presence } = this.#options
+    if (presence?.sessionOf === undefined || this.#births.length === 0) return
+    this.#retained = null
+    const status = { filter: presence.topic, qos: 1 } as const
+    await connection.subscribe([status])
+    await connection.subscribe([status])
+  }
+
+  /**
+   * Some brokers tell nobody that a session was taken over. The status does: a birth since this process's own is another
+   * process's, which came later and may go on. One that is still the same at the next attempt has gone.
+   */
+  #claimedByAnother(): boolean {
+    const retained = this.#retained
+    if (retained === null || this.#births.includes(retained) || retained === this.#gaveWayTo) return false
+    this.#gaveWayTo = retained
+    return true
+  }
+
   async #announce(state: 'online' | 'offline', connection: Connection, session: string): Promise<void> {
     const { presence } = this.#options
     if (presence === undefined) return
     const payload = presence.payload(state, session)
     const contentType = 'application/cloudevents+json'
+    if (state === 'online') this.#births = [...this.#births, session].slice(-birthsKept)
     await connection.publish({ topic: presence.topic, payload, qos: 1, retain: true, contentType })
   }
 
@@ -256,11 +297,18 @@ export class MqttSession {
     }
     if (!settled && !oldNow) this.#broker = (this.#broker + 1) % this.#options.brokers.length
     const outage = (now - this.#troubleSince) / 1000
-    const cap =
-      reason === 'taken-over' ? longestDelay : Math.min(longestDelay, Math.max(firstDelay, outage * outageShare))
-    const retryIn = oldNow ? 0 : this.#random() * cap
+    const cap = Math.min(longestDelay, Math.max(firstDelay, outage * outageShare))
+    if (settled) this.#givenWay = 0
+    const retryIn = oldNow ? 0 : reason === 'taken-over' ? this.#giveWay() : this.#random() * cap
     this.#report({ ...this.#change, state: 'offline', reason, detail, retryIn })
     this.#timer = setTimeout(() => this.#connect(), retryIn * 1000)
+  }
+
+  /** How long the other process is left alone, seconds: longer each time that it was still there. */
+  #giveWay(): number {
+    const least = Math.min(longestYield, firstYield * 2 ** this.#givenWay)
+    this.#givenWay += 1
+    return least * (1 + this.#random())
   }
 
   // Some old brokers hang up instead of answering MQTT 5: every third silent failure asks for 3.1.1.
@@ -274,6 +322,8 @@ export class MqttSession {
   }
 
   #dispatch(message: IncomingMessage): void {
+    const { presence } = this.#options
+    if (message.topic === presence?.topic) this.#retained = presence.sessionOf?.(message.payload) ?? this.#retained
     for (const subscription of this.#subscriptions) {
       if (!subscription.matches(message.topic)) continue
       try {
