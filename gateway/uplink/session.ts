@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type BrokerLimits, Connection, type IncomingMessage, NotDelivered, type PublishRequest } from './connection.js'
 import type { ConnectionOptions, ProtocolVersion, TlsMaterial } from './connection-options.js'
 import { filterMatcher } from './filters.js'
+import { Takeover } from './takeover.js'
 
 export interface SessionOptions {
   /** mqtt, mqtts, ws or wss URLs, tried in this order after every loss. */
@@ -70,11 +71,6 @@ const longestDelay = 60
 const settledAfter = 30
 /** How long a broker that refused MQTT 5 is asked for 3.1.1 only, milliseconds. */
 const rememberOldProtocol = 24 * 3_600_000
-/** Seconds, at most doubled by chance, that a session is left to the process that took it over. */
-const firstYield = 30
-const longestYield = 300
-/** Births remembered as this process's own. */
-const birthsKept = 32
 
 /**
  * One MQTT session with the first broker that answers. Never throws for a broker that is missing, refuses or vanishes: it
@@ -96,12 +92,7 @@ export class MqttSession {
   #broker = 0
   #troubleSince: number | null = null
   #onlineSince = 0
-  /** Session ids of this process's births, newest last. */
-  #births: string[] = []
-  /** The session that the retained status names, and the other process's that was given way to last. */
-  #retained: string | null = null
-  #gaveWayTo: string | null = null
-  #givenWay = 0
+  readonly #takeover = new Takeover()
   /** Errors that handlers threw; such a message counts as received. */
   handlerErrors = 0
 
@@ -234,7 +225,7 @@ export class MqttSession {
     let reason: string | null = null
     try {
       await this.#lookWhoWasHere(connection)
-      if (this.#claimedByAnother()) {
+      if (this.#takeover.claimed()) {
         await connection.end('taken-over', 'another process uses this client id')
         return
       }
@@ -249,26 +240,18 @@ export class MqttSession {
     this.#report({ ...this.#change, state: 'online', reason })
   }
 
-  // A broker gives what it retains before it answers the next subscription, so the second answer ends the wait. The first
-  // connection of a process takes over whatever was there before.
+  // A broker gives what it retains before it answers the next subscription, so the second answer ends the wait.
   async #lookWhoWasHere(connection: Connection): Promise<void> {
     const { presence } = this.#options
-    if (presence?.sessionOf === undefined || this.#births.length === 0) return
-    this.#retained = null
+    if (presence?.sessionOf === undefined || !this.#takeover.mustLook) return
+    this.#takeover.look()
     const status = { filter: presence.topic, qos: 1 } as const
-    await connection.subscribe([status])
-    await connection.subscribe([status])
-  }
-
-  /**
-   * Some brokers tell nobody that a session was taken over. The status does: a birth since this process's own is another
-   * process's, which came later and may go on. One that is still the same at the next attempt has gone.
-   */
-  #claimedByAnother(): boolean {
-    const retained = this.#retained
-    if (retained === null || this.#births.includes(retained) || retained === this.#gaveWayTo) return false
-    this.#gaveWayTo = retained
-    return true
+    try {
+      await connection.subscribe([status])
+      await connection.subscribe([status])
+    } catch {
+      // A broker that does not let it read its own status leaves it without this, and with everything else.
+    }
   }
 
   async #announce(state: 'online' | 'offline', connection: Connection, session: string): Promise<void> {
@@ -276,7 +259,7 @@ export class MqttSession {
     if (presence === undefined) return
     const payload = presence.payload(state, session)
     const contentType = 'application/cloudevents+json'
-    if (state === 'online') this.#births = [...this.#births, session].slice(-birthsKept)
+    if (state === 'online') this.#takeover.born(session)
     await connection.publish({ topic: presence.topic, payload, qos: 1, retain: true, contentType })
   }
 
@@ -298,17 +281,10 @@ export class MqttSession {
     if (!settled && !oldNow) this.#broker = (this.#broker + 1) % this.#options.brokers.length
     const outage = (now - this.#troubleSince) / 1000
     const cap = Math.min(longestDelay, Math.max(firstDelay, outage * outageShare))
-    if (settled) this.#givenWay = 0
-    const retryIn = oldNow ? 0 : reason === 'taken-over' ? this.#giveWay() : this.#random() * cap
+    if (settled) this.#takeover.settled()
+    const retryIn = oldNow ? 0 : reason === 'taken-over' ? this.#takeover.giveWay(this.#random()) : this.#random() * cap
     this.#report({ ...this.#change, state: 'offline', reason, detail, retryIn })
     this.#timer = setTimeout(() => this.#connect(), retryIn * 1000)
-  }
-
-  /** How long the other process is left alone, seconds: longer each time that it was still there. */
-  #giveWay(): number {
-    const least = Math.min(longestYield, firstYield * 2 ** this.#givenWay)
-    this.#givenWay += 1
-    return least * (1 + this.#random())
   }
 
   // Some old brokers hang up instead of answering MQTT 5: every third silent failure asks for 3.1.1.
@@ -323,7 +299,7 @@ export class MqttSession {
 
   #dispatch(message: IncomingMessage): void {
     const { presence } = this.#options
-    if (message.topic === presence?.topic) this.#retained = presence.sessionOf?.(message.payload) ?? this.#retained
+    if (message.topic === presence?.topic) this.#takeover.seen(presence.sessionOf?.(message.payload) ?? null)
     for (const subscription of this.#subscriptions) {
       if (!subscription.matches(message.topic)) continue
       try {
