@@ -265,6 +265,11 @@ export const errorTable = {
     summary: 'Another process is writing {file}.',
     advice: 'Stop the other process first: every file has one writer.',
   },
+  PW_JOURNAL_NEWER: {
+    summary: 'The file {file} is of version {found}; this program knows version {known}. It was left as it is.',
+    advice:
+      'Install the newer polewatch again, or move the file away; where there is a copy of an older version beside it, it may be put back.',
+  },
   PW_JOURNAL_OVERLOADED: {
     summary: 'More than {waiting} alerts wait for the disk.',
     advice: 'The disk is too slow or something raises alerts without end; look at the health report of the gateway.',

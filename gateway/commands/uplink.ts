@@ -11,12 +11,12 @@ import { Delivery } from '../journal/delivery.js'
 import { ExchangeReader } from '../journal/exchange.js'
 import { JournalReader } from '../journal/reader.js'
 import { keyId, publicJwkOf, publicKeyFromPem } from '../messages/keys.js'
-import { gatewayRoles } from '../messages/stream.js'
+import { formatSequence, gatewayRoles } from '../messages/stream.js'
 import { type MessageData, messageTypes } from '../messages/table.js'
 import { formatTime } from '../messages/time.js'
 import { Announcements } from '../uplink/announcements.js'
 import type { TlsMaterial } from '../uplink/connection-options.js'
-import { Deliverer } from '../uplink/delivery.js'
+import { Deliverer, type DeliveryNotice } from '../uplink/delivery.js'
 import { announceToHomeAssistant } from '../uplink/home-assistant.js'
 import { KeyPins } from '../uplink/key-pins.js'
 import { LiveStream } from '../uplink/live-stream.js'
@@ -106,8 +106,10 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
     acknowledge: uplink.acknowledge,
     hubKeys,
     window: uplink.window,
-    onNotice: notice =>
-      role.log.warn({ notice: { ...notice, error: 'error' in notice ? messageOf(notice.error) : null } }, notice.kind),
+    onNotice: notice => {
+      role.log.warn({ notice: { ...notice, error: 'error' in notice ? messageOf(notice.error) : null } }, notice.kind)
+      if (notice.kind === 'delivered-again' && notice.gone.length > 0) tellGone(role, notice)
+    },
   })
   const apart = neighbours.enabled && neighbours.brokers.join() !== uplink.brokers.join()
   const neighbourSession = apart
@@ -190,6 +192,17 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
     progress.close()
     role.close()
   }
+}
+
+/** Tells a hub that has lost what it had which numbers it cannot be given again. */
+function tellGone(role: Role, { source, epoch, gone }: DeliveryNotice & { readonly kind: 'delivered-again' }): void {
+  const ranges = gone.map(([first, last]) => {
+    return { stream: source, epoch, first: formatSequence(first), last: formatSequence(last) }
+  })
+  const count = gone.reduce((sum, [first, last]) => sum + last - first + 1, 0)
+  const data = { ranges, count, reason: 'acknowledged' as const }
+  // Logged by `append`; the hub still sees where it begins.
+  role.append({ name: 'shed', time: systemTime(), exercise: role.configuration.exercise, data }).catch(() => {})
 }
 
 /** Publishes the capabilities whenever another role's key has appeared: a role makes its key at its first start. */

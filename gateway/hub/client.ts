@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { SigningKey } from '../messages/keys.js'
-import { formatSequence } from '../messages/stream.js'
+import { formatSequence, nothingStored } from '../messages/stream.js'
 import { topicFilter } from '../messages/topics.js'
 import type { IncomingMessage } from '../uplink/connection.js'
 import type { TlsMaterial } from '../uplink/connection-options.js'
@@ -229,7 +229,7 @@ export class HubClient implements AsyncIterable<HubOutput> {
         name: 'acknowledgement',
         time: Date.now() / 1000,
         exercise: false,
-        data: { stream: source, epoch, sequence: formatSequence(sequence), hub },
+        data: { stream: source, epoch, sequence: sequence === 0 ? nothingStored : formatSequence(sequence), hub },
       },
       { site, gateway },
     )

@@ -69,6 +69,16 @@ export class IncomingStream<Item> {
     return end !== null && end > 0 ? end : null
   }
 
+  /** The first number that counts; null while a hub that began in mid-stream does not know it. */
+  get first(): number | null {
+    return this.#base === null ? null : this.#base + 1
+  }
+
+  /** The ranges between two numbers of which nothing has come and nothing is known. */
+  unknown(first: number, last: number): readonly Range[] {
+    return this.#seen.missing(first, last)
+  }
+
   get waiting(): boolean {
     return this.#held.size > 0
   }

@@ -54,7 +54,10 @@ export type HubOutput =
   | (HubRange & { readonly kind: 'gap-closed' })
   /** Numbers that will never come: the gateway had no room for them. */
   | (HubRange & { readonly kind: 'shed' })
-  /** The first event of a stream that the hub remembers nothing of, in mid-stream: nothing is known of what was before. */
+  /**
+   * The first event of a stream that the hub remembers nothing of, in mid-stream: nothing is known of what was before. Told
+   * again with the first that the gateway still had, when it has been delivered again.
+   */
   | { readonly kind: 'begun'; readonly source: string; readonly epoch: string; readonly first: number }
   /** The gateway has begun a new journal file. */
   | { readonly kind: 'epoch-changed'; readonly source: string; readonly epoch: string; readonly former: string }
@@ -77,6 +80,8 @@ export interface HubReceiverOptions {
   readonly holdLimit?: number
   /** Bytes: default 1 MiB. */
   readonly sizeLimit?: number
+  /** Where hubs share alerts, one that knows nothing of a stream does not ask for what another one may have recorded. */
+  readonly share?: string
 }
 
 /** How far a stream has arrived, to be told to its gateway. */
@@ -85,6 +90,7 @@ export interface StreamAcknowledgement {
   readonly gateway: string
   readonly source: string
   readonly epoch: string
+  /** 0: the hub remembers nothing of the stream, and asks for all that is kept. */
   readonly sequence: number
 }
 
@@ -181,7 +187,8 @@ export class HubReceiver {
 
   /** What is to be acknowledged since the last call: what was settled, and what came again. */
   acknowledgements(): StreamAcknowledgement[] {
-    const due = [...this.#toAcknowledge].flatMap(acknowledgementOf)
+    const asks = this.#options.share === undefined
+    const due = [...this.#toAcknowledge].flatMap(stream => acknowledgementOf(stream, asks))
     this.#toAcknowledge.clear()
     return due
   }
@@ -258,11 +265,15 @@ export class HubReceiver {
     const stream = this.#find(source, epoch) ?? this.#begin(source, epoch, sequence, outputs)
     if (stream === null) return this.#refuse(topic, 'too-many-streams')
     const event: HubEvent = { kind: 'event', site, gateway, envelope, message, late: false }
+    const { first } = stream
     const { duplicate, released, closed } = stream.offer(sequence, event, now, redelivered)
     if (duplicate) {
       this.counters.duplicates += 1
       this.#toAcknowledge.add(stream)
       return outputs
+    }
+    if (first === null && stream.first !== null && !duplicate) {
+      outputs.push({ kind: 'begun', source, epoch, first: stream.first })
     }
     this.#release(released, outputs)
     for (const range of closed) outputs.push(rangeOutput('gap-closed', stream, range))
@@ -283,19 +294,27 @@ export class HubReceiver {
     return outputs
   }
 
-  // A role tells what it has shed itself, of any of its streams.
+  // A role tells what it has shed itself, of any of its streams; uplink tells what a hub had once and has lost. What has
+  // come is not gone, whoever says so.
   #shed(teller: Stream, message: MessageEvent<'shed'>, outputs: HubOutput[]): void {
     for (const { stream: source, epoch, first, last } of message.data.ranges) {
       const of = parseStream(source)
       const range: Range = [Number(parseSequence(first) ?? 0n), Number(parseSequence(last) ?? 0n)]
-      if (of?.site !== teller.site || of.gateway !== teller.gateway || of.role !== teller.role) continue
+      if (
+        of?.site !== teller.site ||
+        of.gateway !== teller.gateway ||
+        (of.role !== teller.role && teller.role !== 'uplink')
+      )
+        continue
       if (range[0] < 1 || range[1] < range[0] || !Number.isSafeInteger(range[1])) continue
       const stream = this.#find(source, epoch) ?? this.#begin(source, epoch, range[0], outputs)
       if (stream === null) continue
-      const { closed, released } = stream.account(...range)
-      outputs.push(rangeOutput('shed', stream, range))
-      this.#release(released, outputs)
-      for (const gap of closed) outputs.push(rangeOutput('gap-closed', stream, gap))
+      for (const gone of stream.unknown(...range)) {
+        const { closed, released } = stream.account(...gone)
+        outputs.push(rangeOutput('shed', stream, gone))
+        this.#release(released, outputs)
+        for (const gap of closed) outputs.push(rangeOutput('gap-closed', stream, gap))
+      }
       if (!stream.waiting) this.#waiting.delete(stream)
       this.#toAcknowledge.add(stream)
     }
@@ -359,9 +378,9 @@ export function readHubState(text: string): HubState {
   return stateSchema.parse(JSON.parse(text))
 }
 
-function acknowledgementOf(stream: IncomingStream<HubEvent>): StreamAcknowledgement[] {
+function acknowledgementOf(stream: IncomingStream<HubEvent>, asks: boolean): StreamAcknowledgement[] {
   const place = parseStream(stream.source)
-  const sequence = stream.acknowledged
+  const sequence = stream.acknowledged ?? (stream.first === null && asks ? 0 : null)
   if (place === null || sequence === null) return []
   return [{ site: place.site, gateway: place.gateway, source: stream.source, epoch: stream.epoch, sequence }]
 }

@@ -56,7 +56,7 @@ export class JournalFile {
   /** Since the disk was full and the reserve given up: the bytes that may be held, and when to look again. */
   #full: { limit: number; lookAt: number } | undefined
 
-  /** Throws PW_JOURNAL_IN_USE when another process has the file; any other fault is in `condition`. */
+  /** Throws PW_JOURNAL_IN_USE when another process has the file, PW_JOURNAL_NEWER when a newer program made it; any other fault is in `condition`. */
   constructor(options: Options) {
     this.#options = options
     this.#reserve = new Reserve(options.path)
@@ -65,7 +65,10 @@ export class JournalFile {
       this.#reserve.hold()
     } catch (error) {
       const fault = this.#note(error)
-      if (fault.code === 'PW_JOURNAL_IN_USE') throw fault
+      if (fault.code === 'PW_JOURNAL_IN_USE' || fault.code === 'PW_JOURNAL_NEWER') {
+        this.close()
+        throw fault
+      }
     }
   }
 

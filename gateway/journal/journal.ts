@@ -9,6 +9,7 @@
  *   {role}.journal.db.lock empty, locked by the writer while it lives
  *   {role}.journal.db.reserve      4 MiB of room, given up when the disk is full
  *   {role}.journal.db.damaged-{UTC}[-wal]   set aside, the three newest are kept
+ *   {role}.journal.db.version-{N}  what it was before it was brought to a later format
  *
  *   journal  one row: role, epoch (16 hexadecimal digits, drawn when the file is made), begun, last_purge
  *   stream   number, source, priority (0 gunfire, 1 hit, 2 fault, 3 rest), floor. The last sequence given out is the
@@ -105,7 +106,8 @@ export class Journal {
   /**
    * Opens or creates the file. A damaged one is set aside and a new one begun with a new epoch; a disk that cannot be
    * written leaves a journal that rejects appends and tries again with them, once a second at most: see `condition` for
-   * both. Throws PW_JOURNAL_IN_USE when another process has the file, and nothing else.
+   * both. Throws PW_JOURNAL_IN_USE when another process has the file, PW_JOURNAL_NEWER when a newer program made it, which is
+   * left as it is, and nothing else.
    */
   static open(options: JournalOptions): Journal {
     return new Journal(options)

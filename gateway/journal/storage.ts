@@ -26,6 +26,8 @@ export interface Format {
   /** Bytes of a new file's pages; a file keeps what it was made with. */
   readonly pageSize: number
   readonly schema: string
+  /** What makes version 2 of version 1, version 3 of version 2 and so on: SQL, one transaction together. */
+  readonly migrations?: readonly string[]
 }
 
 /** A file's content is not what this program wrote; `message` says what is wrong with it. */
@@ -74,9 +76,10 @@ export function openForWriting(path: string, format: Format, synchronous: 'OFF' 
   try {
     connection.pragma('trusted_schema = OFF')
     connection.pragma('cell_size_check = ON')
-    requireFormat(connection, format)
+    const version = knownVersion(connection, path, format)
     const found: unknown = connection.pragma('quick_check(1)', { simple: true })
     if (found !== 'ok') throw new Damage(`the check of its pages found: ${String(found)}`)
+    if (version < format.version) migrate(connection, path, format, version)
     connection.pragma('journal_mode = WAL')
     connection.pragma(`synchronous = ${synchronous}`)
     connection.pragma('secure_delete = FAST')
@@ -91,6 +94,54 @@ export function openForWriting(path: string, format: Format, synchronous: 'OFF' 
       throw new Damage(error instanceof Error ? error.message : String(error), { cause: error })
     throw error
   }
+}
+
+/** The version of a file of this format's kind that is this one's or can be made into it. Throws PW_JOURNAL_NEWER, `Damage`. */
+function knownVersion(connection: Connection, path: string, format: Format): number {
+  if (connection.pragma('application_id', { simple: true }) !== format.applicationId) requireFormat(connection, format)
+  const version = Number(connection.pragma('user_version', { simple: true }))
+  // A newer format has another schema: with this one's, it is the number that is damaged.
+  if (version > format.version && schemaOf(connection) !== schemaOf(format)) {
+    throw new PolewatchError('PW_JOURNAL_NEWER', { file: path, found: version, known: format.version })
+  }
+  if (version < 1 || (format.migrations?.length ?? 0) < format.version - 1 || version > format.version)
+    requireFormat(connection, format)
+  return version
+}
+
+function schemaOf(of: Connection | Format): string {
+  if ('schema' in of) {
+    const model = new Database(':memory:')
+    try {
+      model.exec(of.schema)
+      return schemaOf(model)
+    } finally {
+      model.close()
+    }
+  }
+  return JSON.stringify(of.prepare('SELECT name, sql FROM sqlite_schema ORDER BY name').all())
+}
+
+/**
+ * Brings a file to this format's version, whole or not at all. What it was before is kept beside it as `{path}.version-N`, for a
+ * program that goes back.
+ */
+function migrate(connection: Connection, path: string, format: Format, version: number): void {
+  const backup = `${path}.version-${version}`
+  removeFile(backup)
+  connection.prepare('VACUUM INTO ?').run(backup)
+  const copy = openSync(backup, 'r+')
+  try {
+    fsyncSync(copy)
+  } finally {
+    closeSync(copy)
+  }
+  syncFolder(dirname(path))
+  connection.pragma('synchronous = FULL')
+  connection.transaction(() => {
+    for (const step of format.migrations?.slice(version - 1) ?? []) connection.exec(step)
+    connection.pragma(`user_version = ${format.version}`)
+  })()
 }
 
 /** Throws `Damage` unless the open file carries this format's marks. */
@@ -186,7 +237,7 @@ export class WriterLock {
 
 /** Whether SQLite or the file system threw this, and the whole transaction with it is void. */
 export function isStorageFault(error: unknown): boolean {
-  if (error instanceof Damage) return true
+  if (error instanceof Damage || (error instanceof PolewatchError && error.code === 'PW_JOURNAL_NEWER')) return true
   if (error instanceof Database.SqliteError) return !/^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG|RANGE)/.test(error.code)
   return error instanceof Error && 'syscall' in error
 }

@@ -201,5 +201,7 @@ export const shed = z.object({
     .min(1)
     .describe('Numbers that will never come.'),
   count: count('How many alerts the ranges hold.'),
-  reason: z.enum(['journal-full', 'journal-damaged', 'asked']).describe('Why they are gone.'),
+  reason: z
+    .enum(['journal-full', 'journal-damaged', 'asked', 'acknowledged'])
+    .describe('Why they are gone; acknowledged: a hub had said that it had them, and lacks them now.'),
 })

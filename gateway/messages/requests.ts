@@ -21,7 +21,9 @@ import {
 export const acknowledgement = z.object({
   stream: streamName,
   epoch,
-  sequence: sequence('The hub has stored every message of the stream up to and including this one.'),
+  sequence: sequence(
+    'The hub has stored every message of the stream up to and including this one; zeros when it remembers none, and asks for all that is kept.',
+  ),
   hub: gatewayName.describe('The hub that has them.'),
 })
 

@@ -67,6 +67,9 @@ export function isGatewayName(name: string): boolean {
   return namePattern.test(name) && name !== 'arrivals'
 }
 
+/** In place of a sequence in an acknowledgement: the hub remembers nothing of the stream. */
+export const nothingStored = '0'.repeat(20)
+
 /** Writes a number as the CloudEvents extension `sequence`: 20 digits, so that text order is number order. @throws PW_STREAM_INVALID */
 export function formatSequence(sequence: bigint | number): string {
   if (typeof sequence === 'number' && !Number.isSafeInteger(sequence)) {

@@ -8,7 +8,10 @@ export interface Acknowledgement {
   readonly hub: string
   readonly source: string
   readonly epoch: string
+  /** 0: the hub remembers nothing of the stream. */
   readonly sequence: number
+  /** When the hub signed it, by its own clock: seconds since 1970 UTC. */
+  readonly time: number
 }
 
 /** Why an acknowledgement was not accepted, kebab-case. */
@@ -48,7 +51,7 @@ export class AcknowledgementReader {
     const { stream, epoch } = event.data
     if (!stream.startsWith(`/${this.#site}/${this.#gateway}/`)) return 'other-gateway'
     const sequence = Number(parseSequence(event.data.sequence) ?? 0n)
-    return { hub: event.data.hub, source: stream, epoch, sequence }
+    return { hub: event.data.hub, source: stream, epoch, sequence, time: event.time }
   }
 }
 

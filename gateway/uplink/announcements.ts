@@ -1,3 +1,4 @@
+import { openEvent } from '../messages/seal.js'
 import type { MessageData } from '../messages/table.js'
 import { topicFor } from '../messages/topics.js'
 import type { DeliverySession } from './delivery.js'
@@ -30,6 +31,14 @@ export class Announcements {
     const since = new Map<string, number>()
     return {
       topic: topicFor('status', { site, gateway }),
+      sessionOf: payload => {
+        try {
+          const event = openEvent(payload)
+          return event.name === 'status' && stream.made(event) ? event.data.session : null
+        } catch {
+          return null
+        }
+      },
       payload: (state, session) => {
         const time = clock()
         // The will is made first, so it names the beginning that the birth repeats.

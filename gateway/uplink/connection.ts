@@ -129,9 +129,9 @@ export class Connection {
   }
 
   /** Says goodbye, which discards the will, and closes; at most a second. */
-  async end(): Promise<void> {
+  async end(reason = 'stopped', detail = 'stopped here'): Promise<void> {
     if (this.#closed) return
-    this.#note('stopped', 'stopped here')
+    this.#note(reason, detail)
     const gone = new Promise<void>(resolve => {
       const timer = setTimeout(resolve, 1000)
       this.#client.once('close', () => {

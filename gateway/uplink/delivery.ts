@@ -4,6 +4,7 @@ import { parseStream, priorities } from '../messages/stream.js'
 import { topicFor } from '../messages/topics.js'
 import { type AcknowledgementFault, AcknowledgementReader } from './acknowledgements.js'
 import { NotDelivered, type PublishRequest } from './connection.js'
+import { HubsPlace } from './hubs-place.js'
 import { OutgoingStream, type StoredAlert } from './outgoing-stream.js'
 import { reasonName } from './reasons.js'
 import type { MessageHandler, SessionChange } from './session.js'
@@ -23,6 +24,8 @@ export interface DeliveryProgress {
   /** 0 where nothing is. */
   acknowledged(source: string, epoch: string): number
   acknowledge(source: string, epoch: string, sequence: number): void
+  /** Nothing of the stream is acknowledged any more. */
+  forget(source: string, epoch: string): void
 }
 
 /** What delivery needs of an MQTT session; `MqttSession` is one. */
@@ -64,6 +67,15 @@ export type DeliveryNotice =
       readonly sequence: number
       readonly acknowledged: number
     }
+  /** A hub has lost what it had: what is kept is delivered again, and these ranges, already deleted, cannot be. */
+  | {
+      readonly kind: 'delivered-again'
+      readonly hub: string
+      readonly source: string
+      readonly epoch: string
+      readonly after: number
+      readonly gone: readonly (readonly [first: number, last: number])[]
+    }
   /** Nobody answers for what was sent; told once, and again when the answer has come. */
   | { readonly kind: 'hub-silent' | 'hub-answers'; readonly source: string; readonly waiting: number }
   | { readonly kind: 'refused-by-broker'; readonly why: string; readonly source: string }
@@ -101,6 +113,7 @@ const ofTheAlert: ReadonlySet<string> = new Set(['packet-too-large', 'payload-re
 export class Deliverer {
   readonly #options: DelivererOptions
   readonly #reader: AcknowledgementReader
+  readonly #hubs = new HubsPlace()
   readonly #streams = new Map<string, OutgoingStream>()
   readonly #refused = new Map<string, number>()
   readonly #refusedByBroker = new Map<string, number>()
@@ -338,9 +351,26 @@ export class Deliverer {
     }
     const { acknowledged } = stream
     if (sequence < acknowledged) this.#options.onNotice?.({ kind: 'hub-behind', hub, source, sequence, acknowledged })
-    if (sequence > acknowledged) this.#advance(stream, () => stream.acknowledge(sequence, now))
+    if (this.#hubs.lacks(read, acknowledged, now)) this.#deliverAgain(stream, sequence, hub)
+    else if (sequence > acknowledged) this.#advance(stream, () => stream.acknowledge(sequence, now))
     else stream.ask(now)
     this.#pump()
+  }
+
+  #deliverAgain(stream: OutgoingStream, after: number, hub: string): void {
+    const { source, epoch } = stream
+    try {
+      this.#options.progress.forget(source, epoch)
+      if (after > 0) this.#options.progress.acknowledge(source, epoch, after)
+    } catch (error) {
+      this.#options.onNotice?.({ kind: 'progress-unwritable', error })
+    }
+    try {
+      const gone = stream.rewind(after, monotonic())
+      this.#options.onNotice?.({ kind: 'delivered-again', hub, source, epoch, after, gone })
+    } catch (error) {
+      this.#options.onNotice?.({ kind: 'journal-unreadable', error })
+    }
   }
 
   #advance(stream: OutgoingStream, step: () => void): void {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { SigningKey } from '../messages/keys.js'
-import { contentType, sealEvent } from '../messages/seal.js'
+import { contentType, sealEvent, verifyEvent } from '../messages/seal.js'
 import { formatStream, type Role } from '../messages/stream.js'
-import { type EventDraft, messageTypes } from '../messages/table.js'
+import { type EventDraft, type MessageEvent, messageTypes } from '../messages/table.js'
 import { type TopicPlace, topicFor } from '../messages/topics.js'
 import type { PublishRequest } from './connection.js'
 
@@ -23,6 +23,14 @@ export class LiveStream {
   seal(draft: EventDraft): Uint8Array {
     this.#sequence += 1
     return sealEvent(draft, { source: this.source, epoch: this.epoch, sequence: this.#sequence }, this.#key).bytes
+  }
+
+  /** Whether an event is of this stream and signed with its key, in whatever epoch: by this process or another with the key. */
+  made(event: MessageEvent): boolean {
+    const { kid, publicKey } = this.#key
+    return (
+      event.source === this.source && verifyEvent(event, each => (each === kid ? publicKey : undefined)) === 'valid'
+    )
   }
 
   /** Seals a message and addresses it as its type asks. @throws PW_MESSAGE_INVALID, PW_TOPIC_INVALID */

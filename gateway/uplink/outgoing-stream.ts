@@ -158,6 +158,28 @@ export class OutgoingStream {
     this.#deserted = false
   }
 
+  /**
+   * A hub lacks what had been acknowledged: everything after `sequence` that is kept is sent again. Returns the ranges that
+   * were acknowledged and are kept no longer. Throws what reading throws, and has changed nothing then.
+   */
+  rewind(sequence: number, now: number): [first: number, last: number][] {
+    const gone: [number, number][] = []
+    const end = this.acknowledged
+    for (let at = sequence; at < end; ) {
+      const rows = this.#options.read(at, readAhead)
+      for (const kept of [
+        ...rows.map(row => Math.min(row.sequence, end + 1)),
+        ...(rows.length === 0 ? [end + 1] : []),
+      ]) {
+        if (kept > at + 1) gone.push([at + 1, kept - 1])
+        at = Math.max(at, kept)
+      }
+    }
+    this.acknowledged = sequence
+    this.goBack(now)
+    return gone
+  }
+
   /** To be called now and then: after silence the first unacknowledged alert is sent again. */
   tick(now: number): void {
     this.#askIfDue(now)

@@ -5,11 +5,20 @@ import { site } from './drafts.js'
 
 /* The hub module for the benchmark, which verifies and acknowledges everything: writes when each gunshot came. */
 
-const { broker, hubKey } = z
-  .object({ broker: z.string(), hubKey: z.string() })
+const { broker, hubKey, tls } = z
+  .object({
+    broker: z.string(),
+    hubKey: z.string(),
+    tls: z.object({ ca: z.string(), cert: z.string(), key: z.string() }).optional(),
+  })
   .parse(JSON.parse(process.argv[2] ?? '{}'))
 
-const hub = await connectHub({ url: broker, site, signingKey: signingKeyFromPem(hubKey) })
+const hub = await connectHub({
+  url: broker,
+  site,
+  signingKey: signingKeyFromPem(hubKey),
+  ...(tls === undefined ? {} : { tls }),
+})
 const watch = setInterval(() => {
   if (!hub.session.online) return
   clearInterval(watch)

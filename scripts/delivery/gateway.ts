@@ -112,6 +112,11 @@ export class Uplink {
     return streams.every(stream => stream.acknowledged === stream.last)
   }
 
+  /** How far the hub has a stream, as the journal's owner is to know it. */
+  acknowledged(source: string, epoch: string): number {
+    return this.#progress.acknowledged(source, epoch)
+  }
+
   async close(): Promise<void> {
     this.deliverer.stop()
     await this.session.stop()

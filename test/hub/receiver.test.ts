@@ -3,7 +3,9 @@ import { test } from 'tap'
 import { RangeSet } from '../../gateway/hub/ranges.js'
 import { type HubOutput, HubReceiver, readHubState } from '../../gateway/hub/receiver.js'
 import { createSigningKey, type SigningKey } from '../../gateway/messages/keys.js'
+import { sealEvent } from '../../gateway/messages/seal.js'
 import { formatSequence } from '../../gateway/messages/stream.js'
+import { topicFor } from '../../gateway/messages/topics.js'
 import {
   capabilities,
   faultDraft,
@@ -34,8 +36,8 @@ function shed(first: number, last: number, of = source): Uint8Array {
   return sealed({ name: 'shed', time, exercise: true, data }, gateway, epoch, 1)
 }
 
-function receiver(state?: ReturnType<HubReceiver['toJSON']>): HubReceiver {
-  const hub = new HubReceiver({ hold: 2 }, state)
+function receiver(state?: ReturnType<HubReceiver['toJSON']>, share?: string): HubReceiver {
+  const hub = new HubReceiver({ hold: 2, ...(share === undefined ? {} : { share }) }, state)
   hub.feed(
     capabilitiesTopic,
     sealedCapabilities(gateway, capabilities(gateway, { uplink: uplinkKey, sensing: sensingKey })),
@@ -153,22 +155,45 @@ test('a hub that remembers keeps its place, and events that nobody settled come 
   t.throws(() => readHubState('{"version":2}'))
 })
 
-test('a hub without memory begins where it joins, says so, and acknowledges only when it knows where the sender stands', async t => {
+test('a hub without memory begins where it joins, says so, and asks for what is kept until it knows where the sender stands', async t => {
   const hub = receiver()
   const joined = feed(hub, [7, 8])
   t.same(told(joined), ['begun 7', '7', '8'])
   settleAll(hub, joined)
-  t.same(acknowledged(hub), [], 'numbers before 7 may be missing')
+  t.same(acknowledged(hub), [0], 'numbers before 7 may be missing')
   const again = feed(hub, [5, 6, 7, 8, 9])
-  t.same(told(again), ['5 late', '6 late', '9'], 'nothing unseen is dropped')
+  t.same(told(again), ['begun 5', '5 late', '6 late', '9'], 'what the sender still had is told')
   settleAll(hub, again)
   t.same(acknowledged(hub), [9])
   const fresh = receiver()
   settleAll(fresh, feed(fresh, [7, 8]))
   fresh.feed(topic, message(7), 0, true)
-  t.same(acknowledged(fresh), [], 'what the broker repeats by itself says nothing of the sender')
-  feed(fresh, [7])
+  t.same(acknowledged(fresh), [0], 'what the broker repeats by itself says nothing of the sender')
+  t.same(told(feed(fresh, [7])), [], 'nothing more was kept')
   t.same(acknowledged(fresh), [8], 'the sender goes back to what it knows unacknowledged')
+})
+
+test('hubs that share alerts do not ask for what another of them may have recorded', async t => {
+  const hub = receiver(undefined, 'desks')
+  settleAll(hub, feed(hub, [7, 8]))
+  t.same(acknowledged(hub), [])
+})
+
+test('uplink tells what a hub has lost and nobody keeps, and what has come is not called gone', async t => {
+  const state = receiver()
+  settleAll(state, feed(state, [1, 2]))
+  const hub = new HubReceiver({}, readHubState(JSON.stringify(state)))
+  feed(hub, [6])
+  settleAll(hub, hub.tick(3))
+  t.same(acknowledged(hub), [2])
+  const range = { stream: source, epoch, first: formatSequence(2), last: formatSequence(5) }
+  const data = { ranges: [range], count: 4, reason: 'acknowledged' as const }
+  const draft = { name: 'shed' as const, time, exercise: true, data }
+  const position = { source: `/${site}/${gateway}/uplink/rest`, epoch: 'uplink01', sequence: 1 }
+  const outputs = hub.feed(topicFor('shed', { site, gateway }), sealEvent(draft, position, uplinkKey).bytes, 0)
+  t.same(told(outputs), ['1', 'shed 3-5', 'gap-closed 3-5'])
+  settleAll(hub, outputs)
+  t.same(acknowledged(hub), [6, 1])
 })
 
 test('a new epoch starts a new count and is told', async t => {

@@ -70,6 +70,6 @@ test('waits are spread over the whole time from nothing to the longest, and grow
   }
   t.same(
     waits.map(wait => Math.round(wait * 10) / 10),
-    [0, 0.9, 3],
+    [0, 1.5, 5],
   )
 })

@@ -74,7 +74,7 @@ test('brokers are tried in order, and what is wrong with each is named', async t
   const failures = changes.filter(change => change.state === 'offline').map(change => change.reason)
   t.same(failures, ['broker-url', 'broker-absent', 'no-answer', 'protocol-version'])
   t.notMatch(JSON.stringify(changes), /secret/)
-  t.ok(changes.every(change => change.retryIn === null || change.retryIn <= 3))
+  t.ok(changes.every(change => change.retryIn === null || change.retryIn <= 5))
 })
 
 test('a publication is settled once: with the reason code, or with why it is not known to have arrived', async t => {
@@ -100,12 +100,12 @@ test('a packet announced as larger than allowed ends the connection before it is
   t.pass()
 })
 
-test('a session whose client id another one has claimed gives way for up to a minute', async t => {
+test('a session whose client id another one has claimed gives way for half a minute or more', async t => {
   const takenOver = Buffer.from([0xe0, 2, 0x8e, 0])
   const { port } = await listen(t, rawBroker(Buffer.concat([connected5, takenOver])))
   const { changes } = sessionWith(t, { brokers: [`mqtt://127.0.0.1:${port}`] })
   await until('taken over', () => changes.some(change => change.reason === 'taken-over'))
-  t.equal(changes.find(change => change.reason === 'taken-over')?.retryIn, 3)
+  t.equal(changes.find(change => change.reason === 'taken-over')?.retryIn, 31.5)
 })
 
 test('a broker’s limits are kept', async t => {

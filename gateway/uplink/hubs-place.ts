@@ -1,0 +1,39 @@
+import type { Acknowledgement } from './acknowledgements.js'
+
+/** Seconds that a hub must stay behind at one number before it counts as having lost what it had. */
+const settledAfter = 5
+/** Seconds between two deliveries of the same alerts again: many messages may ask for one. */
+const pause = 60
+
+interface Word {
+  readonly sequence: number
+  /** When it first said so, seconds of a clock that never steps. */
+  readonly since: number
+  /** By the hub's own clock. */
+  readonly time: number
+}
+
+/**
+ * Tells a hub that has lost what it had acknowledged from one that is slower than another, and from an old acknowledgement
+ * that comes once more: it remembers nothing of the stream, or stays where it is.
+ */
+export class HubsPlace {
+  readonly #words = new Map<string, Word>()
+  readonly #wentBack = new Map<string, number>()
+
+  /** Takes what a hub says; true when everything it lacks is to be delivered again. `acknowledged`: what some hub had. */
+  lacks({ hub, source, epoch, sequence, time }: Acknowledgement, acknowledged: number, now: number): boolean {
+    const stream = `${epoch} ${source}`
+    const key = `${hub} ${stream}`
+    const before = this.#words.get(key)
+    if (before !== undefined && time <= before.time) return false
+    const since = before?.sequence === sequence ? before.since : now
+    this.#words.set(key, { sequence, since, time })
+    if (sequence >= acknowledged) return false
+    if (sequence > 0 && now - since < settledAfter) return false
+    const last = this.#wentBack.get(stream)
+    if (last !== undefined && now - last < pause) return false
+    this.#wentBack.set(stream, now)
+    return true
+  }
+}

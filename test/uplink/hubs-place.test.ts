@@ -1,0 +1,28 @@
+import { test } from 'tap'
+import { HubsPlace } from '../../gateway/uplink/hubs-place.js'
+
+const word = (sequence: number, time: number, hub = 'hub') => ({
+  hub,
+  source: '/test/pole-1/sensing/fault',
+  epoch: 'epoch0001',
+  sequence,
+  time,
+})
+
+test('a hub lacks what it had when it remembers nothing or stays behind, and is served again once a minute at most', async t => {
+  const hubs = new HubsPlace()
+  t.notOk(hubs.lacks(word(100, 1), 90, 0), 'it is ahead')
+  t.notOk(hubs.lacks(word(95, 2, 'slower'), 100, 0), 'another hub may be slower')
+  t.notOk(hubs.lacks(word(97, 3, 'slower'), 100, 6), 'and comes on')
+  t.notOk(hubs.lacks(word(60, 4), 100, 10), 'one word may be an old one')
+  t.ok(hubs.lacks(word(60, 5), 100, 16), 'but not a second one after a while')
+  t.notOk(hubs.lacks(word(60, 6), 100, 70), 'once a minute')
+  t.ok(hubs.lacks(word(0, 7), 100, 77), 'nothing remembered needs no second word')
+})
+
+test('an acknowledgement that comes once more asks for nothing', async t => {
+  const hubs = new HubsPlace()
+  t.ok(hubs.lacks(word(0, 5), 100, 0))
+  t.notOk(hubs.lacks(word(100, 6), 100, 10))
+  t.notOk(hubs.lacks(word(0, 5), 100, 100))
+})
