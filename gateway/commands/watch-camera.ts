@@ -57,10 +57,10 @@ export async function watchCamera(
   let dropped = 0
   const tell = async (passages: readonly PassageReport[]): Promise<void> => {
     for (const passage of passages) {
-      const { passage: id, rawText, picture } = passage
+      const { passage: id, stage: phase, rawText, picture } = passage
       const portrait = prepared.get(picture) ?? pictureOf(role, picture, pictures)
       prepared.set(picture, portrait)
-      const sight: Sight = { passage: id, rawText, picture: await portrait }
+      const sight: Sight = { passage: id, phase, rawText, picture: await portrait }
       const read = plateRead(passage, settings, hotlist.confirmedConfidence)
       // Logged by the role; the next frames must not wait for a disk that is full.
       desk.take(read, { ...settings, lane: read.lane, minimumConfidence: 0 }, sight).catch(() => {})

@@ -11,7 +11,7 @@ export interface PassageReport extends PassageText {
   /** When the plate was last read, seconds since 1970 UTC. */
   readonly time: number
   readonly direction: Direction | null
-  /** Middle of the plate, in shares of the picture's width. */
+  /** Middle of the plate where it was largest so far, in shares of the picture's width. */
   readonly across: number
   /** Frames that it was read in. */
   readonly frames: number
@@ -32,6 +32,8 @@ const gone = 1.5
 const farthest = 3
 /** So many plates are followed at once. */
 const mostTracks = 32
+/** A plate that stays in sight is told again after so many seconds, so that whoever is told knows that it is still there. */
+const tellAgain = 5
 /** Confidence that has to be won to be worth telling. */
 const worthTelling = 0.05
 /** A picture has to be better by this factor. */
@@ -41,6 +43,8 @@ interface Followed {
   readonly passage: string
   readonly track: PlateTrack
   across: number
+  /** Width of the plate where it was largest, pixels. */
+  widest: number
   told: PassageReport | null
   best: { readonly picture: Picture; readonly worth: number } | null
 }
@@ -69,7 +73,10 @@ export class PassageTracker {
       free.delete(followed)
       followed.track.add(time, close)
       const [left, , width] = close.read.box
-      followed.across = (left + width / 2) / frame.width
+      if (width > followed.widest) {
+        followed.widest = width
+        followed.across = (left + width / 2) / frame.width
+      }
       this.#portray(followed, frame, close.read.box, close.read.confidence)
       const report = this.#tell(followed)
       if (report !== null) reports.push(report)
@@ -98,7 +105,14 @@ export class PassageTracker {
 
   #begin(): Followed | null {
     if (this.#followed.length >= mostTracks) return null
-    const followed = { passage: this.#options.nextId(), track: new PlateTrack(), across: 0, told: null, best: null }
+    const followed = {
+      passage: this.#options.nextId(),
+      track: new PlateTrack(),
+      across: 0,
+      widest: 0,
+      told: null,
+      best: null,
+    }
     this.#followed.push(followed)
     return followed
   }
@@ -119,8 +133,8 @@ export class PassageTracker {
   }
 
   #tell(followed: Followed): PassageReport | null {
-    const { text } = followed.track
-    if (text === null) return null
+    const { text, last } = followed.track
+    if (text === null || last === null) return null
     const { told } = followed
     if (told === null) {
       const enough = text.confidence >= this.#options.sureAtOnce || followed.track.agreeing >= 2
@@ -130,7 +144,8 @@ export class PassageTracker {
       text.text !== told.text ||
       text.confirmed !== told.confirmed ||
       text.confidence > told.confidence + worthTelling ||
-      followed.track.direction !== told.direction
+      followed.track.direction !== told.direction ||
+      last.time - told.time > tellAgain
     return more ? this.#report(followed, 'update') : null
   }
 
