@@ -30,6 +30,12 @@ export interface TrackerOptions {
 const gone = 1.5
 /** A plate jumps no further between two frames than this many of its widths. */
 const farthest = 3
+/**
+ * A text of which no more than this share is other than what was read before may be the same plate. Another one may be it only
+ * where no other vehicle could have come so soon: so near, in widths, and so shortly after, seconds.
+ */
+const likeEnough = 0.7
+const [near, soon] = [1, 0.5]
 /** So many plates are followed at once. */
 const mostTracks = 32
 /** A plate that stays in sight is told again after so many seconds, so that whoever is told knows that it is still there. */
@@ -66,11 +72,10 @@ export class PassageTracker {
   /** Takes what was read in a frame, boxes in its pixels. */
   take(time: number, frame: Picture, reads: readonly CloseRead[]): PassageReport[] {
     const reports = this.advance(time)
-    const free = new Set(this.#followed)
+    const known = this.#assign(time, reads)
     for (const close of reads) {
-      const followed = this.#trackOf(time, close, free) ?? this.#begin()
+      const followed = known.get(close) ?? this.#begin()
       if (followed === null) continue
-      free.delete(followed)
       followed.track.add(time, close)
       const [left, , width] = close.read.box
       if (width > followed.widest) {
@@ -117,13 +122,19 @@ export class PassageTracker {
     return followed
   }
 
-  #trackOf(time: number, { read }: CloseRead, free: ReadonlySet<Followed>): Followed | null {
-    let best: { followed: Followed; cost: number } | null = null
-    for (const followed of free) {
-      const cost = distance(followed.track, time, read.box) + 2 * unlike(followed.track, read.text)
-      if (cost < farthest && (best === null || cost < best.cost)) best = { followed, cost }
+  /** Which plate each read is of: the best pairs first, so that no read takes the plate of a better one. */
+  #assign(time: number, reads: readonly CloseRead[]): Map<CloseRead, Followed> {
+    const pairs = reads.flatMap(close =>
+      this.#followed.map(followed => ({ close, followed, cost: costOf(followed.track, time, close.read) })),
+    )
+    const assigned = new Map<CloseRead, Followed>()
+    const taken = new Set<Followed>()
+    for (const { close, followed, cost } of pairs.sort((one, other) => one.cost - other.cost)) {
+      if (cost >= farthest || assigned.has(close) || taken.has(followed)) continue
+      assigned.set(close, followed)
+      taken.add(followed)
     }
-    return best?.followed ?? null
+    return assigned
   }
 
   #portray(followed: Followed, frame: Picture, box: Box, confidence: number): void {
@@ -157,6 +168,13 @@ export class PassageTracker {
     followed.told = { ...text, passage, stage, time: last.time, direction, across, frames, picture }
     return followed.told
   }
+}
+
+/** How ill a read fits to a plate, by place and text; infinite where it cannot be it. */
+function costOf(track: PlateTrack, time: number, { box, text }: CloseRead['read']): number {
+  const [away, other] = [distance(track, time, box), unlike(track, text)]
+  const sameCar = away < near && time - (track.last?.time ?? Number.NEGATIVE_INFINITY) < soon
+  return other > likeEnough && !sameCar ? Number.POSITIVE_INFINITY : away + 2 * other
 }
 
 /** How far a box is from where the plate should be, in widths of the plate. */
