@@ -8,7 +8,7 @@ import { defaultMatchRules, type Freshness, type Match, type MatchRules, matchRe
 import { defaultPassageSettings, type Passage, Passages } from '../plates/passages.js'
 import { countedAs, type Tally } from '../plates/tally.js'
 import { normalisePlate, normaliseState } from '../plates/text.js'
-import { type Circumstances, grown, type PlateHit, plateHit, saysOtherwise } from './plate-hit.js'
+import { type Circumstances, grown, type PlateHit, plateHit, type Sighting, saysOtherwise } from './plate-hit.js'
 
 /** What one reader is told to assume where it says nothing itself. */
 export interface ReaderSettings {
@@ -22,6 +22,7 @@ export interface ReaderSettings {
 export interface Sight {
   /** The camera's own name for the passage; its later text of one is the better one. */
   readonly passage: string
+  readonly phase: Sighting['phase']
   /** What was read before anything was known of how plates are made up. */
   readonly rawText: string
   /** The best picture so far, in memory. It is kept only if it becomes part of a hit. */
@@ -138,6 +139,7 @@ export class PlateDesk {
       direction: read.direction ?? settings.direction,
       time: read.systemTime,
       reader: settings.name,
+      sighting: sight === null ? null : { id: sight.passage, phase: sight.phase },
       picture: sight?.picture ?? null,
     }
     await this.#tellAll(this.#decide(passage, corrected, circumstances))
@@ -171,7 +173,14 @@ export class PlateDesk {
       const id = known?.hit ?? `${this.#options.gateway}-${randomBytes(6).toString('hex')}`
       const pictures = [...new Set([...(known?.pictures ?? corrected?.hit?.[0]?.pictures ?? []), ...kept])]
       const direction = circumstances.direction ?? known?.read.direction ?? null
-      const hit = plateHit(id, match, passage, { ...circumstances, direction, pictures }, this.#options.policy)
+      const sighting = circumstances.sighting ?? known?.passage ?? null
+      const hit = plateHit(
+        id,
+        match,
+        passage,
+        { ...circumstances, direction, sighting, pictures },
+        this.#options.policy,
+      )
       if (known !== undefined && !saysOtherwise(known, hit)) return known
       if (known === undefined) this.#count(match)
       const message: PlateHit = { ...hit, state: known === undefined ? 'new' : 'updated' }
@@ -184,7 +193,13 @@ export class PlateDesk {
       .filter(old => !hits.some(({ hit }) => hit === old.hit))
       .map((old): PlateHit => {
         const heir = hits.find(({ entry }) => entry.list === old.entry.list && entry.id === old.entry.id) ?? hits[0]
-        return { ...old, state: 'superseded', supersededBy: heir?.hit ?? null }
+        const passage = circumstances.sighting ?? old.passage
+        return {
+          ...old,
+          ...(passage === undefined ? {} : { passage }),
+          state: 'superseded',
+          supersededBy: heir?.hit ?? null,
+        }
       })
     return [...superseded, ...told]
   }

@@ -5,6 +5,9 @@ import type { Passage } from '../plates/passages.js'
 
 export type PlateHit = MessageData<'plate-hit'>
 
+/** How far the camera has come that follows the plate. */
+export type Sighting = NonNullable<PlateHit['passage']>
+
 /** What a read says beside its text. */
 export interface Circumstances {
   readonly country: string | null
@@ -12,6 +15,8 @@ export interface Circumstances {
   readonly direction: PlateHit['read']['direction']
   readonly time: number
   readonly reader: string
+  /** Null where no camera follows the plate. */
+  readonly sighting: Sighting | null
   /** Ids of evidence. */
   readonly pictures: readonly string[]
 }
@@ -21,7 +26,7 @@ export function plateHit(
   hit: string,
   { entry, tier, differing, reasons }: Match,
   passage: Passage<unknown>,
-  { country, lane, direction, time, reader, pictures }: Circumstances,
+  { country, lane, direction, time, reader, sighting, pictures }: Circumstances,
   policy: string,
 ): PlateHit {
   return {
@@ -55,6 +60,7 @@ export function plateHit(
       reader,
       count: passage.count,
     },
+    ...(sighting === null ? {} : { passage: sighting }),
     rawReads: rawReads(passage),
     unverified: true,
     pictures: pictures.length === 0 ? null : [...pictures],
@@ -72,10 +78,19 @@ export function grown(hit: PlateHit, passage: Passage<unknown>): PlateHit {
   }
 }
 
-/** Whether two hits say different things of the match, the times and counters apart. */
+/** Whether two hits say different things, the times and counters apart; of a passage its end is news, an update without any is none. */
 export function saysOtherwise(one: PlateHit, other: PlateHit): boolean {
-  const said = ({ tier, match, read, pictures }: PlateHit) =>
-    JSON.stringify([tier, match, read.text, read.state, read.direction, pictures])
+  const said = ({ tier, match, read, passage, pictures }: PlateHit) =>
+    JSON.stringify([
+      tier,
+      match,
+      read.text,
+      read.state,
+      read.direction,
+      passage?.id,
+      passage?.phase === 'final',
+      pictures,
+    ])
   return said(one) !== said(other)
 }
 

@@ -7,6 +7,7 @@ import { Hotlist } from '../hotlist/hotlist.js'
 import { Verdicts } from '../hotlist/verdicts.js'
 import { Tally, tallySchema } from '../plates/tally.js'
 import { type Policy, permitsPurpose } from '../policy/policy.js'
+import { type Cue, CueBoard, followCues, postReaderCue, ReaderCues } from './cues.js'
 import { plateReader } from './devices.js'
 import { followVerdicts } from './hotlist-verdicts.js'
 import { type ListFault, PlateDesk } from './plate-desk.js'
@@ -35,12 +36,19 @@ export async function readPlates(
   const tally = loadTally(role)
   const { desk, verdicts, close } = openDesk(role, policy, tally)
   const watching = Promise.all([watchOver(role, desk, tally, signal), followVerdicts(role, verdicts, signal)])
+  const board = new CueBoard()
+  const { cameras } = role.configuration
+  const give = role.name === 'vision' ? (cue: Cue) => board.give(cue) : (cue: Cue) => postReaderCue(role, cue)
+  const cues = cameras.length > 0 ? new ReaderCues(give) : null
   // Networks and picture library are loaded only where there is a camera.
-  const cameras = sees
-    ? import('./watch-camera.js').then(({ watchCameras }) => watchCameras(role, desk, policy.policy, signal))
+  const seeing = sees
+    ? Promise.all([
+        import('./watch-camera.js').then(({ watchCameras }) => watchCameras(role, desk, policy.policy, board, signal)),
+        followCues(role, cue => board.give(cue), signal),
+      ])
     : undefined
   await Promise.all([
-    cameras,
+    seeing,
     ...readers.map(async settings => {
       const reader = await plateReader(settings)
       const received = { received: 0, hashes: 0, discardedFrames: 0, discardedBytes: 0, droppedReads: 0 }
@@ -55,6 +63,8 @@ export async function readPlates(
         received.droppedReads += reading.discarded.reads
         if (reading.kind === 'hashed-plate') received.hashes += 1
         role.count(settings.name, received)
+        const lane = settings.lane ?? (reading.kind === 'plate' ? reading.lane : null)
+        cues?.read(lane, reading.systemTime)
         // Logged by the role; the next reads must not wait for a disk that is full.
         desk.take(reading, settings).catch(() => {})
       }

@@ -1,11 +1,12 @@
 import { watchBells } from '../journal/bell.js'
 import { type ExchangeCursor, ExchangeReader, type Post } from '../journal/exchange.js'
+import type { GatewayRole } from '../messages/stream.js'
 import type { CommandAuthority } from '../uplink/command-authority.js'
 import { commandAuthority } from './command-keys.js'
 import { messageOf, type Role, rolePaths } from './role.js'
 
 /**
- * Calls `take` with each post of some kinds in uplink's exchange, in order, until the signal aborts. `earlier` says of a post that
+ * Calls `take` with each post of some kinds in another role's exchange, in order, until the signal aborts. `earlier` says of a post that
  * it was there when this began. A post that `take` throws at is logged, and the next one comes all the same.
  */
 export async function followPosts(
@@ -13,18 +14,19 @@ export async function followPosts(
   kinds: readonly string[],
   take: (post: Post, earlier: boolean) => void,
   signal: AbortSignal,
+  from: GatewayRole = 'uplink',
 ): Promise<void> {
   const { paths } = role.configuration
-  const reader = new ExchangeReader(rolePaths(paths, 'uplink').exchange)
+  const reader = new ExchangeReader(rolePaths(paths, from).exchange)
   let cursor: ExchangeCursor | undefined
   let begun = false
   const look = (): void => {
     try {
       const batch = reader.after(cursor, kinds)
       cursor = batch.cursor
-      for (const post of batch.posts) attempt(role, post.kind, () => take(post, !begun))
+      for (const post of batch.posts) attempt(role, from, post.kind, () => take(post, !begun))
     } catch (error) {
-      role.log.warn({ error: messageOf(error) }, 'the exchange of uplink cannot be read')
+      role.log.warn({ error: messageOf(error) }, `the exchange of ${from} cannot be read`)
     }
     begun = true
   }
@@ -32,11 +34,11 @@ export async function followPosts(
   reader.close()
 }
 
-function attempt(role: Role, kind: string, take: () => void): void {
+function attempt(role: Role, from: GatewayRole, kind: string, take: () => void): void {
   try {
     take()
   } catch (error) {
-    role.log.warn({ kind, error: messageOf(error) }, 'a message from uplink cannot be used')
+    role.log.warn({ kind, error: messageOf(error) }, `a message from ${from} cannot be used`)
   }
 }
 

@@ -12,6 +12,7 @@ import { PictureStore } from '../vision/picture-store.js'
 import { PlateEye } from '../vision/plate-eye.js'
 import { CameraCheck } from './camera-check.js'
 import { camera } from './camera-devices.js'
+import type { CueBoard } from './cues.js'
 import type { PlateDesk, Sight } from './plate-desk.js'
 import { messageOf, type Role, systemTime } from './role.js'
 import { report } from './role-health.js'
@@ -25,7 +26,13 @@ const margin = 0.01
 export const pictureFolder = 'pictures'
 
 /** Runs the cameras until the signal aborts. */
-export async function watchCameras(role: Role, desk: PlateDesk, policy: Policy, signal: AbortSignal): Promise<void> {
+export async function watchCameras(
+  role: Role,
+  desk: PlateDesk,
+  policy: Policy,
+  cues: CueBoard,
+  signal: AbortSignal,
+): Promise<void> {
   const { cameras, paths } = role.configuration
   const pictures = new PictureStore({
     folder: join(paths.state, pictureFolder),
@@ -34,7 +41,7 @@ export async function watchCameras(role: Role, desk: PlateDesk, policy: Policy, 
   })
   await Promise.all([
     purgePictures(role, pictures, signal),
-    ...cameras.map(settings => watchCamera(role, desk, { settings, camera: camera(settings), pictures }, signal)),
+    ...cameras.map(settings => watchCamera(role, desk, { settings, camera: camera(settings), pictures, cues }, signal)),
   ])
 }
 
@@ -42,9 +49,10 @@ export async function watchCameras(role: Role, desk: PlateDesk, policy: Policy, 
 export async function watchCamera(
   role: Role,
   desk: Pick<PlateDesk, 'take'>,
-  { settings, camera, pictures }: { settings: CameraSettings; camera: Camera; pictures: PictureStore },
+  given: { settings: CameraSettings; camera: Camera; pictures: PictureStore; cues: CueBoard },
   signal: AbortSignal,
 ): Promise<void> {
+  const { settings, camera, pictures, cues } = given
   const { name } = settings
   const { hotlist } = role.configuration
   const check = new CameraCheck(name, role)
@@ -52,15 +60,16 @@ export async function watchCamera(
     nextId: () => `${name}-${randomBytes(6).toString('hex')}`,
     sureAtOnce: settings.minimumConfidence,
   })
+  cues.add(settings, until => eye.lookUntil(until))
   // A picture is encoded and named once, however often its passage is told.
   const prepared = new WeakMap<Picture, Promise<Sight['picture']>>()
   let dropped = 0
   const tell = async (passages: readonly PassageReport[]): Promise<void> => {
     for (const passage of passages) {
-      const { passage: id, rawText, picture } = passage
+      const { passage: id, stage: phase, rawText, picture } = passage
       const portrait = prepared.get(picture) ?? pictureOf(role, picture, pictures)
       prepared.set(picture, portrait)
-      const sight: Sight = { passage: id, rawText, picture: await portrait }
+      const sight: Sight = { passage: id, phase, rawText, picture: await portrait }
       const read = plateRead(passage, settings, hotlist.confirmedConfidence)
       // Logged by the role; the next frames must not wait for a disk that is full.
       desk.take(read, { ...settings, lane: read.lane, minimumConfidence: 0 }, sight).catch(() => {})

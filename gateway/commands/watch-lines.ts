@@ -90,14 +90,16 @@ function byPlace(shots: readonly Shot[]): [Shot, ...Shot[]][] {
 }
 
 function plateHit(data: MessageData<'plate-hit'>, head: string, now: number): string[] {
-  const { plate, tier, match, entry, read, state } = data
+  const { plate, tier, match, entry, read, state, supersededBy, passage } = data
   const differences = match.differences.map(
     ({ position, read: seen, listed }) =>
       `character ${position} read ${seen || 'nothing'}, listed ${listed || 'nothing'}`,
   )
+  const heir = state === 'superseded' ? ` by ${supersededBy ?? 'no other hit'}` : ''
+  const seen = passage === undefined ? '' : `, passage ${passage.id} (${passage.phase})`
   return [
-    `${head}  ${bold(tier)}${state === 'new' ? '' : ` (${state})`}: ${plate}${entry.state === null ? '' : ` of ${entry.state}`}, wanted for ${entry.purpose}`,
-    `    read ${read.text} by ${read.reader}${read.lane === null ? '' : `, lane ${read.lane}`}; ${match.kind}${differences.length > 0 ? `: ${differences.join(', ')}` : ''}; ${match.reasons.join(', ')}`,
+    `${head}  ${bold(tier)}${state === 'new' ? '' : ` (${state}${heir})`}: ${plate}${entry.state === null ? '' : ` of ${entry.state}`}, wanted for ${entry.purpose}`,
+    `    read ${read.text} by ${read.reader}${read.lane === null ? '' : `, lane ${read.lane}`}${seen}; ${match.kind}${differences.length > 0 ? `: ${differences.join(', ')}` : ''}; ${match.reasons.join(', ')}`,
     `    entry ${entry.id} of ${entry.list}, generation ${entry.generation}; UNVERIFIED: check plate and state by eye; ${((now - parseTime(read.time)) * 1000).toFixed(0)} ms from reader to hub`,
   ]
 }

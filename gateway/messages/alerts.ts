@@ -132,11 +132,25 @@ const plateRead = z.object({
   confidence: probability('The highest of its reads.').nullable(),
   country: region.describe('As read; null where it was not read.'),
   state: region.describe('As read; null where it was not read, or reads differ.'),
-  lane: z.string().max(64).nullable().describe('As the reader names it.'),
-  direction: z.enum(['approaching', 'departing']).nullable(),
+  lane: z
+    .string()
+    .max(64)
+    .nullable()
+    .describe('As the reader or the configuration names it; null where it is not known.'),
+  direction: z
+    .enum(['approaching', 'departing'])
+    .nullable()
+    .describe('By the movement or as the reader says; null where it is not known.'),
   time: time('Of the read.'),
   reader: z.string().min(1).max(64).describe('The reader or camera, as the configuration names it.'),
   count: z.int().positive().describe('How many reads this hit stands for so far.'),
+})
+
+const passage = z.object({
+  id: identifier('The passage, as the camera that follows the plate names it; the same in every message of it.'),
+  phase: z
+    .enum(['new', 'update', 'final'])
+    .describe('Whether its text was just found, more was learnt of it, or the plate has left the picture.'),
 })
 
 const rawRead = z.object({
@@ -158,6 +172,11 @@ export const plateHit = z.object({
   match,
   plate: plateText('As listed.'),
   read: plateRead,
+  passage: passage
+    .optional()
+    .describe(
+      'Where a camera follows the plate: whose text it is and how far. Left out where readers alone gave reads.',
+    ),
   rawReads: z
     .array(rawRead)
     .min(1)

@@ -107,14 +107,15 @@ export class Passages<Hit> {
 
   /** Takes the next read. Reads may come out of order by less than the window; a clock that steps back starts anew. */
   observe(read: PassageRead): PassageOutcome<Hit> {
-    const lane = read.lane === null ? `reader ${read.reader}` : `lane ${read.lane}`
     this.forget(read.time)
+    const sight = read.sight ?? null
+    // A vehicle that a camera follows stays the same passage where it changes lanes.
+    const lane = this.#laneOf(sight) ?? (read.lane === null ? `reader ${read.reader}` : `lane ${read.lane}`)
     let passages = this.#lanes.get(lane)
     if (passages === undefined) {
       passages = []
       this.#lanes.set(lane, passages)
     }
-    const sight = read.sight ?? null
     const followed = sight === null ? undefined : passages.find(passage => passage.sight === sight)
     const known = followed?.text === read.text ? followed : passages.find(passage => passage.text === read.text)
     if (known !== undefined) {
@@ -168,6 +169,12 @@ export class Passages<Hit> {
       else this.#lanes.set(lane, kept)
       for (const passage of over) this.#ended(passage)
     }
+  }
+
+  #laneOf(sight: string | null): string | null {
+    if (sight === null) return null
+    for (const [lane, passages] of this.#lanes) if (passages.some(passage => passage.sight === sight)) return lane
+    return null
   }
 
   #repeat(passages: Passage<Hit>[], known: Passage<Hit>, read: PassageRead): PassageOutcome<Hit> {

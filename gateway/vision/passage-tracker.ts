@@ -11,7 +11,7 @@ export interface PassageReport extends PassageText {
   /** When the plate was last read, seconds since 1970 UTC. */
   readonly time: number
   readonly direction: Direction | null
-  /** Middle of the plate, in shares of the picture's width. */
+  /** Middle of the plate where it was largest so far, in shares of the picture's width. */
   readonly across: number
   /** Frames that it was read in. */
   readonly frames: number
@@ -30,8 +30,16 @@ export interface TrackerOptions {
 const gone = 1.5
 /** A plate jumps no further between two frames than this many of its widths. */
 const farthest = 3
+/**
+ * A text of which no more than this share is other than what was read before may be the same plate. Another one may be it only
+ * where no other vehicle could have come so soon: so near, in widths, and so shortly after, seconds.
+ */
+const likeEnough = 0.7
+const [near, soon] = [1, 0.5]
 /** So many plates are followed at once. */
 const mostTracks = 32
+/** A plate that stays in sight is told again after so many seconds, so that whoever is told knows that it is still there. */
+const tellAgain = 5
 /** Confidence that has to be won to be worth telling. */
 const worthTelling = 0.05
 /** A picture has to be better by this factor. */
@@ -41,6 +49,8 @@ interface Followed {
   readonly passage: string
   readonly track: PlateTrack
   across: number
+  /** Width of the plate where it was largest, pixels. */
+  widest: number
   told: PassageReport | null
   best: { readonly picture: Picture; readonly worth: number } | null
 }
@@ -62,14 +72,16 @@ export class PassageTracker {
   /** Takes what was read in a frame, boxes in its pixels. */
   take(time: number, frame: Picture, reads: readonly CloseRead[]): PassageReport[] {
     const reports = this.advance(time)
-    const free = new Set(this.#followed)
+    const known = this.#assign(time, reads)
     for (const close of reads) {
-      const followed = this.#trackOf(time, close, free) ?? this.#begin()
+      const followed = known.get(close) ?? this.#begin()
       if (followed === null) continue
-      free.delete(followed)
       followed.track.add(time, close)
       const [left, , width] = close.read.box
-      followed.across = (left + width / 2) / frame.width
+      if (width > followed.widest) {
+        followed.widest = width
+        followed.across = (left + width / 2) / frame.width
+      }
       this.#portray(followed, frame, close.read.box, close.read.confidence)
       const report = this.#tell(followed)
       if (report !== null) reports.push(report)
@@ -98,18 +110,31 @@ export class PassageTracker {
 
   #begin(): Followed | null {
     if (this.#followed.length >= mostTracks) return null
-    const followed = { passage: this.#options.nextId(), track: new PlateTrack(), across: 0, told: null, best: null }
+    const followed = {
+      passage: this.#options.nextId(),
+      track: new PlateTrack(),
+      across: 0,
+      widest: 0,
+      told: null,
+      best: null,
+    }
     this.#followed.push(followed)
     return followed
   }
 
-  #trackOf(time: number, { read }: CloseRead, free: ReadonlySet<Followed>): Followed | null {
-    let best: { followed: Followed; cost: number } | null = null
-    for (const followed of free) {
-      const cost = distance(followed.track, time, read.box) + 2 * unlike(followed.track, read.text)
-      if (cost < farthest && (best === null || cost < best.cost)) best = { followed, cost }
+  /** Which plate each read is of: the best pairs first, so that no read takes the plate of a better one. */
+  #assign(time: number, reads: readonly CloseRead[]): Map<CloseRead, Followed> {
+    const pairs = reads.flatMap(close =>
+      this.#followed.map(followed => ({ close, followed, cost: costOf(followed.track, time, close.read) })),
+    )
+    const assigned = new Map<CloseRead, Followed>()
+    const taken = new Set<Followed>()
+    for (const { close, followed, cost } of pairs.sort((one, other) => one.cost - other.cost)) {
+      if (cost >= farthest || assigned.has(close) || taken.has(followed)) continue
+      assigned.set(close, followed)
+      taken.add(followed)
     }
-    return best?.followed ?? null
+    return assigned
   }
 
   #portray(followed: Followed, frame: Picture, box: Box, confidence: number): void {
@@ -119,8 +144,8 @@ export class PassageTracker {
   }
 
   #tell(followed: Followed): PassageReport | null {
-    const { text } = followed.track
-    if (text === null) return null
+    const { text, last } = followed.track
+    if (text === null || last === null) return null
     const { told } = followed
     if (told === null) {
       const enough = text.confidence >= this.#options.sureAtOnce || followed.track.agreeing >= 2
@@ -130,7 +155,8 @@ export class PassageTracker {
       text.text !== told.text ||
       text.confirmed !== told.confirmed ||
       text.confidence > told.confidence + worthTelling ||
-      followed.track.direction !== told.direction
+      followed.track.direction !== told.direction ||
+      last.time - told.time > tellAgain
     return more ? this.#report(followed, 'update') : null
   }
 
@@ -142,6 +168,13 @@ export class PassageTracker {
     followed.told = { ...text, passage, stage, time: last.time, direction, across, frames, picture }
     return followed.told
   }
+}
+
+/** How ill a read fits to a plate, by place and text; infinite where it cannot be it. */
+function costOf(track: PlateTrack, time: number, { box, text }: CloseRead['read']): number {
+  const [away, other] = [distance(track, time, box), unlike(track, text)]
+  const sameCar = away < near && time - (track.last?.time ?? Number.NEGATIVE_INFINITY) < soon
+  return other > likeEnough && !sameCar ? Number.POSITIVE_INFINITY : away + 2 * other
 }
 
 /** How far a box is from where the plate should be, in widths of the plate. */

@@ -17,6 +17,7 @@ const leastShare = 0.3
 export interface EyeCounts {
   frames: number
   looked: number
+  cues: number
   passages: number
 }
 
@@ -25,7 +26,7 @@ export interface EyeCounts {
  * are loaded with the first frame.
  */
 export class PlateEye {
-  readonly counts: EyeCounts = { frames: 0, looked: 0, passages: 0 }
+  readonly counts: EyeCounts = { frames: 0, looked: 0, cues: 0, passages: 0 }
   readonly #gate = new MotionGate()
   readonly #tracker: PassageTracker
   #models: Promise<TextModels> | null = null
@@ -37,6 +38,7 @@ export class PlateEye {
 
   /** A cue: whole frames are looked at until that time, whether or not anything moves. Seconds since 1970 UTC. */
   lookUntil(time: number): void {
+    this.counts.cues++
     this.#lookUntil = Math.max(this.#lookUntil, time)
   }
 

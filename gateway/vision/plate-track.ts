@@ -81,7 +81,10 @@ export class PlateTrack {
     const voted = vote(together)
     if (voted === null) return
     const { text, rawText } = voted
-    const confidence = calibrated(voted.confidence, { whole: agreementOn(text, together) })
+    const weighed = calibrated(voted.confidence, { whole: agreementOn(text, together) })
+    // Fewer looks of each frame are kept once there are more: one that says the same never makes it less sure.
+    const agrees = read.text === text && this.#text?.text === text
+    const confidence = agrees ? Math.max(weighed, this.#text?.confidence ?? 0) : weighed
     const confirmed = this.#confirmed.size === 1 && this.#confirmed.has(alikeFolded(text))
     this.#text = { text, rawText, confidence, confirmed }
   }

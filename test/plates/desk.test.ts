@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { type Test, test } from 'tap'
 import type { PlateRead } from '../../drivers/plate-reader/plate-reader.js'
-import { PlateDesk, type PlateDeskOptions, type ReaderSettings } from '../../gateway/commands/plate-desk.js'
+import { PlateDesk, type PlateDeskOptions, type ReaderSettings, type Sight } from '../../gateway/commands/plate-desk.js'
 import type { PlateHit } from '../../gateway/commands/plate-hit.js'
 import { Hotlist } from '../../gateway/hotlist/hotlist.js'
 import { importHotlist } from '../../gateway/hotlist/import.js'
@@ -68,7 +68,8 @@ async function openDesk(t: Test, some: Partial<PlateDeskOptions> = {}) {
   const take = async (text: string, given: Partial<PlateRead> = {}, settings = north, pictures: string[] = []) => {
     const before = told.length
     const [id] = pictures
-    const sight = id === undefined ? null : { passage: id, rawText: text, picture: { id, keep: () => true } }
+    const sight =
+      id === undefined ? null : { passage: id, phase: 'new' as const, rawText: text, picture: { id, keep: () => true } }
     await desk.take(read(text, clock.now, given), settings, sight)
     return told.slice(before)
   }
@@ -170,6 +171,41 @@ test('a corrected read supersedes its alert, by the hit that takes its place or 
   t.match(await take('ABX1234', { confidence: 0.95 }, lane), [
     { hit: wrong?.hit, state: 'superseded', supersededBy: null },
   ])
+})
+
+test('a hit of a camera tells its passage: new, update when there is news, final when the plate has gone', async t => {
+  const { desk, told, clock } = await openDesk(t)
+  const camera: ReaderSettings = { ...north, name: 'street', lane: null, direction: null, minimumConfidence: 0 }
+  const see = async (text: string, phase: Sight['phase'], given: Partial<PlateRead> = {}) => {
+    const before = told.length
+    const sight = { passage: 'street-1', phase, rawText: text, picture: null }
+    await desk.take(read(text, clock.now, { confidence: 0.7, lane: '1', ...given }), camera, sight)
+    return told.slice(before)
+  }
+  const [wrong] = await see('AB01234', 'new')
+  t.match(wrong, { state: 'new', passage: { id: 'street-1', phase: 'new' }, match: { kind: 'look-alike' } })
+  const corrected = await see('ABO1234', 'update', { confidence: 0.6 })
+  t.match(corrected, [
+    { hit: wrong?.hit, state: 'superseded', supersededBy: corrected[1]?.hit, passage: { phase: 'update' } },
+    { state: 'new', passage: { id: 'street-1', phase: 'update' }, match: { kind: 'exact' }, read: { direction: null } },
+  ])
+  const hit = corrected[1]?.hit
+  for (let second = 0; second < 30; second += 6) {
+    clock.now += 6
+    desk.advance()
+    t.same(await see('ABO1234', 'update'), [], 'it stands there and nothing is new')
+  }
+  t.match(await see('ABO1234', 'update', { direction: 'departing', lane: '2' }), [{ hit, state: 'updated' }])
+  t.match(
+    await see('ABO1234', 'final', { lane: '2' }),
+    [{ hit, state: 'updated', passage: { phase: 'final' }, read: { direction: 'departing', lane: '2' } }],
+    'the same vehicle in another lane',
+  )
+  clock.now += 11
+  desk.advance()
+  t.equal(told.length, 5, 'and that was all')
+  t.equal(told.at(-1)?.read.count, 8)
+  t.same(await see('N0B0DY1', 'final', { lane: '1' }), [])
 })
 
 test('a verdict silences its entry over restarts and new lists until the agency issues it anew', async t => {

@@ -5,6 +5,7 @@ import { test } from 'tap'
 import { SimulatedCamera, type SimulatedCameraOptions } from '../../drivers/camera/simulator.js'
 import { VideoFile } from '../../drivers/camera/video-file.js'
 import { systemClock } from '../../drivers/system-clock.js'
+import { CueBoard } from '../../gateway/commands/cues.js'
 import { PlateDesk } from '../../gateway/commands/plate-desk.js'
 import type { PlateHit } from '../../gateway/commands/plate-hit.js'
 import { Role } from '../../gateway/commands/role.js'
@@ -116,7 +117,7 @@ test('of the cars in a video the wanted one is one hit with its picture, and the
       return desk.take(read, reader, sight)
     },
   }
-  await watchCamera(role, listening, { settings, camera, pictures }, new AbortController().signal)
+  await watchCamera(role, listening, { settings, camera, pictures, cues: new CueBoard() }, new AbortController().signal)
   clock.now += 11
   desk.advance()
   close()
