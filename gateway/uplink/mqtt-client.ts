@@ -14,6 +14,7 @@ export function openClient(options: ConnectionOptions, tooLarge: (size: number) 
   const security = { ...definedTls(options.tls), minVersion: 'TLSv1.3' as const }
   if (url.protocol === 'ws:' || url.protocol === 'wss:') {
     const client = mqtt.connect(url.href, { ...common, wsOptions: secure ? security : {} })
+    client.handleMessage = answerLast
     guardSize(client.stream, options.maximumPacketSize, tooLarge)
     return client
   }
@@ -21,7 +22,7 @@ export function openClient(options: ConnectionOptions, tooLarge: (size: number) 
     throw new Error(`a broker URL begins with mqtt, mqtts, ws or wss, not ${url.protocol}`)
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
   const port = url.port === '' ? (secure ? 8883 : 1883) : Number(url.port)
-  return new MqttClient(() => {
+  const client = new MqttClient(() => {
     const servername = options.tls?.serverName ?? host
     const named = net.isIP(servername) === 0 ? { servername } : {}
     const socket = secure ? tls.connect({ host, port, ...named, ...security }) : net.connect({ host, port })
@@ -29,7 +30,12 @@ export function openClient(options: ConnectionOptions, tooLarge: (size: number) 
     guardSize(socket, options.maximumPacketSize, tooLarge)
     return socket
   }, common)
+  client.handleMessage = answerLast
+  return client
 }
+
+/** Lets every promise that a message settles run before the broker is answered, which takes as long as a system call. */
+const answerLast: MqttClient['handleMessage'] = (_packet, done) => queueMicrotask(() => process.nextTick(done))
 
 function clientOptions(options: ConnectionOptions, url: URL): IClientOptions {
   const v5 = options.protocol === 5
