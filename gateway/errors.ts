@@ -3,6 +3,14 @@
  * details given when the error is raised.
  */
 export const errorTable = {
+  PW_APPLY_FOLDER: {
+    summary: '{folder} is not a folder that only the user who applies changes may write.',
+    advice: 'Remove it and run `systemd-tmpfiles --create`: somebody else may have made it.',
+  },
+  PW_APPLY_TAKEN_BACK: {
+    summary: 'The change {request} was taken back: {why}.',
+    advice: 'What was before is in force. Correct the change and send it anew.',
+  },
   PW_BROKER_UNREACHABLE: {
     summary: 'There is no connection to the broker {broker}: {why}.',
     advice: 'Check its address, the network and its certificate. It is tried again; alerts are kept until it is back.',
@@ -331,6 +339,10 @@ export const errorTable = {
   PW_PLOT_FILE: {
     summary: 'The picture {file} cannot be written: {why}.',
     advice: 'Choose a folder that is there and that the user of this process may write to.',
+  },
+  PW_POLICY_LOOSENED: {
+    summary: 'The policy is not changed: {what} would be looser than before.',
+    advice: 'From afar a policy is only ever tightened. Loosen it at the unit, by whoever the city lets do so.',
   },
   PW_POSITION_DISTRUSTED: {
     summary:

@@ -9,6 +9,7 @@ import { type AuthorisedCommand, argumentsOf } from '../uplink/command-authority
 import { type CommandAnswer, type CommandHandler, Commands } from '../uplink/commands.js'
 import type { DeliverySession } from '../uplink/delivery.js'
 import type { LiveStream } from '../uplink/live-stream.js'
+import { lastOutcome } from './apply-change.js'
 import { commandAuthority } from './command-keys.js'
 import { changeHotlist, storeRequest } from './hub-requests.js'
 import { messageOf, type Role, systemTime } from './role.js'
@@ -62,7 +63,10 @@ export function obeyCommands(options: UplinkCommandsOptions): { commands: Comman
 function handlersOf(options: UplinkCommandsOptions): Readonly<Record<CommandName, CommandHandler>> {
   const { role, file } = options
   return {
-    status: () => ({ detail: 'This is how it stands.', result: { version, ...options.condition() } }),
+    status: () => ({
+      detail: 'This is how it stands.',
+      result: { version, ...options.condition(), lastChange: lastOutcome(role.configuration.paths) },
+    }),
     check: () => check(options),
     evidence: command => evidence(command, role),
     verdict: command => {

@@ -61,6 +61,8 @@ export class UplinkHealth {
   async tell(signal: AbortSignal): Promise<void> {
     const { role, session, announcements } = this.#options
     let told = ''
+    // polewatch-apply judges by it whether a change has cut the unit off.
+    let said: boolean | null = null
     let toldAt = Number.NEGATIVE_INFINITY
     role.manager.ready()
     while (!signal.aborted) {
@@ -69,7 +71,12 @@ export class UplinkHealth {
       const states = health.parts.map(({ part, state, fault }) => `${part} ${state} ${fault}`).join()
       const now = performance.now() / 1000
       const due = states !== told || now - toldAt >= role.configuration.uplink.healthSeconds
-      if (session.online && health.session !== '' && due) {
+      const online = session.online && health.session !== ''
+      if (online !== said) {
+        said = online
+        role.exchange.set('online', String(online))
+      }
+      if (online && due) {
         told = states
         toldAt = now
         announcements.health(health)

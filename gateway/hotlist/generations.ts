@@ -142,7 +142,8 @@ function giveOwner(path: string, folder: string): void {
   chownSync(path, uid, gid)
 }
 
-function synchronise(path: string): void {
+/** What was renamed into or removed from the folder is on the disk afterwards. */
+export function synchronise(path: string): void {
   const handle = openSync(path, 'r')
   try {
     fsyncSync(handle)

@@ -150,3 +150,27 @@ export function keepSeconds(policy: Policy, kind: RetainedKind): number {
 function inOrder(list: readonly string[]): string[] {
   return [...new Set(list)].sort()
 }
+
+/** What of `after` lets more be matched, kept, let go or asked for than `before`; null where nothing does. */
+export function loosened(before: Policy, after: Policy): string | null {
+  const more = (one: readonly string[], other: readonly string[]): boolean => other.some(each => !one.includes(each))
+  const { hotlistDefaults, keepDays, evidence, mayAsk } = before
+  const looser: readonly (readonly [string, boolean])[] = [
+    ['purposes', more(before.purposes, after.purposes)],
+    ['hotlistDefaults.purposes', more(hotlistDefaults.purposes, after.hotlistDefaults.purposes)],
+    ['hotlistDefaults.validForHours', after.hotlistDefaults.validForHours > hotlistDefaults.validForHours],
+    ['keepDays.gunfire', after.keepDays.gunfire > keepDays.gunfire],
+    ['keepDays.plateHit', after.keepDays.plateHit > keepDays.plateHit],
+    ['keepDays.audio', after.keepDays.audio > keepDays.audio],
+    ['keepDays.picture', after.keepDays.picture > keepDays.picture],
+    // Forgetting what was done sooner is looser.
+    ['keepDays.audit', after.keepDays.audit < keepDays.audit],
+    ['evidence.audioSeconds', after.evidence.audioSeconds > evidence.audioSeconds],
+    ['evidence.platePictures', after.evidence.platePictures && !evidence.platePictures],
+    ['evidence.scenePictures', after.evidence.scenePictures && !evidence.scenePictures],
+    ['mayAsk.evidence', more(mayAsk.evidence, after.mayAsk.evidence)],
+    ['mayAsk.report', more(mayAsk.report, after.mayAsk.report)],
+    ['mayAsk.audit', more(mayAsk.audit, after.mayAsk.audit)],
+  ]
+  return looser.find(([, is]) => is)?.[0] ?? null
+}

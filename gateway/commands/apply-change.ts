@@ -1,0 +1,303 @@
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import * as z from 'zod'
+import { checkText } from '../config/check.js'
+import { loadConfiguration, parseConfiguration, readText } from '../config/load.js'
+import { loadPolicy } from '../config/policy-file.js'
+import type { Configuration } from '../config/schema.js'
+import { credentialPrefix, readSecret } from '../config/secret-file.js'
+import { PolewatchError } from '../errors.js'
+import { synchronise } from '../hotlist/generations.js'
+import { AcceptedRequests } from '../journal/accepted-requests.js'
+import { commandArguments } from '../messages/commands.js'
+import { loosened, type Policy, policySchema } from '../policy/policy.js'
+import { type AuthorisedCommand, argumentsOf } from '../uplink/command-authority.js'
+import { commandAuthority } from './command-keys.js'
+import { requestsFolder } from './hub-requests.js'
+import { messageOf } from './role.js'
+
+/** What applying asks of the machine. */
+export interface Machine {
+  /** Starts all roles anew. */
+  restart(): void
+  /** How each role does: 2 all its parts work, 1 it runs, 0 it does not. */
+  ranks(): ReadonlyMap<string, number>
+  /** How often roles were started again since they were started. */
+  restarts(): string
+  /** Whether uplink, since it began, has a session with its hub's broker. */
+  online(): boolean
+  sleep(seconds: number): Promise<void>
+  /** Seconds since 1970 UTC. */
+  now(): number
+}
+
+export interface ApplyOptions {
+  /** The configuration's file. */
+  readonly file: string
+  readonly machine: Machine
+  /** Time that the roles have to do as well as before, seconds. */
+  readonly limit: number
+  /** How long they have to do so without a break, seconds. */
+  readonly lasting: number
+}
+
+const outcomeSchema = z.object({
+  request: z.string(),
+  outcome: z.enum(['applied', 'refused', 'taken-back', 'interrupted']),
+  code: z.string().nullable(),
+  detail: z.string(),
+  at: z.number(),
+})
+
+export type Outcome = z.output<typeof outcomeSchema>
+
+/** A change under way; while this file exists the change counts as failed, whatever ended the process. */
+const underWay = z.object({ request: z.string(), file: z.string(), before: z.string() })
+
+const largest = 400_000
+
+/** Root's own folder below the state folder. The roles may read it. */
+export function appliedFolder(paths: Configuration['paths']): string {
+  return join(paths.state, 'applied')
+}
+
+/** What became of the last stored request; null where there was none. */
+export function lastOutcome(paths: Configuration['paths']): Outcome | null {
+  try {
+    return outcomeSchema.parse(JSON.parse(readFileSync(join(appliedFolder(paths), 'outcome.json'), 'utf8')))
+  } catch {
+    return null
+  }
+}
+
+/**
+ * Takes back what an interrupted run left, then carries out the stored requests, oldest first. Each ends as an outcome, never as an error.
+ * @throws PW_APPLY_FOLDER, PW_CONFIG_…, PW_KEY_FILE and, of the file of accepted requests, PW_JOURNAL_IN_USE and what the disk says
+ */
+export async function applyStored(options: ApplyOptions): Promise<Outcome[]> {
+  const { file, machine } = options
+  const outcomes: Outcome[] = []
+  // A configuration that was left half-way may not even load: the folder is found by the one that stood before it.
+  const found = interrupted(file)
+  if (found !== null) {
+    replace(found.file, found.before)
+    machine.restart()
+    const { paths } = loadConfiguration(file)
+    outcomes.push(
+      tell(paths, found.request, 'interrupted', null, 'Applying was interrupted; what was before is back.', machine),
+    )
+    finish(file, requestsFolder(paths), found.request)
+  }
+  const { paths } = loadConfiguration(file)
+  const memory = openMemory(paths, machine)
+  try {
+    for (const request of stored(paths)) {
+      try {
+        outcomes.push(await applyOne(request, options, memory))
+      } catch (error) {
+        // Something is written already: the next run takes it back.
+        if (interrupted(file) !== null) throw error
+        const code = error instanceof PolewatchError ? error.code : null
+        outcomes.push(tell(paths, request, 'refused', code, messageOf(error).slice(0, 1000), machine))
+      }
+      finish(file, requestsFolder(paths), request)
+    }
+  } finally {
+    memory.close()
+  }
+  return outcomes
+}
+
+async function applyOne(request: string, options: ApplyOptions, memory: AcceptedRequests): Promise<Outcome> {
+  const { file, machine } = options
+  const configuration = loadConfiguration(file)
+  const { paths } = configuration
+  const name = request.startsWith('policy-') ? 'policy' : 'configuration'
+  const command = authorised(name, join(requestsFolder(paths), request), configuration, machine)
+  const target = name === 'policy' ? policyTarget(configuration) : file
+  const { document } = argumentsOf(commandArguments[name], command)
+  if (name === 'policy') checkPolicy(document, configuration)
+  else checkConfiguration(document, configuration, file)
+  const { token, event, expires } = command
+  const acceptance = memory.accept({ token, name, issued: event.time, expires, body: null })
+  if (acceptance !== 'accepted') throw new PolewatchError('PW_COMMAND_REPLAYED', { name, why: acceptance })
+  const before = machine.ranks()
+  const kept = { request, file: target, before: readText(target) }
+  writeWhole(journalOf(file), JSON.stringify(kept), 0o600)
+  replace(target, document)
+  machine.restart()
+  const fault = await verdict(before, options)
+  if (fault === null) {
+    // From here on it stands, also if the process ends before it is told.
+    settle(file)
+    return tell(paths, request, 'applied', null, 'It is in force.', machine)
+  }
+  replace(target, kept.before)
+  machine.restart()
+  return tell(
+    paths,
+    request,
+    'taken-back',
+    'PW_APPLY_TAKEN_BACK',
+    new PolewatchError('PW_APPLY_TAKEN_BACK', { request, why: fault }).message,
+    machine,
+  )
+}
+
+function authorised(name: string, path: string, configuration: Configuration, machine: Machine): AuthorisedCommand {
+  const status = lstatSync(path)
+  if (!status.isFile() || status.size > largest)
+    throw new PolewatchError('PW_COMMAND_MALFORMED', { why: 'it is no message' })
+  const checked = commandAuthority(configuration).check(name, readFileSync(path), machine.now())
+  if ('error' in checked) throw checked.error
+  return checked
+}
+
+function policyTarget({ policyFile }: Configuration): string {
+  if (policyFile !== null) return policyFile
+  throw new PolewatchError('PW_COMMAND_UNAVAILABLE', {
+    name: 'policy',
+    why: 'policyFile is empty in the configuration',
+  })
+}
+
+function checkPolicy(document: string, { policyFile }: Configuration): void {
+  const { value, problems } = checkText(policySchema, document, '/')
+  if (value === null)
+    throw new PolewatchError('PW_COMMAND_MALFORMED', { why: `the policy has ${problems.length} to correct` })
+  refuseLoosening(loadPolicy(policyFile).policy, value)
+}
+
+/** One signature may only tighten what is collected, kept and let go. */
+function refuseLoosening(before: Policy, after: Policy): void {
+  const what = loosened(before, after)
+  if (what !== null) throw new PolewatchError('PW_POLICY_LOOSENED', { what })
+}
+
+function checkConfiguration(document: string, before: Configuration, file: string): void {
+  const malformed = (why: string, cause?: unknown) => new PolewatchError('PW_COMMAND_MALFORMED', { why }, cause)
+  let after: Configuration
+  try {
+    after = parseConfiguration(document, file)
+    commandAuthority(after)
+    const { ca, certificate, key } = after.uplink.tls
+    for (const each of [ca, certificate, key]) if (each !== null && !each.startsWith(credentialPrefix)) readSecret(each)
+    refuseLoosening(loadPolicy(before.policyFile).policy, loadPolicy(after.policyFile).policy)
+  } catch (error) {
+    if (error instanceof PolewatchError && error.code === 'PW_POLICY_LOOSENED') throw error
+    throw malformed(messageOf(error).slice(0, 700), error)
+  }
+  if (after.site !== before.site || after.gateway.id !== before.gateway.id)
+    throw malformed('it is the configuration of another gateway')
+  if (JSON.stringify(after.paths) !== JSON.stringify(before.paths)) throw malformed('folders are not changed from afar')
+  if (before.uplink.brokers.length > 0 && after.uplink.brokers.length === 0) throw malformed('it names no broker')
+}
+
+/** Why the roles do worse than before; null where they do as well, for a while without a break, and the hub is reached. */
+async function verdict(before: ReadonlyMap<string, number>, options: ApplyOptions): Promise<string | null> {
+  const { machine, limit, lasting } = options
+  let good = 0
+  let fault = 'nothing was seen of the roles'
+  let starts = ''
+  for (let second = 0; second < limit; second++) {
+    const ranks = machine.ranks()
+    const worse = [...before].find(([role, rank]) => (ranks.get(role) ?? 0) < rank)
+    const found =
+      worse !== undefined ? `${worse[0]} does worse than before` : machine.online() ? null : 'the hub is not reached'
+    const now = machine.restarts()
+    good = found === null && now === starts ? good + 1 : 0
+    starts = now
+    if (good >= lasting) return null
+    fault = found ?? 'a role was started again and again'
+    await machine.sleep(1)
+  }
+  return fault
+}
+
+function openMemory(paths: Configuration['paths'], { now }: Machine): AcceptedRequests {
+  const folder = appliedFolder(paths)
+  mkdirSync(folder, { recursive: true, mode: 0o750 })
+  const status = lstatSync(folder)
+  if (!status.isDirectory() || status.uid !== process.getuid?.() || (status.mode & 0o022) !== 0)
+    throw new PolewatchError('PW_APPLY_FOLDER', { folder })
+  return AcceptedRequests.open(join(folder, 'requests.db'), now)
+}
+
+/** Oldest first. Draft names of a write under way begin otherwise. */
+function stored(paths: Configuration['paths']): string[] {
+  const folder = requestsFolder(paths)
+  try {
+    if (!lstatSync(folder).isDirectory()) return []
+    return readdirSync(folder)
+      .filter(name => /^(policy|configuration)-[\w.-]+\.json$/.test(name))
+      .map(name => ({ name, at: lstatSync(join(folder, name)).mtimeMs }))
+      .sort((one, other) => one.at - other.at)
+      .map(({ name }) => name)
+  } catch {
+    return []
+  }
+}
+
+/** Beside the configuration, where only root writes. */
+function journalOf(file: string): string {
+  return join(dirname(file), '.applying.json')
+}
+
+function interrupted(file: string): z.output<typeof underWay> | null {
+  try {
+    return underWay.parse(JSON.parse(readFileSync(journalOf(file), 'utf8')))
+  } catch {
+    return null
+  }
+}
+
+function settle(file: string): void {
+  rmSync(journalOf(file), { force: true })
+  synchronise(dirname(file))
+}
+
+/** The request goes last: one whose change is settled is refused as replayed if it is found again. */
+function finish(file: string, folder: string, request: string): void {
+  settle(file)
+  rmSync(join(folder, request), { force: true })
+}
+
+function tell(
+  paths: Configuration['paths'],
+  request: string,
+  outcome: Outcome['outcome'],
+  code: string | null,
+  detail: string,
+  machine: Machine,
+): Outcome {
+  const said: Outcome = { request, outcome, code, detail, at: machine.now() }
+  mkdirSync(appliedFolder(paths), { recursive: true, mode: 0o750 })
+  writeWhole(join(appliedFolder(paths), 'outcome.json'), `${JSON.stringify(said)}\n`, 0o640)
+  return said
+}
+
+/** With the owner and the rights of the file that was there. */
+function replace(file: string, text: string): void {
+  const { uid, gid, mode } = statSync(file)
+  writeWhole(file, text, mode & 0o777, { uid, gid })
+}
+
+function writeWhole(file: string, text: string, mode: number, owner?: { uid: number; gid: number }): void {
+  const draft = join(dirname(file), `.writing-${basename(file)}`)
+  writeFileSync(draft, text, { mode: 0o600, flush: true })
+  if (owner !== undefined) chownSync(draft, owner.uid, owner.gid)
+  chmodSync(draft, mode)
+  renameSync(draft, file)
+  synchronise(dirname(file))
+}

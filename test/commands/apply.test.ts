@@ -1,0 +1,169 @@
+import { randomUUID } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Test, test } from 'tap'
+import { applyStored, lastOutcome, type Machine } from '../../gateway/commands/apply-change.js'
+import { loadConfiguration } from '../../gateway/config/load.js'
+import { createSigningKey, publicKeyPem } from '../../gateway/messages/keys.js'
+import { sealEvent } from '../../gateway/messages/seal.js'
+import { builtInPolicy } from '../../gateway/policy/policy.js'
+
+const now = 1_800_000_000
+const key = createSigningKey()
+
+function unit(t: Test) {
+  const folder = t.testdir({ state: { requests: {} }, runtime: {} })
+  const file = join(folder, 'polewatch.yaml')
+  const policyFile = join(folder, 'policy.yaml')
+  writeFileSync(join(folder, 'city.pub'), publicKeyPem(key.publicKey))
+  writeFileSync(policyFile, JSON.stringify(builtInPolicy))
+  const configuration = (name: string, extra = ''): string => `# ${name}
+version: 1
+site: example-city
+gateway: { id: pole-17, position: { latitude: 41.88, longitude: -87.63, altitude: 5, error: 1 }, heading: 0 }
+paths: { state: ${folder}/state, runtime: ${folder}/runtime }
+uplink: { brokers: ['mqtt://127.0.0.1:1883'], hubKey: ${folder}/city.pub }
+policyFile: ${policyFile}
+commands: { keys: [{ name: city, file: ${folder}/city.pub, commands: [configuration, policy], purposes: [upkeep] }] }
+${extra}`
+  writeFileSync(file, configuration('before'))
+  const seen: string[] = []
+  let time = now
+  const machine: Machine & { dies: string | null } = {
+    dies: null,
+    restart: () => {
+      seen.push(readFileSync(file, 'utf8').includes('after') ? 'after' : 'before')
+      if (machine.dies === 'restart') throw new Error('the process ends here')
+    },
+    ranks: () => new Map([['sensing', readFileSync(file, 'utf8').includes('after-deaf') ? 0 : 2]]),
+    restarts: () => '0',
+    online: () => !readFileSync(file, 'utf8').includes('after-cut'),
+    sleep: () => (machine.dies === 'watch' ? Promise.reject(new Error('the process ends here')) : Promise.resolve()),
+    now: () => time,
+  }
+  const options = { file, machine, limit: 20, lasting: 3 }
+  const store = (name: 'configuration' | 'policy', document: string, signed = true, life = 300): Buffer => {
+    const draft = {
+      name: 'command' as const,
+      time,
+      subject: null,
+      exercise: false,
+      data: {
+        name,
+        site: 'example-city',
+        gateway: 'pole-17',
+        nonce: randomUUID().replaceAll('-', ''),
+        purpose: 'upkeep',
+        requestedBy: 'administrator',
+        expires: new Date((time + life) * 1000).toISOString(),
+        arguments: { document },
+      },
+    }
+    const position = { source: '/example-city/hub/hub/live', epoch: 'ab12cd34', sequence: 1 }
+    const { bytes } = sealEvent(draft, position, signed ? key : null)
+    const body = Buffer.from(bytes)
+    writeFileSync(join(folder, 'state', 'requests', `${name}-${randomUUID()}.json`), body)
+    return body
+  }
+  return {
+    folder,
+    file,
+    policyFile,
+    configuration,
+    machine,
+    seen,
+    store,
+    apply: () => applyStored(options),
+    named: () => readFileSync(file, 'utf8').split('\n')[0]?.slice(2),
+    later: (seconds: number) => {
+      time += seconds
+    },
+    left: () => [
+      ...readdirSync(join(folder, 'state', 'requests')),
+      ...(existsSync(join(folder, '.applying.json')) ? ['half'] : []),
+    ],
+  }
+}
+
+async function begun(t: Test) {
+  const it = unit(t)
+  mkdirSync(join(it.folder, 'state', 'applied'), { mode: 0o750 })
+  t.same(await it.apply(), [])
+  it.later(10)
+  return it
+}
+
+test('a signed change is in force when the roles do as well as before', async t => {
+  const it = await begun(t)
+  it.store('configuration', it.configuration('after'))
+  t.match(await it.apply(), [{ outcome: 'applied' }])
+  t.equal(it.named(), 'after')
+  t.same(it.left(), [])
+  t.match(lastOutcome(loadConfiguration(it.file).paths), { outcome: 'applied', code: null })
+})
+
+test('what is invalid, unsigned, late or came before changes nothing', async t => {
+  const it = await begun(t)
+  const refused = async (code: string) => t.match(await it.apply(), [{ outcome: 'refused', code }])
+  it.store('configuration', it.configuration('after', 'unheardOf: 1'))
+  await refused('PW_COMMAND_MALFORMED')
+  it.store('configuration', it.configuration('after').replace('pole-17', 'pole-18'))
+  await refused('PW_COMMAND_MALFORMED')
+  it.store('configuration', it.configuration('after').replace("['mqtt://127.0.0.1:1883']", '[]'))
+  await refused('PW_COMMAND_MALFORMED')
+  it.store('configuration', it.configuration('after').replace('hubKey:', 'tls: { ca: /absent.pem }, hubKey:'))
+  await refused('PW_COMMAND_MALFORMED')
+  it.store('configuration', it.configuration('after'), false)
+  await refused('PW_COMMAND_UNAUTHORISED')
+  it.store('configuration', it.configuration('after'), true, 5)
+  it.later(6)
+  await refused('PW_COMMAND_EXPIRED')
+  t.same(it.seen, [])
+  const body = it.store('configuration', it.configuration('after'))
+  await it.apply()
+  writeFileSync(it.file, it.configuration('before'))
+  writeFileSync(join(it.folder, 'state', 'requests', 'configuration-again.json'), body)
+  await refused('PW_COMMAND_REPLAYED')
+  t.equal(it.named(), 'before')
+})
+
+test('a change that makes a role fail, or cuts the unit off its hub, is taken back', async t => {
+  for (const name of ['after-deaf', 'after-cut']) {
+    const it = await begun(t)
+    it.store('configuration', it.configuration(name))
+    t.match(await it.apply(), [{ outcome: 'taken-back', code: 'PW_APPLY_TAKEN_BACK' }])
+    t.equal(it.named(), 'before')
+    t.same(it.seen, ['after', 'before'])
+    t.same(it.left(), [])
+  }
+})
+
+test('a change that was interrupted is taken back at the next start', async t => {
+  for (const step of ['restart', 'watch']) {
+    const it = await begun(t)
+    it.store('configuration', it.configuration('after'))
+    it.machine.dies = step
+    // The process that ends has no time to tell anything.
+    await t.rejects(it.apply(), /the process ends here/)
+    t.equal(it.named(), 'after')
+    it.machine.dies = null
+    const outcomes = await it.apply()
+    t.match(outcomes[0], { outcome: 'interrupted' })
+    t.equal(outcomes.length, 1)
+    t.equal(it.named(), 'before')
+    t.same(it.left(), [])
+  }
+})
+
+test('a policy is tightened from afar and never loosened', async t => {
+  const it = await begun(t)
+  const tighter = { ...builtInPolicy, purposes: ['missing-person'] }
+  it.store('policy', JSON.stringify(tighter))
+  t.match(await it.apply(), [{ outcome: 'applied' }])
+  t.same(JSON.parse(readFileSync(it.policyFile, 'utf8')), tighter)
+  it.store('policy', JSON.stringify(builtInPolicy))
+  t.match(await it.apply(), [{ outcome: 'refused', code: 'PW_POLICY_LOOSENED' }])
+  it.store('configuration', it.configuration('after').replace(/policyFile: .*\n/, ''))
+  t.match(await it.apply(), [{ outcome: 'refused', code: 'PW_POLICY_LOOSENED' }])
+  t.equal(it.named(), 'before')
+})
