@@ -95,6 +95,11 @@ export const errorTable = {
     summary: 'There is no file {file}.',
     advice: 'Copy firmware-config/polewatch.example.yaml there and adapt it, or name another file with --config.',
   },
+  PW_CONFIG_NO_KEY: {
+    summary: 'No key of the configuration is called {key}.',
+    advice:
+      'docs/configuration.md lists all of them; write `cameras[]` for every item of a list, or `cameras[0]` for one.',
+  },
   PW_CONFIG_UNREADABLE: {
     summary: 'The file {file} cannot be read: {why}.',
     advice: 'Check that it is a text file and that the user of this process may read it.',

@@ -4,6 +4,7 @@ import { devicesFolder } from '../../drivers/device-files.js'
 import { defaultConfigurationFile, deviceNames, InvalidConfiguration, loadConfiguration } from '../config/load.js'
 import type { Configuration } from '../config/schema.js'
 import { defineAddresses } from './config-addresses.js'
+import { defineDiff, defineExplain } from './config-explain.js'
 import { exitStatus, print, printJson } from './terminal.js'
 
 export function define(command: Command): void {
@@ -36,6 +37,8 @@ export function define(command: Command): void {
       else process.stdout.write(stringify(configuration))
     })
   defineAddresses(command.command('addresses'))
+  defineDiff(command.command('diff'))
+  defineExplain(command.command('explain'))
 }
 
 function load(file: string): Configuration {

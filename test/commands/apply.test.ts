@@ -7,6 +7,7 @@ import { loadConfiguration } from '../../gateway/config/load.js'
 import { createSigningKey, publicKeyPem } from '../../gateway/messages/keys.js'
 import { sealEvent } from '../../gateway/messages/seal.js'
 import { builtInPolicy } from '../../gateway/policy/policy.js'
+import { polewatch } from './polewatch.js'
 
 const now = 1_800_000_000
 const key = createSigningKey()
@@ -153,6 +154,20 @@ test('a change that was interrupted is taken back at the next start', async t =>
     t.equal(it.named(), 'before')
     t.same(it.left(), [])
   }
+})
+
+test('a configuration is compared with the defaults and with another one, and its keys are explained', t => {
+  const it = unit(t)
+  const other = join(it.folder, 'other.yaml')
+  writeFileSync(other, `${it.configuration('other')}\nlog: { level: debug }\n`)
+  t.equal(polewatch('config', 'diff', it.file, '--against', it.file).output, '')
+  t.equal(polewatch('config', 'diff', other, '--against', it.file).output, 'log.level: info -> debug\n')
+  t.match(polewatch('config', 'diff', other).output, /^log\.level: info -> debug$/m)
+  t.notMatch(polewatch('config', 'diff', it.file).output, /log\.level/)
+  t.match(polewatch('config', 'explain', 'log.level', '--config', other).output, `log.level is "debug", from ${other}`)
+  t.match(polewatch('config', 'explain', 'log.level', '--config', it.file).output, 'from default')
+  t.match(polewatch('config', 'explain', 'log.levle', '--config', it.file).errors, 'PW_CONFIG_NO_KEY')
+  t.end()
 })
 
 test('a policy is tightened from afar and never loosened', async t => {
