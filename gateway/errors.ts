@@ -97,8 +97,7 @@ export const errorTable = {
   },
   PW_CONFIG_NO_KEY: {
     summary: 'No key of the configuration is called {key}.',
-    advice:
-      'docs/configuration.md lists all of them; write `cameras[]` for every item of a list, or `cameras[0]` for one.',
+    advice: 'Look it up in docs/configuration.md; write `cameras[]` for every item of a list, or `cameras[0]` for one.',
   },
   PW_CONFIG_UNREADABLE: {
     summary: 'The file {file} cannot be read: {why}.',
