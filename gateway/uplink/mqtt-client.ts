@@ -11,9 +11,11 @@ export function openClient(options: ConnectionOptions, tooLarge: (size: number) 
   const url = new URL(options.url)
   const secure = url.protocol === 'mqtts:' || url.protocol === 'wss:'
   const common = clientOptions(options, url)
-  const security = { ...definedTls(options.tls), minVersion: 'TLSv1.3' as const }
   if (url.protocol === 'ws:' || url.protocol === 'wss:') {
-    const client = mqtt.connect(url.href, { ...common, wsOptions: secure ? security : {} })
+    const client = mqtt.connect(url.href, {
+      ...common,
+      wsOptions: secure ? { secureContext: secureContext(options.tls) } : {},
+    })
     client.handleMessage = answerLast
     guardSize(client.stream, options.maximumPacketSize, tooLarge)
     return client
@@ -25,7 +27,9 @@ export function openClient(options: ConnectionOptions, tooLarge: (size: number) 
   const client = new MqttClient(() => {
     const servername = options.tls?.serverName ?? host
     const named = net.isIP(servername) === 0 ? { servername } : {}
-    const socket = secure ? tls.connect({ host, port, ...named, ...security }) : net.connect({ host, port })
+    const socket = secure
+      ? tls.connect({ host, port, ...named, secureContext: secureContext(options.tls), minVersion: 'TLSv1.3' })
+      : net.connect({ host, port })
     socket.setNoDelay(true)
     guardSize(socket, options.maximumPacketSize, tooLarge)
     return socket
@@ -78,8 +82,21 @@ function clientOptions(options: ConnectionOptions, url: URL): IClientOptions {
   }
 }
 
-function definedTls(material: TlsMaterial | undefined) {
+const noMaterial: TlsMaterial = {}
+const contexts = new WeakMap<TlsMaterial, tls.SecureContext>()
+
+/** Made once of the same material: reading keys and certificates costs as much as the rest of a connection. */
+function secureContext(material: TlsMaterial = noMaterial): tls.SecureContext {
+  const known = contexts.get(material)
+  if (known !== undefined) return known
+  const context = tls.createSecureContext(securityOf(material))
+  contexts.set(material, context)
+  return context
+}
+
+function securityOf(material: TlsMaterial | undefined) {
   return {
+    minVersion: 'TLSv1.3' as const,
     ...(material?.ca === undefined ? {} : { ca: material.ca }),
     ...(material?.cert === undefined ? {} : { cert: material.cert }),
     ...(material?.key === undefined ? {} : { key: material.key }),
