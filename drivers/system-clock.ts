@@ -22,11 +22,32 @@ export const systemClock: DriverClock = {
  */
 let offset = 0
 function wallOffset(): number {
-  const fine = performance.timeOrigin + performance.now() + offset
+  // Read on both sides, because this process may be held up between two readings.
+  const before = performance.timeOrigin + performance.now()
   const coarse = Date.now()
-  if (fine < coarse) offset += coarse - fine
-  else if (fine >= coarse + 1) offset -= fine - (coarse + 1)
+  const after = performance.timeOrigin + performance.now()
+  if (after + offset < coarse) offset = coarse - after
+  else if (before + offset >= coarse + 1) offset = coarse + 1 - before
   return offset
+}
+
+/** A pair of readings further apart may have been interrupted, and another is taken; seconds. */
+const swiftPair = 50e-6
+const mostPairs = 5
+
+/** Both clocks as nearly at once as they can be read. */
+export function bothClocks(clock: DriverClock): { readonly system: number; readonly monotonic: number } {
+  let best = { system: 0, monotonic: 0 }
+  let quickest = Number.POSITIVE_INFINITY
+  for (let pair = 0; pair < mostPairs && quickest > swiftPair; pair += 1) {
+    const before = clock.monotonic()
+    const system = clock.system()
+    const after = clock.monotonic()
+    if (after - before >= quickest) continue
+    quickest = after - before
+    best = { system, monotonic: (before + after) / 2 }
+  }
+  return best
 }
 
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

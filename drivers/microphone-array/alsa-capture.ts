@@ -3,11 +3,13 @@ import { fileURLToPath } from 'node:url'
 import { openWideCapture } from './arecord-capture.js'
 import { CaptureError, type CaptureRequest, type CaptureSource } from './capture-source.js'
 import { loadCapture } from './node-av.js'
-import type { SampleFormat } from './samples.js'
+import { bytesPerSample, type SampleFormat } from './samples.js'
+import { StreamPlace } from './stream-place.js'
 
 /**
- * Opens an ALSA device through FFmpeg's input, which stamps each packet with the system time at which its first sample was
- * taken. Not blocking, because a device that has stopped would otherwise keep a thread of the pool for ever.
+ * Opens an ALSA device through FFmpeg's input. The kernel tells when each packet's first sample was taken; FFmpeg's own stamp,
+ * which is smoothed over many seconds, stands in where it does not. Not blocking, because a device that has stopped would
+ * otherwise keep a thread of the pool for ever.
  *
  * FFmpeg asks ALSA for 16-bit samples and node-av has no way to ask for another format; a device without them is captured by
  * `openWideCapture`.
@@ -56,6 +58,8 @@ export async function openAlsaCapture(request: CaptureRequest): Promise<CaptureS
     await context.closeInput()
     throw new CaptureError('device-refused', `The sound device ${request.device} gives samples of an unknown format.`)
   }
+  const frame = parameters.channels * bytesPerSample[sampleFormat]
+  const place = new StreamPlace(request.device, parameters.sampleRate)
   const packet = new library.Packet()
   packet.alloc()
   let closed = false
@@ -67,8 +71,10 @@ export async function openAlsaCapture(request: CaptureRequest): Promise<CaptureS
       if (result === AVERROR_EAGAIN) return null
       if (result < 0)
         throw new CaptureError('stream-ended', `The sound device ${request.device} has stopped delivering.`)
+      if (packet.data === null) return null
+      const placed = place.of(packet.data.length / frame)
       const captureTime = packet.pts === AV_NOPTS_VALUE ? null : Number(packet.pts) / 1e6
-      return packet.data === null ? null : { planes: [packet.data], captureTime }
+      return { planes: [packet.data], captureTime, ...(placed === 'unknown' ? null : placed) }
     },
     async close() {
       if (closed) return

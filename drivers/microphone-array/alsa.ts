@@ -1,5 +1,6 @@
 import type { DriverClock, StateReport } from '../driver.js'
 import { BackOff } from '../retry.js'
+import { bothClocks } from '../system-clock.js'
 import { openAlsaCapture } from './alsa-capture.js'
 import { BlockAssembler, blocksFromPacket, CaptureTimeline } from './capture.js'
 import { CaptureError, type CaptureRequest, type CaptureSource } from './capture-source.js'
@@ -105,7 +106,7 @@ export class AlsaArray implements MicrophoneArray {
     let heard = clock.monotonic()
     while (!signal.aborted) {
       const packet = source.read()
-      const now = { system: clock.system(), monotonic: clock.monotonic() }
+      const now = bothClocks(clock)
       if (packet === null) {
         if (now.monotonic - heard > silentSeconds) {
           const detail = `${device} is open but has given nothing for ${silentSeconds} seconds.`

@@ -15,6 +15,11 @@ export interface CapturePacket {
   readonly planes: readonly Uint8Array[]
   /** System clock when the first sample was taken, seconds since 1970 UTC; null where the device does not say. */
   readonly captureTime: number | null
+  /**
+   * Where the source counts the device's samples: whether this packet follows the one before without a loss. Its times may then
+   * be late, as a device counts in steps, but are never early.
+   */
+  readonly follows?: boolean
 }
 
 /** Both clocks, read together when the packet was fetched; seconds. */
@@ -35,8 +40,12 @@ export interface Placement {
 
 /** Seconds that a packet may come later than the one before promises, before sound counts as lost. */
 const tolerance = 0.01
+/** Where the device's samples are counted, all packets of so many seconds have to be that late: lost before it was counted. */
+const lateSeconds = 2
 /** Seconds by which system and monotonic clock may part between two packets. */
 const largestSlew = 0.05
+/** A device's clock may be slower than its nominal rate by this share. */
+const drift = 300e-6
 
 /**
  * Gives each packet its place in the stream by its capture timestamp, so that an overrun or an unplugged hour is a gap in the
@@ -46,23 +55,45 @@ export class CaptureTimeline {
   readonly #sampleRate: number
   #next: { readonly sample: number; readonly monotonic: number } | null = null
   #offset: number | null = null
+  /** Since when every packet has been late, and by how much at least; seconds. */
+  #late: { readonly since: number; readonly least: number } | null = null
 
   constructor(sampleRate: number) {
     this.#sampleRate = sampleRate
   }
 
-  /** @param count samples a channel in the packet */
-  place(count: number, captureTime: number | null, now: ClockReading): Placement {
+  /**
+   * @param count samples a channel in the packet
+   * @param follows as in `CapturePacket`; what is late is then evened out by the least late packets before it
+   */
+  place(count: number, captureTime: number | null, now: ClockReading, follows?: boolean): Placement {
     const offset = now.system - now.monotonic
     const clockStepped = this.#offset !== null && Math.abs(offset - this.#offset) > largestSlew
     this.#offset = offset
     const duration = count / this.#sampleRate
-    const taken = clockStepped || captureTime === null ? now.monotonic - duration : captureTime - offset
-    const late = this.#next === null ? 0 : taken - this.#next.monotonic
-    const lost = late > tolerance && !clockStepped ? Math.round(late * this.#sampleRate) : 0
+    const said = clockStepped || captureTime === null ? now.monotonic - duration : captureTime - offset
+    const expected = this.#next?.monotonic ?? said
+    const late = said - expected
+    const missing = clockStepped ? 0 : follows === true ? this.#lateThroughout(late, said) : late > tolerance ? late : 0
+    const taken =
+      follows === true && missing === 0 && !clockStepped ? Math.min(said, expected + drift * duration) : said
+    const lost = Math.round(missing * this.#sampleRate)
     const firstSample = (this.#next?.sample ?? 0) + lost
     this.#next = { sample: firstSample + count, monotonic: taken + duration }
     return { firstSample, systemTime: taken + offset, lost, clockStepped }
+  }
+
+  /** By how much all packets of the last seconds were late; 0 when one was not. */
+  #lateThroughout(late: number, monotonic: number): number {
+    if (late <= tolerance) {
+      this.#late = null
+      return 0
+    }
+    const { since, least } = this.#late ?? { since: monotonic, least: late }
+    this.#late = { since, least: Math.min(least, late) }
+    if (monotonic - since < lateSeconds) return 0
+    this.#late = null
+    return Math.min(least, late)
   }
 }
 
@@ -136,6 +167,6 @@ export function blocksFromPacket(
   assembler: BlockAssembler,
 ): { readonly blocks: AudioBlock[]; readonly clockStepped: boolean } {
   const channels = toChannels(packet.planes, format.sampleFormat, format.channelCount)
-  const placement = timeline.place(channels[0]?.length ?? 0, packet.captureTime, now)
+  const placement = timeline.place(channels[0]?.length ?? 0, packet.captureTime, now, packet.follows)
   return { blocks: assembler.add(channels, placement), clockStepped: placement.clockStepped }
 }

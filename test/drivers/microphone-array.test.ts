@@ -12,6 +12,7 @@ import { RecordedArray, type RecordingOptions } from '../../drivers/microphone-a
 import { toChannels } from '../../drivers/microphone-array/samples.js'
 import { SimulatedArray } from '../../drivers/microphone-array/simulator.js'
 import { NotSoundError } from '../../drivers/microphone-array/sound-file.js'
+import { StreamPlace } from '../../drivers/microphone-array/stream-place.js'
 import { readWaveFile } from '../../drivers/microphone-array/wave-file.js'
 import { systemClock } from '../../drivers/system-clock.js'
 import { collect, states } from '../contracts/driver.js'
@@ -449,6 +450,29 @@ test('capture packets become blocks placed by their time stamps', async t => {
     t.equal(place(0.041 + 1001 * 0.010001 + 0.35).lost, 0)
   })
 
+  t.test('where the samples are counted, no single late time is a gap, and the least late ones hold', async t => {
+    const timeline = new CaptureTimeline(1000)
+    let taken = 0
+    const place = (late: number, follows = true) => {
+      const now = { system: 500 + taken + late + 0.02, monotonic: 7 + taken + late + 0.02 }
+      const placement = timeline.place(10, 500 + taken + late, now, follows)
+      const off = placement.systemTime - 500 - taken
+      taken += 0.010001
+      return { ...placement, off }
+    }
+    place(0.003)
+    for (const late of [0.001, 0, 0.004, 0.03, 0.05, 0.002]) t.equal(place(late).lost, 0)
+    for (let index = 0; index < 1000; index += 1) {
+      const { lost, off } = place(index % 7 === 0 ? 0 : index % 100 < 2 ? 0.2 : 0.004)
+      t.ok(lost === 0 && off > -1e-9 && off < 0.0005, `${lost} lost, ${off} s off`)
+    }
+    taken += 0.35
+    t.equal(place(0, false).lost, 350, 'what the source knows to be lost is a gap at once')
+    taken += 0.35
+    const lost = Array.from({ length: 400 }, () => place(0).lost).filter(count => count !== 0)
+    t.same(lost, [350], 'and what only the time shows is one when it has lasted')
+  })
+
   t.test('a packet without a time stamp is placed by its arrival', async t => {
     const timeline = new CaptureTimeline(1000)
     const placement = timeline.place(10, null, { system: 500, monotonic: 7 })
@@ -461,6 +485,46 @@ test('capture packets become blocks placed by their time stamps', async t => {
     const stepped = timeline.place(10, 500.01, { system: 503.05, monotonic: 7.05 })
     t.match(stepped, { firstSample: 10, lost: 0, clockStepped: true })
     t.ok(Math.abs(stepped.systemTime - 503.04) < 1e-9)
+  })
+})
+
+test("the place of samples in a device's stream follows from the kernel's count", async t => {
+  const folder = t.testdir({})
+  const clock = new VirtualClock()
+  const status = (arrived: number, taken: number) =>
+    writeFileSync(
+      join(folder, 'status'),
+      `state: RUNNING\ntstamp : 0.000000000\nhw_ptr : ${arrived}\nappl_ptr : ${taken}\n`,
+    )
+  const placed = (place: StreamPlace, ...given: Parameters<StreamPlace['of']>) => {
+    const found = place.of(...given)
+    if (found === null || found === 'unknown') return found
+    return { age: Math.round((clock.system() - found.captureTime) * 1000) / 1000, follows: found.follows }
+  }
+
+  t.test('and so does its time, however far behind the reader is', async t => {
+    const place = new StreamPlace('hw:CARD=Fake,DEV=0', 1000, clock, folder)
+    t.equal(placed(place, 100), null, 'not when the kernel says nothing')
+    status(500, 200)
+    t.same(placed(place, 100), { age: 0.4, follows: false })
+    status(2300, 300)
+    t.same(placed(place, 100), { age: 2.1, follows: true })
+    status(100, 100)
+    t.same(placed(place, 100), { age: 0.1, follows: false }, 'after an overrun')
+    status(220, 200)
+    t.same(placed(place, 100), { age: 0.12, follows: true })
+  })
+
+  t.test('through a pipe too, but for what was in it at an overrun', async t => {
+    const place = new StreamPlace('hw:CARD=Fake,DEV=0', 1000, clock, folder)
+    status(500, 500)
+    t.same(placed(place, 300, 'emptied'), { age: 0.5, follows: false })
+    status(250, 250)
+    t.equal(placed(place, 200, 'full'), 'unknown')
+    t.equal(placed(place, 100, 'emptied'), 'unknown')
+    status(350, 350)
+    t.same(placed(place, 50, 'emptied'), { age: 0.1, follows: false })
+    t.same(placed(place, 50, 'emptied'), { age: 0.05, follows: true })
   })
 })
 
