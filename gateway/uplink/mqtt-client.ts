@@ -14,7 +14,7 @@ export function openClient(options: ConnectionOptions, tooLarge: (size: number) 
   if (url.protocol === 'ws:' || url.protocol === 'wss:') {
     const client = mqtt.connect(url.href, {
       ...common,
-      wsOptions: secure ? { secureContext: secureContext(options.tls) } : {},
+      wsOptions: secure ? securityOf(options.tls ?? noMaterial) : {},
     })
     client.handleMessage = answerLast
     guardSize(client.stream, options.maximumPacketSize, tooLarge)
