@@ -20,10 +20,13 @@ export interface LinePlateReaderOptions {
   readonly random?: () => number
 }
 
-/** A frame that has begun is given up when the line is quiet for so many seconds. */
-const quietSeconds = 1
-/** Seconds between looks at whether the device file is still there. */
-const presenceSeconds = 1
+/** Seconds between looks at whether the device file is still there and bytes come. */
+const lookSeconds = 0.25
+/**
+ * A frame that has begun is given up when so many looks in a row saw no byte: a little more than a second. Looks are counted, not
+ * seconds: a process that stands still for long finds the rest of its frame waiting, and the line was not quiet.
+ */
+const quietLooks = 5
 /** A line that was open for so many seconds counts as working, and the back-off starts anew. */
 const settledSeconds = 5
 
@@ -68,13 +71,18 @@ export class LinePlateReader implements PlateReader {
       const gone = new AbortController()
       const abandon = () => gone.abort()
       signal.addEventListener('abort', abandon)
-      const listener = this.#listener(queue, parser, abandon)
+      const quiet = { looks: 0 }
+      const listener = this.#listener(queue, parser, quiet, abandon)
       const opened = clock.monotonic()
       try {
         line = await open(listener, signal)
         try {
           if (!signal.aborted) queue.report('ready', null, `${title} is open.`)
-          while (!gone.signal.aborted && line.present()) await clock.sleep(presenceSeconds, gone.signal)
+          while (!gone.signal.aborted && line.present()) {
+            await clock.sleep(lookSeconds, gone.signal)
+            quiet.looks += 1
+            if (quiet.looks === quietLooks) parser.reset()
+          }
         } finally {
           await line.close()
           line = null
@@ -91,17 +99,19 @@ export class LinePlateReader implements PlateReader {
     }
   }
 
-  #listener(queue: BoundedQueue<QueuedRead>, parser: LayoutParser, lost: () => void): LineListener {
+  #listener(
+    queue: BoundedQueue<QueuedRead>,
+    parser: LayoutParser,
+    quiet: { looks: number },
+    lost: () => void,
+  ): LineListener {
     const { clock, title, noiseBytes = 512 } = this.#options
     let noisy = false
-    let last = clock.monotonic()
     return {
       lost,
       waiting: detail => queue.report('absent', 'device-absent', detail),
       bytes: chunk => {
-        const now = clock.monotonic()
-        if (now - last > quietSeconds) parser.reset()
-        last = now
+        quiet.looks = 0
         const systemTime = clock.system()
         for (const { read, discarded } of parser.push(chunk)) {
           if (noisy) queue.report('ready', null, `${title} gives good frames again.`)

@@ -31,6 +31,8 @@ export interface Passage<Hit> {
   /** What the camera calls it that gave its last read; null for readers. */
   sight: string | null
   readonly text: string
+  /** The text with each character replaced by the first of those that look like it. */
+  readonly folded: string
   readonly first: number
   last: number
   /** How many reads were counted to it. */
@@ -93,6 +95,8 @@ export class Passages<Hit> {
   readonly #lanes = new Map<string, Passage<Hit>[]>()
   #held = 0
   #number = 0
+  /** When what was over was last forgotten. */
+  #forgot = Number.NEGATIVE_INFINITY
 
   /** `ended` is called with each passage that is forgotten because it is over, and was not corrected. */
   constructor(settings: PassageSettings = defaultPassageSettings, ended: (passage: Passage<Hit>) => void = () => {}) {
@@ -107,7 +111,8 @@ export class Passages<Hit> {
 
   /** Takes the next read. Reads may come out of order by less than the window; a clock that steps back starts anew. */
   observe(read: PassageRead): PassageOutcome<Hit> {
-    this.forget(read.time)
+    // A flood of reads need not be a flood of looks through everything that is held.
+    if (Math.abs(read.time - this.#forgot) > this.#settings.window / 64) this.forget(read.time)
     const sight = read.sight ?? null
     // A vehicle that a camera follows stays the same passage where it changes lanes.
     const lane = this.#laneOf(sight) ?? (read.lane === null ? `reader ${read.reader}` : `lane ${read.lane}`)
@@ -116,8 +121,8 @@ export class Passages<Hit> {
       passages = []
       this.#lanes.set(lane, passages)
     }
-    const followed = sight === null ? undefined : passages.find(passage => passage.sight === sight)
-    const known = followed?.text === read.text ? followed : passages.find(passage => passage.text === read.text)
+    const folded = foldLookAlikes(read.text)
+    const { followed, known, similar } = this.#search(passages, read, folded)
     if (known !== undefined) {
       const repeat = this.#repeat(passages, known, read)
       if (followed === undefined || followed === known) return repeat
@@ -126,8 +131,9 @@ export class Passages<Hit> {
       this.#held--
       return { ...repeat, relation: 'correction', corrected: followed, changed: true }
     }
-    const relative = followed ?? passages.findLast(earlier => this.#isSimilar(read, earlier))
-    if (relative !== undefined && followed === undefined && !isSurer(read, relative) && sameClass(read, relative)) {
+    const relative = followed ?? similar
+    const same = relative !== undefined && sameClass(read, folded, relative)
+    if (relative !== undefined && followed === undefined && !isSurer(read, relative) && same) {
       return this.#repeat(passages, relative, read)
     }
     const corrected = relative !== undefined && (followed !== undefined || isSurer(read, relative)) ? relative : null
@@ -136,6 +142,7 @@ export class Passages<Hit> {
       lane,
       sight,
       text: read.text,
+      folded,
       first: read.time,
       last: read.time,
       count: 1,
@@ -159,6 +166,7 @@ export class Passages<Hit> {
 
   /** Forgets what is older than the window at that time (seconds since 1970 UTC), and what lies that far in its future. */
   forget(now: number): void {
+    this.#forgot = now
     for (const [lane, passages] of this.#lanes) {
       const isOver = (passage: Passage<Hit>) => Math.abs(now - passage.last) > this.#settings.window
       const over = passages.filter(isOver)
@@ -177,6 +185,20 @@ export class Passages<Hit> {
     return null
   }
 
+  /** What a read may belong to: what its camera follows, what has its text, and the last that has a similar one. */
+  #search(passages: readonly Passage<Hit>[], read: PassageRead, folded: string) {
+    let followed: Passage<Hit> | undefined
+    let known: Passage<Hit> | undefined
+    let similar: Passage<Hit> | undefined
+    for (const passage of passages) {
+      if (Math.abs(read.time - passage.last) > this.#settings.window) continue
+      if (passage.text === read.text) known = passage
+      if (passage.sight !== null && passage.sight === read.sight) followed = passage
+      if (this.#isSimilar(read, folded, passage)) similar = passage
+    }
+    return { followed, known, similar }
+  }
+
   #repeat(passages: Passage<Hit>[], known: Passage<Hit>, read: PassageRead): PassageOutcome<Hit> {
     known.count++
     known.last = Math.max(known.last, read.time)
@@ -190,10 +212,10 @@ export class Passages<Hit> {
     return { relation: 'repeat', passage: known, corrected: null, changed }
   }
 
-  #isSimilar(read: PassageRead, earlier: Passage<Hit>): boolean {
-    if (earlier.former.has(read.text)) return true
+  #isSimilar(read: PassageRead, folded: string, earlier: Passage<Hit>): boolean {
+    if (earlier.former.size > 0 && earlier.former.has(read.text)) return true
     if (Math.abs(read.time - earlier.last) > this.#settings.correctionWindow) return false
-    if (sameClass(read, earlier)) return true
+    if (sameClass(read, folded, earlier)) return true
     return read.confidence !== null && isSurer(read, earlier) && oneEdit(read.text, earlier.text) !== null
   }
 
@@ -227,8 +249,8 @@ function learn(known: Passage<unknown>, read: PassageRead): boolean {
   return newReader || surer || newState
 }
 
-function sameClass(read: PassageRead, earlier: Passage<unknown>): boolean {
-  return earlier.former.has(read.text) || foldLookAlikes(read.text) === foldLookAlikes(earlier.text)
+function sameClass(read: PassageRead, folded: string, earlier: Passage<unknown>): boolean {
+  return folded === earlier.folded || earlier.former.has(read.text)
 }
 
 function isSurer(read: PassageRead, earlier: Passage<unknown>): boolean {
