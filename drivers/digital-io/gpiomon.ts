@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline'
 import { BoundedQueue } from '../bounded-queue.js'
 import type { DriverClock, StateReport } from '../driver.js'
 import { BackOff } from '../retry.js'
+import { chipNamed } from './chip.js'
 import type { DigitalInputs, SwitchEdge } from './digital-io.js'
 
 export interface GpiomonInputsOptions {
@@ -48,7 +49,9 @@ export class GpiomonInputs implements DigitalInputs {
     const backOff = new BackOff({ first: 0.25, longest: 5, ...(random && { random }) })
     while (!signal.aborted) {
       const began = clock.monotonic()
-      const why = await this.#run(queue, signal)
+      const found = await chipNamed(this.#options.chip)
+      if (signal.aborted) return
+      const why = await this.#run(found, queue, signal)
       if (signal.aborted) return
       queue.report('absent', 'device-absent', `The lines of ${this.#options.chip} cannot be watched: ${why}`)
       if (clock.monotonic() - began > settledSeconds) backOff.reset()
@@ -57,10 +60,10 @@ export class GpiomonInputs implements DigitalInputs {
   }
 
   /** Resolves with the reason when the child has ended. */
-  #run(queue: BoundedQueue<SwitchEdge>, signal: AbortSignal): Promise<string> {
+  #run(found: string, queue: BoundedQueue<SwitchEdge>, signal: AbortSignal): Promise<string> {
     const { chip, lines, clock, program = 'gpiomon' } = this.#options
     const format = ['--banner', '--edges', 'both', '--event-clock', 'monotonic', '--format', '%e %o %S']
-    const child = spawn(program, [...format, '--chip', chip, ...lines.map(String)], {
+    const child = spawn(program, [...format, '--chip', found, ...lines.map(String)], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let complaint = ''

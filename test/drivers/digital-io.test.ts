@@ -1,6 +1,7 @@
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
+import { chipNamed } from '../../drivers/digital-io/chip.js'
 import { GpiomonInputs } from '../../drivers/digital-io/gpiomon.js'
 import { systemClock } from '../../drivers/system-clock.js'
 import { collect, endingContract, states } from '../contracts/driver.js'
@@ -42,6 +43,20 @@ exec sleep 60
     chmodSync(ending, 0o755)
     const again = await collect(new GpiomonInputs({ ...usual, program: ending }), all => all.length === 3)
     t.same(states(again), ['ready', 'absent device-absent', 'ready'])
+  })
+
+  t.test('is told the chip by a name that it knows, whatever its label', async t => {
+    const detect = join(t.testdir({}), 'gpiodetect')
+    writeFileSync(
+      detect,
+      '#!/bin/sh\necho "gpiochip0 [pinctrl-bcm2711] (58 lines)"\necho "gpiochip3 [gate box] (8 lines)"\n',
+    )
+    chmodSync(detect, 0o755)
+    const chips = ['gate box', 'pinctrl-bcm2711', 'gpiochip7', '/dev/gpiochip2', '4', 'unknown']
+    t.same(await Promise.all(chips.map(chip => chipNamed(chip, detect))), [
+      ...['gpiochip3', 'gpiochip0', 'gpiochip7', '/dev/gpiochip2', '4', 'unknown'],
+    ])
+    t.equal(await chipNamed('gate box', `${detect}.not`), 'gate box')
   })
 
   endingContract(t, () => new GpiomonInputs({ ...usual, program }), 3)
