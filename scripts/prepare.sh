@@ -75,8 +75,8 @@ node_headers() {
 build_native() {
   need_packages g++=g++ make=make python3=python3
   [ -n "$(node_headers)" ] || need_packages libnode-dev=/usr/include/node/node_api.h
-  step 'Compiling SQLite and the link to systemd for this machine' env JOBS=max npm_config_nodedir="$(node_headers)" npm_config_build_from_source=true \
-    npm rebuild better-sqlite3 unix-dgram --ignore-scripts=false
+  step 'Compiling SQLite, epoll and the link to systemd for this machine' env JOBS=max npm_config_nodedir="$(node_headers)" npm_config_build_from_source=true \
+    npm rebuild better-sqlite3 unix-dgram epoll --ignore-scripts=false
 }
 
 # Installs the packages of the lockfile; the stamp holds what was installed and for which Node.js.
