@@ -1,6 +1,6 @@
 import type { Arrival, GatewayPlace, LocatedShot, Weather } from './arrival.js'
 import { type GeodeticPosition, TangentPlane } from './geodesy.js'
-import { type Claim, type GunfireRevision, type SupportedShot, supportOf } from './incident.js'
+import { type Claim, type GunfireRevision, roundsOf, type SupportedShot, supportOf } from './incident.js'
 import { IncidentBook } from './incidents.js'
 import { Presence } from './presence.js'
 import { blastProbability } from './probability.js'
@@ -201,16 +201,17 @@ export class Hearing {
     const heard = this.#presence.isLone ? this.#heardAlone(pool) : this.#heardTogether(pool, this.#located, now)
     const blasts = this.#located
       .map(shot => this.#supported(shot, pool))
-      .filter(shot => (blastProbability(shot.arrivals, supportOf(shot)) ?? 1) >= leastBlast)
+      .filter(shot => (blastProbability(shot.judged ?? shot.arrivals, supportOf(shot)) ?? 1) >= leastBlast)
     const shots = [...blasts, ...heard]
     this.#book.update(shots, now - frozenAfter, now)
   }
 
   #supported(shot: LocatedShot, pool: readonly Arrival[]): SupportedShot {
-    const arrivals = shot.arrivals.flatMap(({ id }) => this.#arrivals.get(id) ?? []).sort((a, b) => a.time - b.time)
-    const air = airOf(this.#weather)
-    const unexplained = unexplainedOnsets(shot, this.#located, pool, this.#presence.places, air)
-    return { located: shot, time: shot.time, arrivals, unexplained }
+    const heard = ({ arrivals }: LocatedShot) => arrivals.flatMap(({ id }) => this.#arrivals.get(id) ?? [])
+    const arrivals = heard(shot).sort((a, b) => a.time - b.time)
+    const unexplained = unexplainedOnsets(shot, this.#located, pool, this.#presence.places, airOf(this.#weather))
+    const judged = roundsOf(shot, this.#located).flatMap(heard)
+    return { located: shot, time: shot.time, arrivals, unexplained, judged }
   }
 
   /**

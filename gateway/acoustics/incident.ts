@@ -62,6 +62,13 @@ export interface SupportedShot {
   readonly time: number
   /** Onsets around its own that no place explains, a gateway; none counted for a shot without a position. */
   readonly unexplained?: number
+  /** Arrivals of all rounds from its place, by which it is judged: what made one made the others. Else its own. */
+  readonly judged?: readonly Arrival[]
+}
+
+/** A located shot and those that were located with it as rounds from one place. */
+export function roundsOf({ position }: LocatedShot, located: readonly LocatedShot[]): LocatedShot[] {
+  return located.filter(other => other.position.east === position.east && other.position.north === position.north)
 }
 
 /** What bears a shot out besides its sound; null without a position. */
@@ -112,14 +119,15 @@ export function reportedShot(shot: SupportedShot, plane: TangentPlane): Reported
   const support = supportOf(shot)
   const residuals = new Map(located?.arrivals.map(({ id, residual }) => [id, residual]))
   const [first] = arrivals
-  const classes = combinedClasses(arrivals, support)
+  const judged = shot.judged ?? arrivals
+  const classes = combinedClasses(judged, support)
   const directed = located === null ? arrivals.filter(({ bearing }) => bearing !== null) : []
   const seen = directed.find(({ range }) => range !== undefined) ?? directed[0]
   const listed = seen === undefined ? arrivals : [seen, ...arrivals.filter(arrival => arrival !== seen)]
   return {
     time: located?.time ?? time,
     timeError: located?.timeError ?? first?.timeError ?? Number.POSITIVE_INFINITY,
-    probability: gunshotProbability(arrivals, support),
+    probability: gunshotProbability(judged, support),
     sound: classes && named(classes),
     position: located === null ? null : plane.toGeodetic(located.position),
     heightError: located?.heightError ?? null,

@@ -9,17 +9,17 @@ export interface Logistic {
 /** Of a located sound: that it is a blast, and that a blast is a gun's. */
 export const probabilityWeights: Readonly<Record<'blast' | 'gun', Logistic>> = {
   blast: {
-    constant: 0.886,
+    constant: 1.338,
     weights: {
-      blast: 1.659,
-      crooked: -4.372,
-      unexplained: -2.963,
+      blast: 1.374,
+      crooked: -4.474,
+      unexplained: -3.516,
     },
   },
   gun: {
-    constant: -2.011,
+    constant: -2.339,
     weights: {
-      gun: 1.895,
+      gun: 2.068,
     },
   },
 }

@@ -4,12 +4,14 @@ import type { Station } from './evidence.js'
 import type { Air } from './propagation.js'
 import { findSeeds } from './seeds.js'
 import { assumedHeight } from './solve.js'
-import { contradictions } from './tracks.js'
+import { contradictions, precursors } from './tracks.js'
 
 /** What a burst must be worth, as a logarithm of odds: how unlikely a shot is at just one place and moment. */
 export const burstPrice = 11
 /** What each station costs a burst that heard its rhythm when it cannot have been, a logarithm; see `contradictions`. */
 const contradiction = 8
+/** What each station costs that heard the rhythm shortly before; see `precursors`. Chance does that in one of some twenty. */
+const precursor = 3
 /** Places closer than this are one, uncertain, place, metres. */
 const samePlace = 50
 /** Explanations of one place closer than this differ by nothing, metres. */
@@ -35,7 +37,8 @@ export interface Explanation {
 export function explain(stations: readonly Station[], air: Air): Explanation | null {
   const height = assumedHeight(stations)
   const contradicted = (burst: Burst): Burst => {
-    return { ...burst, score: burst.score - contradiction * contradictions(stations, air, burst) }
+    const against = contradiction * contradictions(stations, air, burst) + precursor * precursors(stations, air, burst)
+    return { ...burst, score: burst.score - against }
   }
   const starts: Burst[] = []
   for (const seed of findSeeds(stations, air, seedCount)) {

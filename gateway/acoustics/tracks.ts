@@ -248,3 +248,29 @@ export function contradictions(
     })
   }).length
 }
+
+/**
+ * How many stations heard the burst's rhythm, two rounds or more of it, shortly before its own sound can have come, as where what is
+ * taken for the burst is its reflection: sound by the straight way came first.
+ */
+export function precursors(
+  stations: readonly Station[],
+  air: Air,
+  { solution, lags }: { readonly solution: Source; readonly lags: readonly number[] },
+): number {
+  const first = Math.min(...lags)
+  const enough = Math.max(2, 0.75 * lags.length)
+  return stations.filter(station => {
+    const { east, north, up } = station.position
+    const travel = travelTime(air, east - solution.east, north - solution.north, up - solution.up)
+    const begin = solution.time + travel + first
+    const { candidates } = station
+    for (let i = firstAfter(candidates, begin - 2 * latest); i < candidates.length; i++) {
+      const head = candidates[i]!
+      if (head.time > begin + earliest) return false
+      const { picks } = trackOf(station, head, first, lags, begin - first, 0)
+      if (picks.filter(pick => pick !== null).length >= enough) return true
+    }
+    return false
+  }).length
+}

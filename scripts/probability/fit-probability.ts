@@ -68,7 +68,7 @@ function hearDay(seed: number, folder: string | undefined): LocatedRow[] {
     keptSteps(file, of, () => hearScene(day, stretches)),
   )
   process.stderr.write(`seed ${seed}: ${found.length} located sounds\n`)
-  return found.map(row => ({ ...row, evidence: rounded(row.evidence) }))
+  return found.map(row => ({ ...row, evidence: rounded(row.evidence), single: rounded(row.single) }))
 }
 
 function rounded(evidence: LocatedRow['evidence']): LocatedRow['evidence'] {

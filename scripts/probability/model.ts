@@ -12,7 +12,9 @@ const looks = {
 } as const
 const ridge = 1
 
-export function fitModels(rows: readonly LocatedRow[]): Models {
+/** Single rounds are fitted beside whole bursts: they differ more from each other, and what is no blast comes singly. */
+export function fitModels(located: readonly LocatedRow[]): Models {
+  const rows = located.flatMap(row => [row, { ...row, evidence: row.single }])
   const blasts = rows.filter(({ blast }) => blast)
   return {
     blast: logisticOf(rows, looks.blast, ({ blast }) => blast),

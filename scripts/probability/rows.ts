@@ -1,4 +1,5 @@
 import type { Arrival, GatewayPlace, LocatedShot } from '../../gateway/acoustics/arrival.js'
+import { roundsOf } from '../../gateway/acoustics/incident.js'
 import { locateShots } from '../../gateway/acoustics/locate.js'
 import { type Evidence, evidenceOf } from '../../gateway/acoustics/probability.js'
 import { airOf } from '../../gateway/acoustics/propagation.js'
@@ -8,7 +9,10 @@ import type { Scene } from '../simulator/scene.js'
 
 /** What a located shot of a simulated scene looks like to its gateways, and what it was. */
 export interface LocatedRow {
+  /** As it is judged: together with the other rounds from its place. */
   readonly evidence: Evidence
+  /** By its own arrivals alone. */
+  readonly single: Evidence
   /** Whether a gun or a firework went off about then, a gun did, and either of them where the shot was placed. */
   readonly blast: boolean
   readonly gun: boolean
@@ -48,19 +52,21 @@ export function locatedRows(scene: Scene, steps: Iterable<HeardStep>): LocatedRo
     const located = locateShots({ arrivals: pool, places, heardUntil, weather: scene.statedWeather })
     for (const shot of located) {
       if (shot.time < from || shot.time >= from + hop) continue
-      const own = new Set(shot.arrivals.map(({ id }) => id))
       const unexplained = unexplainedOnsets(shot, located, pool, places, airOf(scene.statedWeather))
-      const evidence = evidenceOf(
-        pool.filter(({ id }) => own.has(id)),
-        { located: shot, unexplained },
-      )
-      if (evidence !== null) rows.push({ evidence, ...truthOf(scene, shot) })
+      const [single, evidence] = [[shot], roundsOf(shot, located)].map(rounds => {
+        const ids = new Set(rounds.flatMap(({ arrivals: own }) => own.map(({ id }) => id)))
+        return evidenceOf(
+          pool.filter(({ id }) => ids.has(id)),
+          { located: shot, unexplained },
+        )
+      })
+      if (single && evidence) rows.push({ evidence, single, ...truthOf(scene, shot) })
     }
   }
   return rows
 }
 
-function truthOf(scene: Scene, { time, position }: LocatedShot): Omit<LocatedRow, 'evidence'> {
+function truthOf(scene: Scene, { time, position }: LocatedShot): Omit<LocatedRow, 'evidence' | 'single'> {
   const blasts = scene.sources.filter(
     source => (source.kind === 'gun' || source.kind === 'firework') && Math.abs(source.time - time) <= sameTime,
   )

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { test } from 'tap'
-import type { LocatedShot } from '../../gateway/acoustics/arrival.js'
+import type { Arrival, LocatedShot } from '../../gateway/acoustics/arrival.js'
 import { locateShots, type Scene } from '../../gateway/acoustics/locate.js'
 import { practiceBursts, practise } from '../../gateway/acoustics/practice.js'
 import { airOf, travelTime } from '../../gateway/acoustics/propagation.js'
@@ -123,6 +123,27 @@ test('strong echoes, later and louder than the direct sound, make no shots of th
     t.equal(shots.length, 3, `three shots, seed ${seed}`)
     t.equal(of(shots, pistol, 12).length, 3, 'at the gun')
   }
+})
+
+test('where a wall’s reflection is louder than the straight sound, mostly the gun is located and not its mirror image', async t => {
+  const shooter: Gun = { east: -60, north: 20, rounds: [T + 0.4, T + 1.02] }
+  const image: Gun = { ...shooter, east: 100 }
+  let [atGun, atImage] = [0, 0]
+  for (let seed = 0; seed < 8; seed++) {
+    const near = (limit: number, share: number) => (distance: number) => (distance < limit ? share : 0)
+    const sound = { places: street, echoesPerArrival: 0 }
+    const straight = hear({ ...sound, seed, guns: [shooter], hearing: near(380, 0.95) })
+    const reflected = hear({ ...sound, seed: 100 + seed, guns: [image], hearing: near(420, 1), clutterPerSecond: 0.1 })
+    const beforeTheWall = ({ gateway }: Arrival) => reflected.places.get(gateway)!.position.east < 120
+    const arrivals = [
+      ...straight.arrivals.map(each => ({ ...each, salience: Math.min(each.salience, 6) })),
+      ...reflected.arrivals.filter(beforeTheWall).map(each => ({ ...each, id: `${each.id}-reflected` })),
+    ]
+    const shots = locateShots({ ...straight, arrivals })
+    atGun += of(shots, shooter).length
+    atImage += of(shots, image, 60).length
+  }
+  t.ok(atGun >= 10 && atImage <= 4, `of 16 rounds ${atGun} at the gun, ${atImage} at its image`)
 })
 
 test('clutter alone, even much of it, is never a shot', async t => {

@@ -102,6 +102,16 @@ test('an alert says what it sounds like, with a place and without, and nothing w
   t.equal(soundOf(all(0.95, 0.03), true, 8), 'other', 'a blast-like piece of a rumble')
 })
 
+test('a round that was heard badly is judged with the others of its burst', async t => {
+  const plane = new TangentPlane({ latitude: 40.44, longitude: -79.99, altitude: 230 })
+  const [clear, blurred] = [[heard(0.97, 0.02), heard(0.95, 0.03)], [heard(0.4, 0.3)]]
+  const alone = { located: sure.located, arrivals: blurred, time: 1000 }
+  const inBurst = { ...alone, judged: [...clear, ...blurred] }
+  t.ok(reportedShot(alone, plane).probability < 0.5)
+  t.ok(reportedShot(inBurst, plane).probability > 0.8)
+  t.equal(reportedShot(inBurst, plane).arrivals.length, 1, 'it is told with its own arrivals')
+})
+
 test('a class is named only where it stands out', async t => {
   t.equal(named({ gun: 0.8, firework: 0.1, other: 0.1 }), 'gun')
   t.equal(named({ gun: 0.1, firework: 0.8, other: 0.1 }), 'firework-like')
