@@ -1,0 +1,34 @@
+import type { DriverClock, StateReport } from '../driver.js'
+import { Debounce, type SettledLevel } from './debounce.js'
+import type { DigitalIo } from './digital-io.js'
+import { kernelMonotonic } from './kernel-stamp.js'
+import { nextOrQuiet } from './next-or-quiet.js'
+
+/**
+ * What the inputs come to, with the chip's states.
+ *
+ * @param quiet by line: how long a level must last to count, seconds; other lines are left out
+ * @param now the clock that the edges are stamped by, seconds; the kernel's unless given
+ */
+export async function* debounced(
+  io: DigitalIo,
+  quiet: ReadonlyMap<number, number>,
+  clock: DriverClock,
+  signal: AbortSignal,
+  now: () => number = kernelMonotonic,
+): AsyncGenerator<SettledLevel | StateReport, void, void> {
+  const debounce = new Debounce(quiet)
+  const readings = io.readings(signal)[Symbol.asyncIterator]()
+  let next = readings.next()
+  while (true) {
+    const due = debounce.next
+    const item = due === null ? await next : await nextOrQuiet(next, Math.max(0, due - now()), clock, signal)
+    if (item === 'quiet') yield* debounce.due(now())
+    else if (item.done) return
+    else {
+      next = readings.next()
+      if (item.value.kind === 'state') yield item.value
+      else yield* debounce.take(item.value)
+    }
+  }
+}
