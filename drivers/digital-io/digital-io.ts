@@ -44,7 +44,7 @@ export interface ChipLines {
 export const pulls = ['as-is', 'up', 'down', 'off'] as const
 export type Pull = (typeof pulls)[number]
 
-/** Lines of one chip. Edges come in order, with their times, and are not debounced. */
+/** Lines of one chip. The edges of a line come in order, with their times, and are not debounced. */
 export interface DigitalIo extends Driver<InputLevel | SwitchEdge> {
   /**
    * Drives an output until it is set again: at a level, or blinking. Outputs are released when the readings begin and end, and whenever the device comes back:

@@ -97,8 +97,8 @@ journal:
 })
 
 test('a file that says only what it must gets every default', t => {
-  const { microphoneArrays, plateReaders, cameras, gnss, ...rest } = parse(smallest)
-  t.strictSame([microphoneArrays, plateReaders, cameras, gnss], [[], [], [], []])
+  const { microphoneArrays, plateReaders, cameras, gnss, digitalIo, ...rest } = parse(smallest)
+  t.strictSame([microphoneArrays, plateReaders, cameras, gnss, digitalIo], [[], [], [], [], []])
   t.strictSame(rest, {
     version: 1,
     site: 'city',
@@ -375,6 +375,7 @@ test('the example is accepted as it is and with every setting put in force', t =
         'plateReaders',
         'cameras',
         'gnss',
+        'digitalIo',
         'hotlist.lists',
         'commands.keys',
       ].includes(key)

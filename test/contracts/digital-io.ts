@@ -95,14 +95,15 @@ export function digitalIoContract(t: Test, subject: DigitalIoSubject): void {
         for (let move = 0; move < moves; move += 1) await scene.move(1, move % 2 === 0 ? 'high' : 'low')
         await scene.move(2, 'high')
         const seen: SwitchEdge[] = []
-        while (seen.at(-1)?.line !== 2) {
+        // Edges of two lines may overtake each other.
+        const levelOf = (line: number) => seen.findLast(edge => edge.line === line)?.level
+        while (levelOf(1) !== 'high' || levelOf(2) !== 'high') {
           const item = await reader.next()
           if (item.kind === 'edge') seen.push(item)
         }
         const dropped = seen.reduce((sum, edge) => sum + edge.dropped, 0)
         t.ok(seen.length <= 18, `${seen.length} waited`)
         t.ok(seen.length + dropped <= moves + 1, `${seen.length} seen, ${dropped} dropped`)
-        t.equal(seen.filter(({ line }) => line === 1).at(-1)?.level, 'high')
         await reader.end()
         await scene.end()
       },

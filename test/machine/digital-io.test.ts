@@ -18,6 +18,11 @@ import { must } from './shell.js'
 const label = 'gate-box'
 const settings = '/sys/kernel/config/gpio-sim'
 
+function make(name: string, label: string): string {
+  const folder = `${settings}/${name}`
+  return `mkdir -p ${folder}/bank0; echo 8 >${folder}/bank0/num_lines; echo ${label} >${folder}/bank0/label; echo 1 >${folder}/live; udevadm settle`
+}
+
 /** A chip of eight lines that can be pulled out, and comes back under another number. */
 class Chip {
   readonly #name: string
@@ -28,17 +33,19 @@ class Chip {
   }
 
   async plug(): Promise<void> {
+    if (this.#lines !== '') await must(make(`${this.#name}-other`, 'other'))
+    await must(make(this.#name, label))
     const folder = `${settings}/${this.#name}`
-    await must(
-      `mkdir -p ${folder}/bank0; echo 8 >${folder}/bank0/num_lines; echo ${label} >${folder}/bank0/label; echo 1 >${folder}/live; udevadm settle`,
-    )
     const [device, chip] = ['dev_name', 'bank0/chip_name'].map(file => readFileSync(`${folder}/${file}`, 'utf8').trim())
     this.#lines = `/sys/devices/platform/${device}/${chip}`
+    // The resistors that keep an output released while nobody drives it.
+    for (const { line, released } of sceneLines.outputs) this.move(line, released)
   }
 
   async unplug(): Promise<void> {
-    const folder = `${settings}/${this.#name}`
-    if (existsSync(folder)) await must(`echo 0 >${folder}/live; rmdir ${folder}/bank0 ${folder}`)
+    for (const folder of [this.#name, `${this.#name}-other`].map(name => `${settings}/${name}`)) {
+      if (existsSync(folder)) await must(`echo 0 >${folder}/live; rmdir ${folder}/bank0 ${folder}`)
+    }
   }
 
   move(line: number, level: Level): void {
@@ -70,7 +77,7 @@ const usual = { ...sceneLines, name: 'gate', chip: label, clock: systemClock, ra
 const held = () => readdirSync('/proc/self/fd').length
 
 test('digital-io contract', async t => {
-  const subject = { reopenings: 10, held }
+  const subject = { reopenings: 5, held }
   digitalIoContract(t, { ...subject, title: 'libgpiod', make: () => scene(new LibgpiodIo(usual)) })
   digitalIoContract(t, { ...subject, title: 'onoff', make: () => scene(new SysfsIo(usual)) })
 })
@@ -102,7 +109,7 @@ test('a process that is killed leaves no output energised and no line held', asy
     const child = await holder(t, driver, chip)
     // As systemd does it when the main process has died: whoever is left in the service gets SIGTERM, and the guard has to outlive it.
     child.kill('SIGKILL')
-    await must('pkill -TERM -f "trap .. TERM"; true')
+    await must('pkill -TERM -f "[t]rap .. TERM"; true')
     while (chip.levelOf(3) !== 'low') await pause(20)
     t.pass(`${driver}: released`)
     while (/gpiomon|gpioset/.test(await must('ps -e -o comm='))) await pause(20)
