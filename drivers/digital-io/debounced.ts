@@ -1,29 +1,28 @@
 import type { DriverClock, StateReport } from '../driver.js'
 import { Debounce, type SettledLevel } from './debounce.js'
 import type { DigitalIo } from './digital-io.js'
-import { kernelMonotonic } from './kernel-stamp.js'
 import { nextOrQuiet } from './next-or-quiet.js'
 
 /**
  * What the inputs come to, with the chip's states.
  *
  * @param quiet by line: how long a level must last to count, seconds; other lines are left out
- * @param now the clock that the edges are stamped by, seconds; the kernel's unless given
+ * @param clock whose monotonic time is that of the edges' stamps
  */
 export async function* debounced(
   io: DigitalIo,
   quiet: ReadonlyMap<number, number>,
   clock: DriverClock,
   signal: AbortSignal,
-  now: () => number = kernelMonotonic,
 ): AsyncGenerator<SettledLevel | StateReport, void, void> {
   const debounce = new Debounce(quiet)
   const readings = io.readings(signal)[Symbol.asyncIterator]()
   let next = readings.next()
   while (true) {
     const due = debounce.next
-    const item = due === null ? await next : await nextOrQuiet(next, Math.max(0, due - now()), clock, signal)
-    if (item === 'quiet') yield* debounce.due(now())
+    const item =
+      due === null ? await next : await nextOrQuiet(next, Math.max(0, due - clock.monotonic()), clock, signal)
+    if (item === 'quiet') yield* debounce.due(clock.monotonic())
     else if (item.done) return
     else {
       next = readings.next()

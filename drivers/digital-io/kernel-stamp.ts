@@ -1,4 +1,5 @@
 import type { DriverClock } from '../driver.js'
+import { systemClock } from '../system-clock.js'
 
 /** CLOCK_MONOTONIC, seconds, as the kernel stamps edges; the clock of `performance.now` starts elsewhere. */
 export function kernelMonotonic(): number {
@@ -9,3 +10,6 @@ export function kernelMonotonic(): number {
 export function wallTimeOf(monotonic: number, clock: DriverClock): { monotonic: number; systemTime: number } {
   return { monotonic, systemTime: clock.system() - Math.max(0, kernelMonotonic() - monotonic) }
 }
+
+/** The clocks of this machine, where stamps of the kernel are compared with now. */
+export const kernelClock: DriverClock = { ...systemClock, monotonic: kernelMonotonic }

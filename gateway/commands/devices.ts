@@ -1,8 +1,5 @@
 import { DeviceFileError, loadArrayGeometry, loadPlateReaderLayout } from '../../drivers/device-files.js'
-import type { DigitalIo } from '../../drivers/digital-io/digital-io.js'
-import { opposite } from '../../drivers/digital-io/drive.js'
 import { LibgpiodIo } from '../../drivers/digital-io/libgpiod.js'
-import { SimulatedIo, type SimulatedIoOptions } from '../../drivers/digital-io/simulator.js'
 import type { GnssReceiver } from '../../drivers/gnss/gnss.js'
 import { GpsdReceiver } from '../../drivers/gnss/gpsd.js'
 import { NmeaReceiver } from '../../drivers/gnss/nmea.js'
@@ -18,7 +15,7 @@ import { SimulatedPlateReader } from '../../drivers/plate-reader/simulator.js'
 import { TcpPlateReader, TcpServerPlateReader } from '../../drivers/plate-reader/tcp.js'
 import { WiegandPlateReader } from '../../drivers/plate-reader/wiegand.js'
 import { systemClock } from '../../drivers/system-clock.js'
-import type { DigitalIoSettings, GnssSettings, MicrophoneArraySettings, PlateReaderSettings } from '../config/schema.js'
+import type { GnssSettings, MicrophoneArraySettings, PlateReaderSettings } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
 
 /** @throws PolewatchError PW_DEVICE_FILE */
@@ -108,35 +105,6 @@ export function gnssReceiver(settings: GnssSettings, name: string): GnssReceiver
   const common = { name, clock: systemClock }
   if (settings.driver === 'gpsd') return new GpsdReceiver({ ...common, port: settings.tcpPort })
   return new NmeaReceiver({ ...common, path: settings.port, baudRate: settings.baudRate })
-}
-
-export async function digitalIo(settings: DigitalIoSettings): Promise<DigitalIo> {
-  const { name } = settings
-  const inputs = settings.inputs.map(({ line }) => line)
-  const outputs = settings.outputs.map(({ line, active }) => ({ line, released: opposite(active) }))
-  const common = { name, inputs, outputs, clock: systemClock }
-  if (settings.driver === 'simulator') return simulatedSwitches(settings, common)
-  if (settings.driver === 'libgpiod') return new LibgpiodIo({ ...common, chip: settings.chip, pull: settings.pull })
-  // Its native part is loaded only where it is used.
-  const { SysfsIo } = await import('../../drivers/digital-io/sysfs.js')
-  return new SysfsIo({ ...common, chip: settings.chip })
-}
-
-function simulatedSwitches(
-  { inputs, interval }: Extract<DigitalIoSettings, { driver: 'simulator' }>,
-  common: Omit<SimulatedIoOptions, 'moves'>,
-): DigitalIo {
-  const moves = Array.from(
-    { length: Math.ceil(simulatedSeconds / interval) },
-    (_, index) => (index + 1) * interval,
-  ).flatMap(at => [
-    ...inputs.map(({ line, active }) => ({ at, line, level: active })),
-    ...inputs.map(({ line, active }) => ({ at: at + interval / 10, line, level: opposite(active) })),
-  ])
-  const io = new SimulatedIo({ ...common, moves })
-  for (const { line, active } of inputs) io.move(line, opposite(active))
-  io.plug(true)
-  return io
 }
 
 /** @throws PolewatchError PW_DEVICE_FILE */

@@ -1,15 +1,16 @@
 import { debounced } from '../../drivers/digital-io/debounced.js'
+import { kernelClock } from '../../drivers/digital-io/kernel-stamp.js'
 import { systemClock } from '../../drivers/system-clock.js'
 import type { RelayCause } from '../config/digital-io.js'
 import type { DigitalIoSettings } from '../config/schema.js'
 import { type GatewayCondition, statusOf } from '../health/status-lamp.js'
 import { ExchangeReader } from '../journal/exchange.js'
 import { messageTypes } from '../messages/table.js'
-import { digitalIo } from './devices.js'
 import { needsVision } from './reader-role.js'
 import { messageOf, type Role, rolePaths, systemTime } from './role.js'
 import { report } from './role-health.js'
 import { SwitchBoard } from './switch-board.js'
+import { digitalIo } from './switch-devices.js'
 import { SwitchOutputs } from './switch-outputs.js'
 
 /** How often lamps and relays are looked after, seconds; what a switch says acts on them at once. */
@@ -17,8 +18,12 @@ const lookEvery = 0.5
 /** What another role said longer ago is not believed any more, seconds. */
 const longestSilence = 30
 
-/** Runs switches, lamps and relays until the signal aborts; returns at once where there are none. */
-export async function watchSwitches(role: Role, signal: AbortSignal): Promise<void> {
+/**
+ * Runs switches, lamps and relays until the signal aborts; returns at once where there are none.
+ *
+ * @param open makes the driver of a chip
+ */
+export async function watchSwitches(role: Role, signal: AbortSignal, open = digitalIo): Promise<void> {
   const { digitalIo: chips } = role.configuration
   if (chips.length === 0) return
   const board = new SwitchBoard(role)
@@ -41,12 +46,12 @@ export async function watchSwitches(role: Role, signal: AbortSignal): Promise<vo
   }
   const watchChip = async (settings: DigitalIoSettings): Promise<void> => {
     const { name, inputs } = settings
-    const io = await digitalIo(settings)
+    const io = await open(settings)
     const driven = new SwitchOutputs(io, settings.outputs)
     outputs.push(driven)
     const quiet = new Map(inputs.map(({ line, debounceMilliseconds }) => [line, debounceMilliseconds / 1000]))
     const counts = { changes: 0, bounces: 0 }
-    for await (const item of debounced(io, quiet, systemClock, signal)) {
+    for await (const item of debounced(io, quiet, kernelClock, signal)) {
       if (item.kind === 'state') {
         report(role, name, item)
         driven.begin(item.state === 'ready')

@@ -256,7 +256,7 @@ test('debouncing', async t => {
     const controller = new AbortController()
     const told: string[] = []
     const quiet = new Map([[1, 0.02]])
-    for await (const item of debounced(io, quiet, systemClock, controller.signal, () => systemClock.monotonic())) {
+    for await (const item of debounced(io, quiet, systemClock, controller.signal)) {
       told.push(item.kind === 'state' ? item.state : item.level)
       if (told.length === 2) for (const level of ['high', 'low', 'high'] as const) io.move(1, level)
       if (told.length === 3) controller.abort()
