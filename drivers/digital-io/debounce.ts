@@ -29,7 +29,7 @@ export class Debounce {
     this.#quiet = quiet
   }
 
-  /** What the edge's predecessors had come to by its time, and a level that is known at once. */
+  /** What the lines had come to by the time of this edge, and a level that is known at once. */
   take(reading: InputLevel | SwitchEdge): SettledLevel[] {
     const quiet = this.#quiet.get(reading.line)
     if (quiet === undefined) return []
@@ -41,7 +41,7 @@ export class Debounce {
     }
     const state = before ?? { settled: null, burst: null }
     this.#lines.set(reading.line, state)
-    const told = this.#settle(reading.line, state, reading.monotonic)
+    const told = this.due(reading.monotonic)
     const { burst } = state
     if (burst === null) state.burst = { first: reading, last: reading, edges: 1, restless: false }
     else {
@@ -61,12 +61,10 @@ export class Debounce {
     return [...this.#lines].flatMap(([line, state]) => this.#settle(line, state, monotonic))
   }
 
-  /** When to ask `due` again, seconds of the same clock; null while every line rests. */
-  get next(): number | null {
-    const times = [...this.#lines].flatMap(([line, { burst }]) =>
-      burst === null ? [] : [burst.last.monotonic + (this.#quiet.get(line) ?? 0)],
-    )
-    return times.length === 0 ? null : Math.min(...times)
+  /** How long nothing may come before `due` has something to tell, seconds; null while every line rests. */
+  get pending(): number | null {
+    const waits = [...this.#lines].flatMap(([line, { burst }]) => (burst === null ? [] : [this.#quiet.get(line) ?? 0]))
+    return waits.length === 0 ? null : Math.min(...waits)
   }
 
   #settle(line: number, state: LineState, now: number): SettledLevel[] {

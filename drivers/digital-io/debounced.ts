@@ -19,9 +19,9 @@ export async function* debounced(
   const readings = io.readings(signal)[Symbol.asyncIterator]()
   let next = readings.next()
   while (true) {
-    const due = debounce.next
-    const item =
-      due === null ? await next : await nextOrQuiet(next, Math.max(0, due - clock.monotonic()), clock, signal)
+    const { pending } = debounce
+    // A whole wait, although the last edge is older by now: what has come meanwhile has its turn first.
+    const item = pending === null ? await next : await nextOrQuiet(next, pending, clock, signal)
     if (item === 'quiet') yield* debounce.due(clock.monotonic())
     else if (item.done) return
     else {

@@ -1,4 +1,6 @@
-import { existsSync } from 'node:fs'
+import { constants, existsSync } from 'node:fs'
+import { access, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { type BinaryValue, Gpio } from 'onoff'
 import { BoundedQueue } from '../bounded-queue.js'
 import type { DriverClock, StateReport } from '../driver.js'
@@ -23,6 +25,8 @@ export interface SysfsIoOptions extends ChipLines {
 
 /** How often it is looked whether the lines are still there, seconds: nothing wakes who waits for a line that has gone. */
 const lookEvery = 1
+/** udev hands a line over within so many seconds, or not at all. */
+const longestWait = 2
 
 /**
  * Lines of the kernel's old sysfs interface, by onoff, for systems whose libgpiod is older than 2. The kernel gives no time stamps there:
@@ -63,8 +67,9 @@ export class SysfsIo implements DigitalIo {
     let guard: ReleaseGuard | null = null
     try {
       // `low` and `high` make an output with that level at once.
-      for (const { line, released } of outputs) held.set(line, new HeldLine(base + line, released))
-      for (const line of inputs) held.set(line, new HeldLine(base + line, 'in'))
+      for (const { line, released } of outputs)
+        held.set(line, await HeldLine.open(base + line, released, clock, signal))
+      for (const line of inputs) held.set(line, await HeldLine.open(base + line, 'in', clock, signal))
       const writes = outputs.map(({ line, released }) => `echo ${bit(released)} >${valueFile(base + line)}`)
       if (outputs.length > 0) guard = new ReleaseGuard(['sh', '-c', writes.join('; ')])
       this.#outputs = new PlayedOutputs(this.#options, (line, level) => held.get(line)?.write(level), clock)
@@ -98,14 +103,36 @@ class HeldLine {
   readonly #gpio: Gpio
   #lost = false
 
-  /** @throws Error with the kernel's code when it cannot be had */
-  constructor(number: number, direction: 'in' | Level) {
-    const gpio = direction === 'in' ? new Gpio(number, 'in', 'both') : new Gpio(number, direction)
+  private constructor(number: number, gpio: Gpio) {
     this.#number = number
     this.#gpio = gpio
     // onoff reads the line from within the event loop, where nobody could catch what it throws.
     const read = gpio.readSync.bind(gpio)
     gpio.readSync = () => this.#attempt(read) ?? Gpio.LOW
+  }
+
+  /**
+   * Exports the line and waits until udev has handed over its files: onoff would wait in a loop that stops everything else, and says
+   * nothing when an exported line cannot be set.
+   *
+   * @throws Error with the kernel's code when it cannot be had
+   */
+  static async open(
+    number: number,
+    direction: 'in' | Level,
+    clock: DriverClock,
+    signal: AbortSignal,
+  ): Promise<HeldLine> {
+    const folder = dirname(valueFile(number))
+    if (!existsSync(folder)) await writeFile('/sys/class/gpio/export', String(number))
+    const files = ['value', 'direction', ...(direction === 'in' ? ['edge'] : [])].map(file => join(folder, file))
+    const wait = clock.monotonic() + longestWait
+    for (const file of files) {
+      while (clock.monotonic() < wait && !signal.aborted && !(await isOurs(file))) await clock.sleep(0.02, signal)
+      await access(file, constants.R_OK | constants.W_OK)
+    }
+    await writeFile(join(folder, 'direction'), direction)
+    return new HeldLine(number, direction === 'in' ? new Gpio(number, 'in', 'both') : new Gpio(number, direction))
   }
 
   get isThere(): boolean {
@@ -139,6 +166,13 @@ class HeldLine {
       return undefined
     }
   }
+}
+
+function isOurs(file: string): Promise<boolean> {
+  return access(file, constants.R_OK | constants.W_OK).then(
+    () => true,
+    () => false,
+  )
 }
 
 function bit(level: Level): BinaryValue {

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { type Drive, opposite } from '../../drivers/digital-io/drive.js'
@@ -11,7 +11,7 @@ import { Role } from '../../gateway/commands/role.js'
 import { watchSwitches } from '../../gateway/commands/switches.js'
 import { loadConfiguration } from '../../gateway/config/load.js'
 import { loadPolicy } from '../../gateway/config/policy-file.js'
-import { lampChanges, statusOf, statusPatterns } from '../../gateway/health/status-lamp.js'
+import { lampChanges, statusOf, statusPatterns, statusTable } from '../../gateway/health/status-lamp.js'
 import { JournalReader } from '../../gateway/journal/reader.js'
 import { createSigningKey } from '../../gateway/messages/keys.js'
 import { openEvent } from '../../gateway/messages/seal.js'
@@ -220,8 +220,9 @@ test('a vehicle at a trigger asks the cameras over its lane for a look, and work
   const cues: Cue[] = []
   const following = followCues(vision, cue => cues.push(cue), controller.signal)
   await until(() => {
-    pole.move(loop, 'high')
-    pole.move(loop, 'low')
+    const now = kernelClock.monotonic()
+    pole.io.move(loop, 'high', now - 1)
+    pole.io.move(loop, 'low', now - 0.5)
     return cues.length > 0
   }, 'a cue')
   t.match(cues[0], { lane: '2', seconds: 3 })
@@ -276,7 +277,7 @@ test('a relay works while what it follows holds, not shorter and not longer than
   t.end()
 })
 
-test('the lamp shows the gravest of what holds, each by another number of flashes', t => {
+test('the lamp shows the gravest of what holds, each by another number of flashes, as the page says', t => {
   const well = { enclosureOpen: false, powerFailed: false, faulty: false, online: true }
   t.same(
     [
@@ -294,5 +295,6 @@ test('the lamp shows the gravest of what holds, each by another number of flashe
     statusPatterns.map(({ flashes }) => 2 * flashes),
   )
   t.equal(new Set(changes).size, statusPatterns.length)
+  t.ok(readFileSync('docs/switches.md', 'utf8').includes(`\n${statusTable()}\n`), 'docs/switches.md has the table')
   t.end()
 })
