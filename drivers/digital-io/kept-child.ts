@@ -9,7 +9,18 @@ export class ChildEnded extends Error {
   }
 }
 
-/** A program that runs until it is stopped. The kernel ends it with this process, however that ends. */
+/**
+ * Ends the program when its own standard input ends, which it does with the process at its other end. (The kernel could do that by
+ * itself, but `setpriv --pdeathsig` is refused in the sandbox of sensing.)
+ */
+const keeperScript = `exec 3<&0
+"$@" 3<&- </dev/null &
+kept=$!
+{ while read -r nothing <&3; do :; done; kill -KILL "$kept"; } >/dev/null 2>&1 &
+exec 3<&-
+wait "$kept"`
+
+/** A program that runs until it is stopped, and no longer than this process, however that ends. */
 export class KeptChild {
   readonly #child: ChildProcessWithoutNullStreams
   /** Rejects with ChildEnded when the program has ended, whether or not it was stopped. */
@@ -17,22 +28,21 @@ export class KeptChild {
 
   /** @param hear is called with each line of its standard output */
   constructor(program: string, given: readonly string[], hear: (line: string) => void) {
-    this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', program, ...given])
-    this.#child.stdin.end()
+    this.#child = spawn('sh', ['-c', keeperScript, 'sh', program, ...given])
     this.ended = ending(this.#child, program)
     createInterface({ input: this.#child.stdout }).on('line', hear)
   }
 
   /** Ends the program and resolves when it has ended. */
   async stop(): Promise<void> {
-    this.#child.kill('SIGKILL')
+    this.#child.stdin.end()
     await this.ended.catch(() => {})
   }
 }
 
 /** SIGTERM is for the whole service and comes before the end of whoever is watched. A line may be held for a moment after that. */
 const guardScript = `trap '' TERM INT HUP
-cat >/dev/null
+while read -r nothing; do :; done
 for attempt in 1 2 3 4 5 6 7 8 9 10; do "$@" && exit; sleep 0.1; done`
 
 /** Runs a command when it is told to, and also when this process ends in any other way than by a power cut. */
@@ -42,7 +52,6 @@ export class ReleaseGuard {
 
   constructor(command: readonly string[]) {
     this.#child = spawn('sh', ['-c', guardScript, 'sh', ...command])
-    this.#child.stdin.on('error', () => {})
     this.#child.stdout.resume()
     this.#ended = ending(this.#child, 'sh')
   }
@@ -56,6 +65,8 @@ export class ReleaseGuard {
 
 function ending(child: ChildProcessWithoutNullStreams, program: string): Promise<never> {
   let complaint = ''
+  // Told by the end.
+  child.stdin.on('error', () => {})
   child.stderr.on('data', (chunk: Buffer) => {
     complaint = `${complaint}${chunk.toString()}`.slice(-200)
   })

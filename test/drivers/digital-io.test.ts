@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -124,6 +125,32 @@ exec sleep 60`
       '--banner --toggle 150ms,1000ms --chip gpiochip0 3=0',
       '--toggle 0 --chip gpiochip0 3=1',
     ])
+  })
+
+  t.test('outlive no process that is killed, and release its outputs then', async t => {
+    const tools = new Tools(t, {
+      gpiomon: 'echo $$ >"$(dirname "$0")/watch"; echo "Monitoring line 5"; exec sleep 60',
+      gpioset: `echo "$*" >>"$(dirname "$0")/notes"; case $1 in --toggle) exit;; esac; echo "Setting lines"; exec sleep 60`,
+    })
+    const { name, chip, programs, devices } = tools.usual
+    const options = { name, chip, programs, devices, inputs: [5], outputs: [{ line: 3, released: 'low' }] }
+    const program = `
+      import { LibgpiodIo } from ${JSON.stringify(new URL('../../drivers/digital-io/libgpiod.js', import.meta.url))}
+      import { systemClock } from ${JSON.stringify(new URL('../../drivers/system-clock.js', import.meta.url))}
+      const io = new LibgpiodIo({ ...${JSON.stringify(options)}, clock: systemClock })
+      for await (const item of io.readings(new AbortController().signal)) {
+        if (item.state === 'ready') io.set(3, { level: 'high', changes: [] })
+      }`
+    const holder = spawn(process.execPath, ['--input-type=module', '--eval', program], { stdio: 'ignore' })
+    t.teardown(() => holder.kill('SIGKILL'))
+    const wait = () => systemClock.sleep(0.02, new AbortController().signal)
+    while (!tools.notes().includes('--banner --chip gpiochip0 3=1')) await wait()
+    const watch = readFileSync(`${tools.folder}watch`, 'utf8').trim()
+    t.ok(existsSync(`/proc/${watch}/stat`))
+    holder.kill('SIGKILL')
+    while (tools.notes().at(-1) !== '--toggle 0 --chip gpiochip0 3=0') await wait()
+    while (existsSync(`/proc/${watch}/stat`) && !/\) Z/.test(readFileSync(`/proc/${watch}/stat`, 'utf8'))) await wait()
+    t.pass('nobody holds a line')
   })
 
   t.test('are told the chip by a name that they know, whatever its label', async t => {
