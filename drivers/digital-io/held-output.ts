@@ -7,6 +7,7 @@ export class HeldOutput {
   readonly #failed: (error: unknown) => void
   #wanted: Drive
   #child: KeptChild | null = null
+  #driving: Drive | null = null
   #stopped = false
   /** The change that is under way. */
   #work: Promise<void>
@@ -46,6 +47,7 @@ export class HeldOutput {
 
   async #follow(): Promise<void> {
     const drive = this.#wanted
+    if (drive === this.#driving) return
     await this.#child?.stop()
     if (this.#stopped || drive !== this.#wanted) return
     const { program, given } = this.#command(drive)
@@ -56,6 +58,7 @@ export class HeldOutput {
     // The only thing that it says is that it drives the line.
     const child = new KeptChild(program, given, () => drives())
     this.#child = child
+    this.#driving = drive
     child.ended.catch(error => {
       if (this.#child === child && !this.#stopped && drive === this.#wanted) this.#failed(error)
     })
