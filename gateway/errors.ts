@@ -358,6 +358,11 @@ export const errorTable = {
     summary: 'The gateway stands {distance} m from where its configuration says: satellites see it at {found}.',
     advice: 'Correct gateway.position in its configuration, or find out who moved the pole.',
   },
+  PW_POWER_FAILED: {
+    summary: 'The mains has failed, as {part} tells; the unit runs on its battery.',
+    advice:
+      'Check fuse and supply. Where there is power, check the contact and its wire, and `active` in the configuration.',
+  },
   PW_RECORDING_ARRAY: {
     summary: 'The gateway {gateway} is left out, since the geometry of its array cannot be used: {why}.',
     advice: 'Let "array" be one of {known}, or the path of a file that ends in .json.',
@@ -402,6 +407,11 @@ export const errorTable = {
   PW_STREAM_SILENT: {
     summary: 'The device of {part} is there but gives nothing: {detail}',
     advice: 'It is opened again by itself. If that lasts, unplug it for ten seconds.',
+  },
+  PW_SWITCH_RESTLESS: {
+    summary: 'The contact {part} does not come to rest; what it said last counts.',
+    advice:
+      'Check the contact, its wire and its pull-up. Where it bounces for long by nature, raise `debounceMilliseconds`.',
   },
   PW_TOPIC_INVALID: {
     summary: 'A topic cannot have {value} for its {part}.',

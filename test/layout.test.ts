@@ -31,6 +31,24 @@ const ownersByScope: Readonly<Record<string, string>> = { '@serialport': 'serial
 /** Tests of several parts at once, which may need any of these packages. */
 const wholeTests = ['test/contracts/', 'test/simulations/', 'test/machine/']
 
+/** What works relays, each with the only file that may lean on it: from plates no way leads there. */
+const relayWorks: Readonly<Record<string, string>> = {
+  'gateway/commands/relay.ts': 'gateway/commands/switch-outputs.ts',
+  'gateway/commands/switch-outputs.ts': 'gateway/commands/switches.ts',
+  'gateway/commands/switch-devices.ts': 'gateway/commands/switches.ts',
+  'gateway/commands/switch-board.ts': 'gateway/commands/switches.ts',
+  'gateway/commands/switches.ts': 'gateway/commands/sensing.ts',
+}
+const plateKnowledge = [
+  ...['gateway/plates/', 'gateway/hotlist/', 'gateway/vision/', 'gateway/commands/plate', 'gateway/commands/hotlist'],
+  ...[
+    'gateway/commands/read-plates.ts',
+    'gateway/commands/watch-camera.ts',
+    'drivers/plate-reader/',
+    'drivers/camera/',
+  ],
+]
+
 const gatewayFolders = [
   ...['commands', 'config', 'messages', 'timebase', 'acoustics', 'plates', 'hotlist', 'vision', 'policy', 'journal'],
   ...['uplink', 'hub', 'health', 'console'],
@@ -94,6 +112,13 @@ const rules: Readonly<Record<string, Rule>> = {
       const scope = to?.split('/', 1)[0] ?? ''
       const allowed = owners[ownersByScope[scope] ?? to ?? '']
       return allowed !== undefined && !within(from, ...allowed, ...allowed.flatMap(testsOf), ...wholeTests)
+    }),
+
+  'a relay knows no plate, and no plate reaches a relay': (_, __, references) =>
+    broken(references, ({ from, to }) => {
+      if (within(from, 'test/')) return false
+      const only = relayWorks[to ?? '']
+      return (only !== undefined && only !== from) || (from in relayWorks && within(to, ...plateKnowledge))
     }),
 
   'imports make no circle': (_, __, references) => circles(references.filter(({ address }) => !address)),
@@ -301,6 +326,20 @@ const planted: readonly Planted[] = [
     { 'drivers/sensor-board/planted.ts': "import { Gpio } from 'onoff'" },
     { 'drivers/digital-io/planted.ts': "import { Board } from 'johnny-five'" },
   ].map(files => ({ rule: owner, breaks: Object.values(files).join(), files })),
+  ...[
+    { 'gateway/commands/plate-desk.ts': "import { Relay } from './relay.js'", 'gateway/commands/relay.ts': '' },
+    { 'gateway/commands/read-plates.ts': "import './switch-outputs.js'", 'gateway/commands/switch-outputs.ts': '' },
+    { 'gateway/commands/vision.ts': "import './switch-devices.js'", 'gateway/commands/switch-devices.ts': '' },
+    {
+      'gateway/commands/switch-board.ts': "import type { PlateHit } from './plate-hit.js'",
+      'gateway/commands/plate-hit.ts': '',
+    },
+    { 'gateway/commands/relay.ts': "import '../plates/match.js'", 'gateway/plates/match.ts': '' },
+  ].map(files => ({
+    rule: 'a relay knows no plate, and no plate reaches a relay',
+    breaks: Object.values(files).join(),
+    files,
+  })),
   {
     rule: 'imports make no circle',
     breaks: 'a circle of two',

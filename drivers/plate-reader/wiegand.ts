@@ -1,4 +1,5 @@
-import type { DigitalInputs, SwitchEdge } from '../digital-io/digital-io.js'
+import type { DigitalIo, SwitchEdge } from '../digital-io/digital-io.js'
+import { nextOrQuiet } from '../digital-io/next-or-quiet.js'
 import type { DriverClock, StateReport } from '../driver.js'
 import { nothing } from './fields.js'
 import type { HashedRead, PlateRead, PlateReader } from './plate-reader.js'
@@ -7,7 +8,7 @@ import { decodeWiegand } from './wiegand-code.js'
 export interface WiegandPlateReaderOptions {
   readonly name: string
   /** Where both lines are; nobody else may read it. */
-  readonly inputs: DigitalInputs
+  readonly inputs: DigitalIo
   /** Line on which a pulse is a zero. */
   readonly data0: number
   /** Line on which a pulse is a one. */
@@ -48,7 +49,7 @@ export class WiegandPlateReader implements PlateReader {
     let next = edges.next()
     try {
       while (!signal.aborted) {
-        const settled = pulses.pending ? await quietOr(next, clock, signal) : await next
+        const settled = pulses.pending ? await nextOrQuiet(next, frameGap, clock, signal) : await next
         if (settled === 'quiet') {
           const read = pulses.finish()
           if (read !== null) yield read
@@ -60,7 +61,7 @@ export class WiegandPlateReader implements PlateReader {
         if (item.kind === 'state') {
           pulses.forget()
           yield item
-        } else {
+        } else if (item.kind === 'edge') {
           const read = pulses.take(item)
           if (read !== null) yield read
         }
@@ -71,27 +72,6 @@ export class WiegandPlateReader implements PlateReader {
       stop.abort()
       await edges.return?.()
     }
-  }
-}
-
-/** The next edge, or `quiet` when the frame's gap has passed first. */
-async function quietOr<Result>(
-  next: Promise<Result>,
-  clock: DriverClock,
-  signal: AbortSignal,
-): Promise<Result | 'quiet'> {
-  const waiting = new AbortController()
-  const abort = () => waiting.abort()
-  signal.addEventListener('abort', abort)
-  const quiet = async (): Promise<Result | 'quiet'> => {
-    await clock.sleep(frameGap, waiting.signal)
-    return signal.aborted ? next : 'quiet'
-  }
-  try {
-    return await Promise.race([next, quiet()])
-  } finally {
-    waiting.abort()
-    signal.removeEventListener('abort', abort)
   }
 }
 

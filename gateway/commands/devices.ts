@@ -1,5 +1,5 @@
 import { DeviceFileError, loadArrayGeometry, loadPlateReaderLayout } from '../../drivers/device-files.js'
-import { GpiomonInputs } from '../../drivers/digital-io/gpiomon.js'
+import { LibgpiodIo } from '../../drivers/digital-io/libgpiod.js'
 import type { GnssReceiver } from '../../drivers/gnss/gnss.js'
 import { GpsdReceiver } from '../../drivers/gnss/gpsd.js'
 import { NmeaReceiver } from '../../drivers/gnss/nmea.js'
@@ -82,7 +82,7 @@ export async function plateReader(settings: PlateReaderSettings): Promise<PlateR
   }
   if (settings.driver === 'wiegand') {
     const { chip, data0, data1, bits } = settings
-    const inputs = new GpiomonInputs({ name, chip, lines: [data0, data1], clock: systemClock })
+    const inputs = new LibgpiodIo({ name, chip, inputs: [data0, data1], outputs: [], clock: systemClock })
     return new WiegandPlateReader({ name, inputs, data0, data1, bits, clock: systemClock })
   }
   const common = { name, layout: await layoutOf(settings.layout), clock: systemClock }

@@ -38,7 +38,7 @@ export class PositionWatch {
   constructor(role: Role, settings: GnssSettings) {
     this.#role = role
     this.#settings = settings
-    this.#tampers = new Tampers(role)
+    this.#tampers = new Tampers(role, 'position')
     this.#survey = this.#newSurvey()
     const place = this.#load()
     this.#moves = place === null ? null : this.#watchOf(place)

@@ -25,6 +25,7 @@ import { readPlates } from './read-plates.js'
 import { Role, systemTime } from './role.js'
 import { report, tellHealth } from './role-health.js'
 import { startAtOption } from './start-at.js'
+import { watchSwitches } from './switches.js'
 import { stopSignal } from './terminal.js'
 import { followPosts } from './uplink-posts.js'
 import { watchPosition } from './watch-position.js'
@@ -62,6 +63,7 @@ async function sense(configuration: Configuration, startAt: number | null, signa
       getReady(until),
       readPlates(role, policy, until),
       watchPosition(role, until),
+      watchSwitches(role, until),
       followRequests(role, () => restart.abort(), until),
     ])
   } finally {

@@ -61,8 +61,9 @@ export class UplinkHealth {
   async tell(signal: AbortSignal): Promise<void> {
     const { role, session, announcements } = this.#options
     let told = ''
-    // polewatch-apply judges by it whether a change has cut the unit off.
+    // polewatch-apply judges by it whether a change has cut the unit off; the status lamp shows it as long as it is said again.
     let said: boolean | null = null
+    let saidAt = Number.NEGATIVE_INFINITY
     let toldAt = Number.NEGATIVE_INFINITY
     role.manager.ready()
     while (!signal.aborted) {
@@ -72,8 +73,9 @@ export class UplinkHealth {
       const now = performance.now() / 1000
       const due = states !== told || now - toldAt >= role.configuration.uplink.healthSeconds
       const online = session.online && health.session !== ''
-      if (online !== said) {
+      if (online !== said || now - saidAt > 10) {
         said = online
+        saidAt = now
         role.exchange.set('online', String(online))
       }
       if (online && due) {

@@ -15,9 +15,13 @@ export function brokenRules(raw: unknown, devices: DeviceNames | null): Finding[
   return [
     ...repeated(
       raw,
-      ['microphoneArrays', 'plateReaders', 'cameras'].flatMap(list => items(raw, [list])),
+      [
+        ...['microphoneArrays', 'plateReaders', 'cameras', 'digitalIo'].flatMap(list => items(raw, [list])),
+        ...lines(raw),
+      ],
       'name',
     ),
+    ...sharedLines(raw),
     ...repeated(raw, items(raw, ['hotlist', 'lists']), 'name'),
     ...repeated(raw, items(raw, ['microphoneArrays']), 'device'),
     ...repeated(raw, items(raw, ['plateReaders']), 'port'),
@@ -48,10 +52,43 @@ function repeated(raw: unknown, parts: readonly Path[], key: string): Finding[] 
     return [
       {
         path: [...part, key],
-        allowed: `a ${key} of its own: ${first.join('.').replace(/\.(\d+)/g, '[$1]')} has this one`,
+        allowed: `a ${key} of its own: ${spoken(first)} has this one`,
       },
     ]
   })
+}
+
+/** Every input and output of every chip. */
+function lines(raw: unknown): Path[] {
+  return items(raw, ['digitalIo']).flatMap(chip => [
+    ...items(raw, [...chip, 'inputs']),
+    ...items(raw, [...chip, 'outputs']),
+  ])
+}
+
+/** A line has one use, by one part. */
+function sharedLines(raw: unknown): Finding[] {
+  const readers = items(raw, ['plateReaders']).flatMap(part =>
+    ['data0', 'data1'].map(key => ({ chip: part, line: [...part, key] })),
+  )
+  const uses = lines(raw).map(part => ({ chip: part.slice(0, 2), line: [...part, 'line'] }))
+  const seen = new Map<string, Path>()
+  return [...readers, ...uses].flatMap(({ chip, line }) => {
+    const number = valueAt(raw, line)
+    if (typeof number !== 'number') return []
+    // Simulated chips have no name but their own.
+    const place = `${valueAt(raw, [...chip, 'chip']) ?? chip.join('.')} ${number}`
+    const first = seen.get(place)
+    if (first === undefined) {
+      seen.set(place, line)
+      return []
+    }
+    return [{ path: line, allowed: `a line of its own: ${spoken(first)} has this one` }]
+  })
+}
+
+function spoken(path: Path): string {
+  return path.join('.').replace(/\.(\d+)/g, '[$1]')
 }
 
 function windWithoutDirection(raw: unknown): Finding[] {

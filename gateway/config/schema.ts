@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { camera } from './cameras.js'
 import { clock, gnss } from './clock.js'
 import { microphoneArray, plateReader } from './devices.js'
+import { digitalIo } from './digital-io.js'
 import { enrolment } from './enrolment.js'
 import {
   brokerAddress,
@@ -228,6 +229,7 @@ export const configurationSchema = z.strictObject({
   microphoneArrays: z.array(microphoneArray).max(16).default([]).describe('What the gateway hears with.'),
   plateReaders: z.array(plateReader).max(16).default([]).describe('Readers on wires.'),
   cameras: z.array(camera).max(8).default([]).describe('What the gateway sees with.'),
+  digitalIo: z.array(digitalIo).max(4).default([]).describe('Switches, lamps and relays.'),
   hotlist: hotlist.prefault({}).describe('Which plates are wanted, and how sure a hit has to be.'),
   weather: weather.prefault({}).describe('The air, as long as no sensor board measures it. Empty values are unknown.'),
   neighbours: neighbours.prefault({}).describe('Locating a shot takes several gateways.'),
@@ -255,5 +257,8 @@ export interface Configuration extends Omit<ConfigurationFile, 'microphoneArrays
 export type MicrophoneArraySettings = Configuration['microphoneArrays'][number]
 export type PlateReaderSettings = Configuration['plateReaders'][number]
 export type GnssSettings = Configuration['gnss'][number]
+export type DigitalIoSettings = Configuration['digitalIo'][number]
+export type InputSettings = DigitalIoSettings['inputs'][number]
+export type OutputSettings = DigitalIoSettings['outputs'][number]
 export type CameraSettings = Configuration['cameras'][number]
 export type HotlistSettings = Configuration['hotlist']['lists'][number]

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { type Test, test } from 'tap'
 import { stringify } from 'yaml'
 import { describeKey, valueAt } from '../../gateway/config/describe.js'
+import { relayCauses } from '../../gateway/config/digital-io.js'
 import { editConfiguration } from '../../gateway/config/edit.js'
 import { deviceNames, InvalidConfiguration, loadConfiguration, parseConfiguration } from '../../gateway/config/load.js'
 import { loadPolicy } from '../../gateway/config/policy-file.js'
@@ -97,8 +98,8 @@ journal:
 })
 
 test('a file that says only what it must gets every default', t => {
-  const { microphoneArrays, plateReaders, cameras, gnss, ...rest } = parse(smallest)
-  t.strictSame([microphoneArrays, plateReaders, cameras, gnss], [[], [], [], []])
+  const { microphoneArrays, plateReaders, cameras, gnss, digitalIo, ...rest } = parse(smallest)
+  t.strictSame([microphoneArrays, plateReaders, cameras, gnss, digitalIo], [[], [], [], [], []])
   t.strictSame(rest, {
     version: 1,
     site: 'city',
@@ -207,6 +208,37 @@ test('unknown keys get the nearest name, or the place where they belong', t => {
     'only where driver is serial or tcp or tcp-server',
   ])
   t.strictSame(hints('cheese: {}\n'), [null])
+  t.end()
+})
+
+test('a relay cannot follow a plate hit, and a line has one use', t => {
+  const chip = (outputs: string) => `${smallest}
+digitalIo:
+  - name: terminals
+    driver: libgpiod
+    chip: gpiochip0
+    inputs: [{ name: door, use: enclosure, line: 17 }]
+    outputs: [${outputs}]
+plateReaders: [{ name: gate, driver: wiegand, chip: gpiochip0, data0: 5, data1: 6, bits: 64 }]
+`
+  t.same(problemsOf(chip('{ name: siren, use: relay, line: 4, follows: [healthy, enclosure-opened] }')), [])
+  for (const cause of ['plate-hit', 'hit', 'hotlist', 'plate-read']) {
+    const problems = problemsOf(chip(`{ name: siren, use: relay, line: 4, follows: [enclosure-opened, ${cause}] }`))
+    t.same(
+      problems.map(({ key, allowed }) => [key, allowed]),
+      [['digitalIo[0].outputs[0].follows[1]', relayCauses.join(', ').replace(/, ([^,]*)$/, ' or $1')]],
+    )
+  }
+  t.notOk(relayCauses.some(cause => /plate|hit|hotlist|read$/.test(cause)))
+  const twice = problemsOf(chip('{ name: door, use: status-led, line: 17 }, { name: lamp, use: status-led, line: 6 }'))
+  t.same(
+    twice.map(({ key, allowed }) => `${key}: ${allowed}`),
+    [
+      'digitalIo[0].outputs[0].name: a name of its own: digitalIo[0].inputs[0] has this one',
+      'digitalIo[0].outputs[0].line: a line of its own: digitalIo[0].inputs[0].line has this one',
+      'digitalIo[0].outputs[1].line: a line of its own: plateReaders[0].data1 has this one',
+    ],
+  )
   t.end()
 })
 
@@ -375,6 +407,7 @@ test('the example is accepted as it is and with every setting put in force', t =
         'plateReaders',
         'cameras',
         'gnss',
+        'digitalIo',
         'hotlist.lists',
         'commands.keys',
       ].includes(key)

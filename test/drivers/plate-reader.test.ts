@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 import { type Test, test } from 'tap'
 import { loadPlateReaderLayout } from '../../drivers/device-files.js'
-import { SimulatedInputs } from '../../drivers/digital-io/simulator.js'
+import { SimulatedIo } from '../../drivers/digital-io/simulator.js'
 import type { StateReport } from '../../drivers/driver.js'
 import { LineError, type LineListener } from '../../drivers/plate-reader/line.js'
 import type { PlateRead } from '../../drivers/plate-reader/plate-reader.js'
@@ -123,7 +123,7 @@ class FakeTcpReader {
 }
 
 /** Pulses of 50 µs, 1 ms apart, as Nedap's readers send them. */
-function sendBits(inputs: SimulatedInputs, bits: readonly number[], start = systemClock.monotonic()): void {
+function sendBits(inputs: SimulatedIo, bits: readonly number[], start = systemClock.monotonic()): void {
   for (const [index, bit] of bits.entries()) {
     inputs.move(bit === 1 ? 6 : 5, 'low', start + index * 0.001)
     inputs.move(bit === 1 ? 6 : 5, 'high', start + index * 0.001 + 50e-6)
@@ -188,7 +188,7 @@ test('plate-reader contract', async t => {
   plateReaderContract(t, {
     title: 'Wiegand of 64 bits',
     make: async () => {
-      const inputs = new SimulatedInputs({ name: 'lane-1', clock: systemClock })
+      const inputs = new SimulatedIo({ name: 'lane-1', inputs: [5, 6], outputs: [], clock: systemClock })
       return {
         reader: new WiegandPlateReader({ name: 'lane-1', inputs, data0: 5, data1: 6, bits: 64, clock: systemClock }),
         plug: async () => inputs.plug(true),
@@ -479,7 +479,7 @@ test('Wiegand frames', async t => {
 
   t.test('that are short, spoilt or of another length are counted, and the next is read', async t => {
     const clock = systemClock
-    const inputs = new SimulatedInputs({ name: 'lane-1', clock })
+    const inputs = new SimulatedIo({ name: 'lane-1', inputs: [5, 6], outputs: [], clock })
     const reader = new WiegandPlateReader({ name: 'lane-1', inputs, data0: 5, data1: 6, bits: 64, clock })
     const start = clock.monotonic()
     const items = await collect(reader, all => {

@@ -1,0 +1,107 @@
+import { debounced } from '../../drivers/digital-io/debounced.js'
+import { kernelClock } from '../../drivers/digital-io/kernel-stamp.js'
+import { systemClock } from '../../drivers/system-clock.js'
+import type { RelayCause } from '../config/digital-io.js'
+import type { DigitalIoSettings } from '../config/schema.js'
+import { type GatewayCondition, statusOf } from '../health/status-lamp.js'
+import { ExchangeReader } from '../journal/exchange.js'
+import { messageTypes } from '../messages/table.js'
+import { needsVision } from './reader-role.js'
+import { messageOf, type Role, rolePaths, systemTime } from './role.js'
+import { report } from './role-health.js'
+import { SwitchBoard } from './switch-board.js'
+import { digitalIo } from './switch-devices.js'
+import { SwitchOutputs } from './switch-outputs.js'
+
+/** How often lamps and relays are looked after, seconds; what a switch says acts on them at once. */
+const lookEvery = 0.5
+/** What another role said longer ago is not believed any more, seconds. */
+const longestSilence = 30
+
+/**
+ * Runs switches, lamps and relays until the signal aborts; returns at once where there are none.
+ *
+ * @param open makes the driver of a chip
+ */
+export async function watchSwitches(role: Role, signal: AbortSignal, open = digitalIo): Promise<void> {
+  const { digitalIo: chips } = role.configuration
+  if (chips.length === 0) return
+  const board = new SwitchBoard(role)
+  const others = new OtherRoles(role)
+  const outputs: SwitchOutputs[] = []
+  const show = (): void => {
+    const faulty = role.parts.some(({ fault }) => fault !== null) || others.faulty
+    const { enclosureOpen, powerFailed } = board
+    const condition: GatewayCondition = { enclosureOpen, powerFailed, faulty, online: others.online }
+    const causes: RelayCause[] = faulty ? board.causes : ['healthy', ...board.causes]
+    for (const chip of outputs) chip.show(statusOf(condition), causes, performance.now() / 1000)
+  }
+  const lookAfter = async (): Promise<void> => {
+    while (!signal.aborted) {
+      others.look()
+      show()
+      await systemClock.sleep(lookEvery, signal)
+    }
+    others.close()
+  }
+  const watchChip = async (settings: DigitalIoSettings): Promise<void> => {
+    const { name, inputs } = settings
+    const io = await open(settings)
+    const driven = new SwitchOutputs(io, settings.outputs)
+    outputs.push(driven)
+    const quiet = new Map(inputs.map(({ line, debounceMilliseconds }) => [line, debounceMilliseconds / 1000]))
+    const counts = { changes: 0, bounces: 0 }
+    for await (const item of debounced(io, quiet, kernelClock, signal)) {
+      if (item.kind === 'state') {
+        report(role, name, item)
+        driven.begin(item.state === 'ready')
+      } else {
+        counts.changes += 1
+        counts.bounces += item.bounces
+        role.count(name, counts)
+        const input = inputs.find(({ line }) => line === item.line)
+        if (input !== undefined) board.take(input, item)
+      }
+      show()
+    }
+  }
+  await Promise.all([lookAfter(), ...chips.map(watchChip)])
+}
+
+/** What the other roles say of themselves, for the lamp. */
+class OtherRoles {
+  readonly #role: Role
+  readonly #uplink: ExchangeReader
+  readonly #vision: ExchangeReader | null
+  online = false
+  faulty = false
+
+  constructor(role: Role) {
+    const { paths } = role.configuration
+    this.#role = role
+    this.#uplink = new ExchangeReader(rolePaths(paths, 'uplink').exchange)
+    this.#vision = needsVision(role.configuration) ? new ExchangeReader(rolePaths(paths, 'vision').exchange) : null
+  }
+
+  look(): void {
+    try {
+      this.online = this.#said(this.#uplink, 'online') === 'true'
+      const vision = this.#vision === null ? undefined : this.#said(this.#vision, 'health')
+      const parts = messageTypes.health.data.shape.parts.parse(JSON.parse(vision ?? '[]'))
+      this.faulty = parts.some(({ fault }) => fault !== null)
+    } catch (error) {
+      this.#role.log.warn({ error: messageOf(error) }, 'what the other roles say of themselves cannot be read')
+    }
+  }
+
+  close(): void {
+    this.#uplink.close()
+    this.#vision?.close()
+  }
+
+  #said(exchange: ExchangeReader, key: string): string | undefined {
+    const said = exchange.get(key)
+    if (said === undefined || systemTime() - said.setAt > longestSilence) return undefined
+    return said.body.toString('utf8')
+  }
+}
