@@ -3,6 +3,11 @@
  * details given when the error is raised.
  */
 export const errorTable = {
+  PW_ALERTS_WAIT: {
+    summary: '{whose} lacks {count} alerts, the oldest for {age}.',
+    advice:
+      'See whether the broker is connected and the hub runs with the key that is uplink.hubKey. Alerts are kept until it has them.',
+  },
   PW_APPLY_FOLDER: {
     summary: '{folder} is not a folder that only the user who applies changes may write.',
     advice: 'Remove it and run `systemd-tmpfiles --create`: somebody else may have made it.',
@@ -23,9 +28,18 @@ export const errorTable = {
     summary: 'The password file {file} of {part} cannot be read: {why}.',
     advice: 'Write the password of the camera into its first line and let the role vision read it.',
   },
+  PW_CERTIFICATE_ENDS: {
+    summary: 'The certificate of this unit {what} on {day}.',
+    advice:
+      'Run polewatch enroll obtain, or see why polewatch-enroll.timer has not renewed it: journalctl -u polewatch-enroll.',
+  },
   PW_CHANNEL_COUNT: {
     summary: 'The sound of {part} has another number of channels than its geometry: {detail}',
     advice: 'Choose the geometry that fits the array, or the recording that fits the geometry.',
+  },
+  PW_CHANNEL_SILENT: {
+    summary: '{part} gives nothing but zeros.',
+    advice: 'Check its cable and its power, and exchange it if they are good.',
   },
   PW_CLOCK_DISTRUSTED: {
     summary:
@@ -114,6 +128,14 @@ export const errorTable = {
   PW_DEVICE_FILE: {
     summary: 'A device file cannot be used: {why}.',
     advice: 'Use the name of a file in firmware-config/devices, without its ending.',
+  },
+  PW_DISK_LOW: {
+    summary: 'Only {free} are free where the state folder is.',
+    advice: 'Remove what does not belong there. When it is full the least urgent alerts are shed.',
+  },
+  PW_DISK_UNUSABLE: {
+    summary: 'The state folder cannot be used: {why}.',
+    advice: 'See whether the disk is mounted; where polewatch is new, start it once.',
   },
   PW_ENROLMENT_ANSWER: {
     summary: 'The certificate cannot be used: {why}.',
@@ -315,6 +337,14 @@ export const errorTable = {
     summary: 'The line of {part} brings bytes that are no reads: {detail}',
     advice: 'Check speed, parity and layout against the reader with its manual, then the shield of the cable.',
   },
+  PW_MEMORY_DUMPED: {
+    summary: 'What {role} has in memory could be written in a core dump.',
+    advice: 'Start it by its systemd unit, or see why it may not set its coredump_filter.',
+  },
+  PW_MEMORY_SWAPPED: {
+    summary: 'What {role} has in memory, sound and plates among it, could be written to swap.',
+    advice: 'Start it by its systemd unit, which sets MemorySwapMax=0, or turn swap off with swapoff -a.',
+  },
   PW_MESSAGE_INVALID: {
     summary: 'A message breaks its schema: {why}.',
     advice:
@@ -331,6 +361,11 @@ export const errorTable = {
   PW_MICROPHONE: {
     summary: '{part}: {what}.',
     advice: 'It helps to {todo}.',
+  },
+  PW_NOT_RUNNING: {
+    summary: '{role} does not run, so nothing is known of its parts.',
+    advice:
+      'Start it: systemctl start polewatch.target, or polewatch run. Its log says why it ended: journalctl -u polewatch-{role}.',
   },
   PW_PICTURE_STORE: {
     summary: 'The picture of a hit cannot be kept: {why}.',

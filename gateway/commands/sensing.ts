@@ -24,6 +24,7 @@ import { frontOf, MicrophoneCheck } from './microphone-check.js'
 import { readPlates } from './read-plates.js'
 import { Role, systemTime } from './role.js'
 import { report, tellHealth } from './role-health.js'
+import { SoundReporter } from './sound-report.js'
 import { startAtOption } from './start-at.js'
 import { stopSignal } from './terminal.js'
 import { followPosts } from './uplink-posts.js'
@@ -81,6 +82,7 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
   const { gateway, microphoneArrays, weather, exercise, neighbours } = role.configuration
   const epoch = randomBytes(4).toString('hex')
   const clock = new FollowedClock(role)
+  const sounds = new SoundReporter(role)
   const { error: positionError, ...position } = gateway.position
   const hearing = new Hearing({
     gateway: gateway.id,
@@ -106,6 +108,7 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
       clock: () => clock.status(),
       direction: await arrayDirection(geometry, settings.heading, weather),
       impulse: snippet => microphones?.impulse(frontOf(snippet)),
+      onset: (arrival, snippet) => sounds.impulse(settings.name, arrival, snippet),
     })
     const array = await microphoneArray(settings, startAt)
     // A recording may begin later and ends; a microphone never stops.
@@ -115,6 +118,7 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
       else {
         role.delivered(settings.name)
         microphones?.hear(reading)
+        sounds.hear(settings.name, reading.channels)
         try {
           const { arrivals, heardUntil } = ear.take(reading)
           hearing.hear(arrivals, heardUntil, systemTime())
@@ -140,7 +144,7 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
     }
   }
   const work = [clock.follow(signal), ...[...microphoneArrays.keys()].map(listen)]
-  if (microphoneArrays.length > 0) work.push(decide())
+  if (microphoneArrays.length > 0) work.push(decide(), sounds.tell(signal))
   if (neighbours.enabled) work.push(hearNeighbours(role, hearing, signal))
   await Promise.all(work)
 }
