@@ -169,6 +169,10 @@ export const errorTable = {
     summary: 'The exchange {file} cannot be written: {why}.',
     advice: 'It lives in memory: check the space left in the runtime folder, and that the folder is there.',
   },
+  PW_EXERCISE_UNANSWERED: {
+    summary: 'No exercise alert was made: sensing does not answer.',
+    advice: 'One is made every ten seconds at most. See whether sensing runs: polewatch check.',
+  },
   PW_FOLDER: {
     summary: 'The folder {folder} cannot be made: {why}.',
     advice: 'Make it, or let the configuration name another one under paths.',

@@ -1,17 +1,23 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { devicesFolder } from '../../drivers/device-files.js'
 import { defaultConfigurationFile, deviceNames, loadConfiguration } from '../config/load.js'
 import type { Configuration } from '../config/schema.js'
 import type { WorkingRole } from '../console/condition.js'
 import { type Area, type Finding, inspect } from '../console/inspect.js'
+import { PolewatchError } from '../errors.js'
 import { geometryOf } from './devices.js'
 import { ConditionReader } from './gateway-condition.js'
+import { alertTest, clapTest, readTest } from './guided-tests.js'
 import { needsVision } from './reader-role.js'
 import { lookAround } from './surroundings.js'
 import { bold, colour, exitStatus, print, printJson } from './terminal.js'
 
 interface CheckOptions {
   readonly config: string
+  readonly clap?: boolean
+  readonly read?: boolean
+  readonly alert?: boolean
+  readonly timeout: number
   readonly json?: boolean
 }
 
@@ -21,20 +27,32 @@ export function define(command: Command): void {
       'Says of every configured part whether it works now, what is wrong with it and what to do. It asks the running gateway.',
     )
     .option('--config <FILE>', 'the configuration', defaultConfigurationFile)
+    .addOption(
+      new Option('--clap', 'wait for claps, and show which microphones hear them').conflicts(['read', 'alert']),
+    )
+    .addOption(new Option('--read', 'wait until every reader and camera has read a plate').conflicts('alert'))
+    .option('--alert', 'make an alert that is marked as an exercise, and wait until the hub has it')
+    .option('--timeout <SECONDS>', 'how long those wait', Number, 60)
     .option('--json', 'one line of JSON for each part, and one for the whole')
     .addHelpText(
       'after',
-      '\nExamples:\n  polewatch check\n\nExit status 0 when everything works, 1 when something does not or cannot be told.',
+      '\nExamples:\n  polewatch check\n  polewatch check --clap\n\nExit status 0 when everything works, 1 when something does not or cannot be told.',
     )
     .action(run)
 }
 
-async function run({ config, json }: CheckOptions): Promise<void> {
+async function run({ config, clap, read, alert, timeout, json = false }: CheckOptions): Promise<void> {
+  if (!(timeout > 0 && timeout <= 86_400)) throw new PolewatchError('PW_USAGE', { why: '--timeout is no time' })
   const configuration = loadConfiguration(config, deviceNames(devicesFolder))
   const reader = new ConditionReader(configuration)
   try {
+    const guided = clap ? clapTest : read ? readTest : alert ? alertTest : null
+    if (guided !== null) {
+      await guided({ configuration, reader, channels: await channelsOf(configuration), timeout, json })
+      return
+    }
     const findings = await look(configuration, reader)
-    tell(configuration.gateway.id, findings, json === true)
+    tell(configuration.gateway.id, findings, json)
     if (findings.some(({ state }) => state !== 'works')) process.exitCode = exitStatus.fault
   } finally {
     reader.close()
@@ -43,17 +61,21 @@ async function run({ config, json }: CheckOptions): Promise<void> {
 
 /** How every part of the gateway fares now. */
 export async function look(configuration: Configuration, reader: ConditionReader): Promise<Finding[]> {
-  const channels = new Map<string, number>()
-  for (const { name, geometry } of configuration.microphoneArrays)
-    channels.set(name, (await geometryOf(geometry)).microphones.length)
   return inspect({
     configuration,
     roleOf: roleOfDriver,
     needsVision: needsVision(configuration),
-    channels,
+    channels: await channelsOf(configuration),
     condition: reader.read(),
     surroundings: lookAround(configuration),
   })
+}
+
+/** How many microphones each array has. */
+export async function channelsOf({ microphoneArrays }: Configuration): Promise<Map<string, number>> {
+  const channels = new Map<string, number>()
+  for (const { name, geometry } of microphoneArrays) channels.set(name, (await geometryOf(geometry)).microphones.length)
+  return channels
 }
 
 function roleOfDriver(driver: string): WorkingRole {

@@ -40,12 +40,12 @@ export class ConditionReader {
   /** @throws PW_JOURNAL_UNREADABLE where this user may not read a role's files */
   read(): GatewayCondition {
     const at = systemTime()
-    const streams = this.#value('uplink', deliveryKey, streamConditions) ?? []
+    const streams = this.value('uplink', deliveryKey, streamConditions) ?? []
     return {
       at,
       roles: { sensing: this.#role('sensing', at), vision: this.#role('vision', at), uplink: this.#role('uplink', at) },
-      online: this.#value('uplink', 'online', z.boolean()),
-      health: this.#value('uplink', gatewayKey, messageTypes.health.data),
+      online: this.value('uplink', 'online', z.boolean()),
+      health: this.value('uplink', gatewayKey, messageTypes.health.data),
       streams,
       waitingSince: this.#waitingSince(streams),
       sound: this.sound(),
@@ -54,12 +54,12 @@ export class ConditionReader {
 
   /** What the microphones hear now; null where sensing says nothing of it. */
   sound(): SoundReport | null {
-    return this.#value('sensing', soundKey, soundReport, soundLimit)
+    return this.value('sensing', soundKey, soundReport, soundLimit)
   }
 
   /** How far the streams are delivered, as uplink says. */
   streams(): readonly StreamCondition[] {
-    return this.#value('uplink', deliveryKey, streamConditions) ?? []
+    return this.value('uplink', deliveryKey, streamConditions) ?? []
   }
 
   close(): void {
@@ -69,11 +69,12 @@ export class ConditionReader {
   #role(role: WorkingRole, now: number): RoleCondition | null {
     const said = this.#exchanges.get(role)?.get(healthKey)
     if (said === undefined || now - said.setAt > silenceLimit) return null
-    const parts = this.#value(role, healthKey, partConditions)
-    return parts && { parts, memory: this.#value(role, memoryKey, memoryRules) }
+    const parts = this.value(role, healthKey, partConditions)
+    return parts && { parts, memory: this.value(role, memoryKey, memoryRules) }
   }
 
-  #value<Value>(
+  /** A value that a role lets others read; null where there is none, it is older than `limit` seconds, or of another shape. */
+  value<Value>(
     role: WorkingRole,
     key: string,
     schema: z.ZodType<Value>,

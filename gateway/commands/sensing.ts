@@ -17,6 +17,7 @@ import { arrayDirection } from './array-direction.js'
 import { geometryOf, microphoneArray } from './devices.js'
 import { clearedSentence, distrustError, distrustedPart, distrustFault } from './distrust.js'
 import { Ear } from './ear.js'
+import { followExerciseRequests } from './exercise-alert.js'
 import { FollowedClock } from './follow-clock.js'
 import { followRequests } from './follow-requests.js'
 import { arrivalDraft, claimDraft, claimOf, gunfireDraft, neighbourReport } from './hearing-messages.js'
@@ -64,6 +65,7 @@ async function sense(configuration: Configuration, startAt: number | null, signa
       readPlates(role, policy, until),
       watchPosition(role, until),
       followRequests(role, () => restart.abort(), until),
+      followExerciseRequests(role, until),
     ])
   } finally {
     role.close()
