@@ -117,6 +117,14 @@ export const errorTable = {
     summary: 'The file {file} cannot be read: {why}.',
     advice: 'Check that it is a text file and that the user of this process may read it.',
   },
+  PW_CONSOLE_PHRASE: {
+    summary: 'The pass phrase of the console in {file} cannot be used: {why}.',
+    advice: 'Make one with polewatch console --new-phrase, as root on a unit.',
+  },
+  PW_CONSOLE_SOCKET: {
+    summary: 'The console cannot listen: {why}.',
+    advice: 'See whether another program has the port, or choose one with --port.',
+  },
   PW_DEVICE_ABSENT: {
     summary: 'The device of {part} is not there: {detail}',
     advice: 'Check power and cable; polewatch goes on looking and says when the device is back.',

@@ -45,6 +45,10 @@ const subcommands: Readonly<Record<string, { summary: string; load: () => Promis
     summary: 'say of every part whether it works now, and what to do',
     load: () => import('./commands/check.js'),
   },
+  console: {
+    summary: "the technician's page: what works, live levels, who looked",
+    load: () => import('./commands/console.js'),
+  },
   apply: { summary: 'carry out stored changes from afar', load: () => import('./commands/apply.js') },
   config: { summary: 'check, print, compare or explain a configuration', load: () => import('./commands/config.js') },
 }

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander'
 import { devicesFolder } from '../../drivers/device-files.js'
 import { defaultConfigurationFile, deviceNames, loadConfiguration } from '../config/load.js'
 import type { Configuration } from '../config/schema.js'
-import type { WorkingRole } from '../console/condition.js'
+import type { GatewayCondition, WorkingRole } from '../console/condition.js'
 import { type Area, type Finding, inspect } from '../console/inspect.js'
 import { PolewatchError } from '../errors.js'
 import { geometryOf } from './devices.js'
@@ -46,12 +46,13 @@ async function run({ config, clap, read, alert, timeout, json = false }: CheckOp
   const configuration = loadConfiguration(config, deviceNames(devicesFolder))
   const reader = new ConditionReader(configuration)
   try {
+    const channels = await channelsOf(configuration)
     const guided = clap ? clapTest : read ? readTest : alert ? alertTest : null
     if (guided !== null) {
-      await guided({ configuration, reader, channels: await channelsOf(configuration), timeout, json })
+      await guided({ configuration, reader, channels, timeout, json })
       return
     }
-    const findings = await look(configuration, reader)
+    const findings = lookAt(configuration, channels, reader.read())
     tell(configuration.gateway.id, findings, json)
     if (findings.some(({ state }) => state !== 'works')) process.exitCode = exitStatus.fault
   } finally {
@@ -59,14 +60,18 @@ async function run({ config, clap, read, alert, timeout, json = false }: CheckOp
   }
 }
 
-/** How every part of the gateway fares now. */
-export async function look(configuration: Configuration, reader: ConditionReader): Promise<Finding[]> {
+/** How every part of the gateway fares, by what its roles say. */
+export function lookAt(
+  configuration: Configuration,
+  channels: ReadonlyMap<string, number>,
+  condition: GatewayCondition,
+): Finding[] {
   return inspect({
     configuration,
     roleOf: roleOfDriver,
     needsVision: needsVision(configuration),
-    channels: await channelsOf(configuration),
-    condition: reader.read(),
+    channels,
+    condition,
     surroundings: lookAround(configuration),
   })
 }

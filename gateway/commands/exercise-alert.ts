@@ -17,6 +17,9 @@ import { messageOf, type Role, rolePaths, systemTime } from './role.js'
  * what it gets is an exercise, and no more than one every ten seconds.
  */
 
+/** The name of the fault that it tells of, of which there is none. */
+export const exerciseFault = 'exercise'
+
 const kind = 'exercise-alert'
 /** Key in the exchange of sensing: where the alert that was asked for stands. */
 const answerKey = 'exercise-alert'
@@ -75,7 +78,7 @@ async function makeAlert(role: Role, id: string): Promise<void> {
     exercise: true,
     subject: 'exercise',
     data: {
-      fault: 'exercise',
+      fault: exerciseFault,
       code: null,
       part: 'exercise',
       state,
