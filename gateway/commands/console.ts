@@ -59,10 +59,11 @@ async function run({ config, port, newPhrase, json }: ConsoleOptions): Promise<v
   }
   if (!(Number.isInteger(port) && port >= 0 && port < 65_536))
     throw new PolewatchError('PW_USAGE', { why: '--port is no port' })
-  const phrase = PassPhrase.read(file)
+  // So that it is told at the start.
+  PassPhrase.read(file)
   const role = new Role('console', configuration)
   try {
-    await serve(role, phrase, port, json === true, stopSignal())
+    await serve(role, file, port, json === true, stopSignal())
   } finally {
     role.close()
   }
@@ -76,11 +77,11 @@ async function makePhrase(file: string, json: boolean): Promise<void> {
   else print(`The pass phrase of the console, shown this once:\n\n  ${bold(phrase)}\n`)
 }
 
-async function serve(role: Role, phrase: PassPhrase, port: number, json: boolean, stop: AbortSignal): Promise<void> {
+async function serve(role: Role, phraseFile: string, port: number, json: boolean, stop: AbortSignal): Promise<void> {
   const { configuration } = role
   const files = new ConsoleFiles(configuration)
   const now = (): number => systemClock.monotonic()
-  const { app, usedAt } = consoleServer(await backendOf(role, phrase, files), now)
+  const { app, usedAt } = consoleServer(await backendOf(role, phraseFile, files), now)
   await app.ready()
   const handedOver = process.env.LISTEN_PID === String(process.pid) && process.env.LISTEN_FDS === '1'
   await listen(app.server, handedOver ? { fd: firstSocket } : { host: '127.0.0.1', port })
@@ -125,7 +126,7 @@ class ConsoleFiles {
   }
 }
 
-async function backendOf(role: Role, phrase: PassPhrase, files: ConsoleFiles): Promise<ConsoleBackend> {
+async function backendOf(role: Role, phraseFile: string, files: ConsoleFiles): Promise<ConsoleBackend> {
   const { configuration } = role
   const channels = await channelsOf(configuration)
   return {
@@ -133,7 +134,7 @@ async function backendOf(role: Role, phrase: PassPhrase, files: ConsoleFiles): P
     gateway: configuration.gateway.id,
     exercise: configuration.exercise,
     channels,
-    admits: given => phrase.matches(given),
+    admits: given => PassPhrase.read(phraseFile).matches(given),
     record: (subject, detail) => role.journal.record({ action: 'access', subject, detail }),
     look: () => {
       const condition = files.condition.read()
