@@ -142,7 +142,7 @@ function camera(found: Finding, picture: PartCondition | undefined): Finding {
 }
 
 function clock(
-  { gateway }: Configuration,
+  { gateway, clock: { chronyc } }: Configuration,
   { health, roles }: GatewayCondition,
   said: PartCondition | undefined,
 ): Finding {
@@ -150,6 +150,7 @@ function clock(
   if (gateway.timeError !== null)
     return works(area, 'clock', `Its error is set to ${milliseconds(gateway.timeError)} ms by the configuration.`)
   if (said !== undefined && said.state !== 'ready') return ofPart(area, said)
+  if (chronyc === null) return unknown(area, 'clock', 'The configuration has nobody asked: clock.chronyc is empty.')
   if (roles.uplink === null) return unknown(area, 'clock', 'uplink, which asks chrony, does not run.')
   const known = health?.clock ?? null
   if (known === null) return unknown(area, 'clock', 'chrony has not been asked yet.')

@@ -2,8 +2,8 @@ import { randomBytes, randomInt, scrypt, timingSafeEqual } from 'node:crypto'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { PolewatchError } from '../errors.js'
 
-/** scrypt, RFC 7914: N = 2^14, r = 8, p = 5 take 16 MiB and some tenths of a second on a small computer. */
-const cost = { N: 2 ** 14, r: 8, p: 5 }
+/** scrypt, RFC 7914: 16 MiB and some tenths of a second on a small computer. */
+const cost = { N: 2 ** 14, r: 8, p: 1 }
 const saltLength = 16
 const hashLength = 32
 /** Without characters that are mistaken for others; 20 of them are worth 98 bits. */

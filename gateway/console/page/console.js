@@ -164,12 +164,16 @@ function findingItem({ part, state, fault, detail, advice, code }, full) {
 
 let shownFindings = ''
 
+function summaryOf(parts, faults, unknown) {
+  if (faults > 0) return `${faults} of ${parts} parts ${faults === 1 ? 'does' : 'do'} not work`
+  return unknown > 0 ? `Of ${unknown} of ${parts} parts it cannot be told` : `All ${parts} parts work`
+}
+
 function showCondition({ at, online, clock, streams, waitingSince, findings, exercise }) {
   element('exercise').hidden = !exercise
   const wrong = findings.filter(({ state }) => state !== 'works')
   const faults = wrong.filter(({ state }) => state === 'fault').length
-  const summary =
-    wrong.length === 0 ? `All ${findings.length} parts work` : `${faults} of ${findings.length} parts do not work`
+  const summary = summaryOf(findings.length, faults, wrong.length - faults)
   if (element('summary').textContent !== summary) {
     // A fault has come or gone.
     element('summary').textContent = summary
