@@ -179,7 +179,7 @@ export const errorTable = {
   },
   PW_EXERCISE_UNANSWERED: {
     summary: 'No exercise alert was made: sensing does not answer.',
-    advice: 'One is made every ten seconds at most. See whether sensing runs: polewatch check.',
+    advice: 'See whether sensing runs: polewatch check.',
   },
   PW_FOLDER: {
     summary: 'The folder {folder} cannot be made: {why}.',

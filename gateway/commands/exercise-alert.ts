@@ -23,7 +23,7 @@ export const exerciseFault = 'exercise'
 const kind = 'exercise-alert'
 /** Key in the exchange of sensing: where the alert that was asked for stands. */
 const answerKey = 'exercise-alert'
-/** An older request is over, seconds; so is one that comes sooner after another. */
+/** An older request is over, seconds. One that comes sooner after another waits, and the newest of them is obeyed. */
 const requestLimit = 30
 const restBetween = 10
 
@@ -45,24 +45,25 @@ export async function followExerciseRequests(role: Role, signal: AbortSignal): P
   const { paths } = role.configuration
   const askers = askersOf(paths).map((path): Asker => ({ reader: new ExchangeReader(path), cursor: undefined }))
   let last = Number.NEGATIVE_INFINITY
-  const take = ({ postedAt, body }: Post): void => {
-    const now = systemTime()
-    if (now - postedAt > requestLimit || now - last < restBetween) return
-    last = now
-    const { id } = request.parse(JSON.parse(body.toString('utf8')))
-    makeAlert(role, id).catch((error: unknown) =>
-      role.log.warn({ error: messageOf(error) }, 'no exercise alert was made'),
-    )
-  }
+  let wanted: Post | null = null
   const look = (): void => {
-    for (const asker of askers) {
-      try {
+    try {
+      for (const asker of askers) {
         const { cursor, posts } = asker.reader.after(asker.cursor, [kind])
         asker.cursor = cursor
-        for (const post of posts) take(post)
-      } catch (error) {
-        role.log.warn({ error: messageOf(error) }, 'a request for an exercise alert cannot be read')
+        wanted = posts.at(-1) ?? wanted
       }
+      const now = performance.now() / 1000
+      if (wanted === null || now - last < restBetween) return
+      const { postedAt, body } = wanted
+      wanted = null
+      if (systemTime() - postedAt > requestLimit) return
+      last = now
+      const { id } = request.parse(JSON.parse(body.toString('utf8')))
+      // Logged by the role.
+      makeAlert(role, id).catch(() => {})
+    } catch (error) {
+      role.log.warn({ error: messageOf(error) }, 'a request for an exercise alert cannot be read')
     }
   }
   await watchBells(paths.runtime, look, { signal })
@@ -119,7 +120,7 @@ export async function exerciseAlert(
   }
   let made = answered()
   for (; made === null; made = answered()) {
-    if (waited() > restBetween) throw new PolewatchError('PW_EXERCISE_UNANSWERED')
+    if (waited() > requestLimit) throw new PolewatchError('PW_EXERCISE_UNANSWERED')
     await pause(100)
   }
   const { source, epoch, sequence } = made

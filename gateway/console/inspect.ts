@@ -168,7 +168,7 @@ function hotlist({ list, freshness, entries, imported }: ListCondition, now: num
   if (freshness !== 'fresh')
     return failed('hotlists', list, `hotlist-${freshness}`, new PolewatchError(codes[freshness], { list }))
   const age = imported === null ? '' : `, imported ${duration(now - imported)} ago`
-  return works('hotlists', list, `${entries} entries${age}.`)
+  return works('hotlists', list, `${entries === 1 ? 'one entry' : `${entries} entries`}${age}.`)
 }
 
 function broker({ online, roles }: GatewayCondition, said: PartCondition | undefined): Finding {

@@ -28,7 +28,7 @@ export function plainPolicy(
           picturesSentence(evidence, keepDays.picture),
         ]
       : ['It reads no licence plates.']),
-    `Who looked at this unit, asked it for something or changed it is recorded, ${span(keepDays.audit)}. That record can be read by: ${mayAsk.audit.join(', ') || 'nobody'}.`,
+    `Who looked at this unit, asked it for something or changed it is recorded; that is kept ${span(keepDays.audit)}. That record can be read by: ${mayAsk.audit.join(', ') || 'nobody'}.`,
     `These are the rules in force; every alert names them by their number ${hash.slice(0, 16)}.`,
   ]
 }
@@ -46,5 +46,5 @@ function picturesSentence(
 
 function span(days: number): string {
   if (days === 0) return 'no longer than it takes to deliver them'
-  return days === 1 ? 'for one day' : `for ${days} days`
+  return days === 1 ? 'at most one day' : `at most ${days} days`
 }

@@ -122,9 +122,9 @@ test('polewatch check says of every part whether it works, and its guided tests 
   )
 
   await listening.stop()
-  const unheard = polewatch('check', '--alert', '--timeout', '11', '--config', file)
+  const unheard = polewatch('check', '--alert', '--timeout', '15', '--config', file)
   t.equal(unheard.status, 1)
-  t.match(unheard.output, /has not acknowledged it within 11 s/)
+  t.match(unheard.output, /has not acknowledged it within 15 s/)
   await running.stop()
   await until(() => check(file).findings.some(({ fault }) => fault === 'not-running'), 'the word that it stands still')
 })

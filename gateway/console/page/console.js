@@ -61,7 +61,7 @@ async function refreshLists() {
   try {
     const [faults, policy] = await Promise.all([ask('/faults'), ask('/policy')])
     element('faults').replaceChildren(...faults.map(faultItem))
-    if (faults.length === 0) element('faults').append(made('li', '', 'None that the hub has not had for long.'))
+    if (faults.length === 0) element('faults').append(made('li', '', 'None lately.'))
     element('policy').replaceChildren(...policy.map(sentence => made('li', '', sentence)))
     const accesses = await ask('/accesses')
     element('accesses').replaceChildren(...accesses.map(accessItem))
@@ -270,6 +270,7 @@ element('clap').addEventListener('click', async () => {
     element('clap-state').textContent = error.message
     element('clap').disabled = false
   })
+  refreshLists()
 })
 
 element('exercise-alert').addEventListener('click', async () => {
@@ -289,6 +290,7 @@ element('exercise-alert').addEventListener('click', async () => {
     state.textContent = error.message
   }
   element('exercise-alert').disabled = false
+  refreshLists()
 })
 
 const { site, gateway, signedIn } = await ask('/unit')

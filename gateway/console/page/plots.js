@@ -7,7 +7,7 @@ class StripChart {
    * @param {readonly string[]} names of the series
    * @param {string} unit
    * @param {number} points kept
-   * @param {readonly [number, number] | null} range of the values, null to fit them
+   * @param {readonly [number, number] | null} range of the values, null to begin at 0 and fit them
    */
   constructor(place, names, unit, points, range) {
     Object.assign(this, { place, names, unit, points, range })
@@ -40,14 +40,14 @@ class StripChart {
         ...this.size(),
         cursor: { drag: { x: false, y: false } },
         legend: { show: this.names.length > 1, live: false },
-        scales: { y: this.range === null ? {} : { range: [...this.range] } },
+        scales: { y: { range: this.range === null ? (_, __, most) => [0, most * 1.3] : [...this.range] } },
         axes: [
           {
             ...axis,
             space: 70,
             values: (_, ticks) => ticks.map(tick => new Date(tick * 1000).toLocaleTimeString([], { hour12: false })),
           },
-          { ...axis, size: 56, values: (_, ticks) => ticks.map(tick => `${tick} ${this.unit}`) },
+          { ...axis, size: 64, values: (_, ticks) => ticks.map(tick => `${Number(tick.toPrecision(3))} ${this.unit}`) },
         ],
         series: [
           {},
