@@ -141,6 +141,7 @@ async function backendOf(role: Role, phraseFile: string, files: ConsoleFiles): P
       return { condition, findings: lookAt(configuration, channels, condition) }
     },
     sound: () => files.condition.sound(),
+    failed: error => role.log.error({ error: messageOf(error) }, 'the console could not do what was asked'),
     faults: () => recentFaults(files.journals),
     accesses: () => recentAccesses(files.accesses),
     policy: () => plainPolicy(loadPolicy(configuration.policyFile), configuration),

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSy
 import { dirname, join } from 'node:path'
 import { type Logger, pino } from 'pino'
 import type { Configuration } from '../config/schema.js'
+import type { PartCondition } from '../console/condition.js'
 import { PolewatchError } from '../errors.js'
 import { keepMemoryOutOfCores } from '../health/core-dumps.js'
 import { ServiceManager } from '../health/service-manager.js'
@@ -28,9 +29,6 @@ export function rolePaths(paths: Configuration['paths'], role: GatewayRole) {
 }
 
 export type PartHealth = MessageData<'health'>['parts'][number]
-
-/** A part's health with the code of its fault, which the other roles may read; the hub has it from the fault's alert. */
-export type PartCondition = PartHealth & { readonly code: string | null }
 
 const topicPrefix = 'polewatch/v1/{site}/{gateway}/'
 /** What the hub has acknowledged is deleted this often, seconds: rarely, for the flash's sake. */
@@ -134,6 +132,7 @@ export class Role {
     return this.conditions.map(({ code, ...part }) => part)
   }
 
+  /** The same with the codes of their faults, for the unit itself: the hub has a code from the fault's alert. */
   get conditions(): PartCondition[] {
     return [...this.#parts.values()]
   }

@@ -16,6 +16,8 @@ export interface ConsoleBackend {
   record(subject: string, detail: Readonly<Record<string, string>>): Promise<unknown>
   look(): { readonly condition: GatewayCondition; readonly findings: readonly Finding[] }
   sound(): SoundReport | null
+  /** Told of what should not happen. */
+  failed(error: unknown): void
   /** Newest first. */
   faults(): readonly RecentFault[]
   accesses(): readonly Access[]

@@ -7,7 +7,7 @@ import type { MessageData } from '../messages/table.js'
 export const workingRoles = ['sensing', 'vision', 'uplink'] as const satisfies readonly GatewayRole[]
 export type WorkingRole = (typeof workingRoles)[number]
 
-/** How a part fares, as its role said last. */
+/** How a part fares, as its role said last, with the code of its fault. */
 export type PartCondition = MessageData<'health'>['parts'][number] & { readonly code: string | null }
 
 /** What a role last said of itself. */

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { SoundReport } from '../acoustics/level-meter.js'
 import type { ConsoleBackend } from './backend.js'
 import { ClapTest } from './clap.js'
 
@@ -43,14 +44,15 @@ export class LiveFeed {
     response.on('close', () => this.#leave(follower))
     response.on('error', () => this.#leave(follower))
     this.#followers.add(follower)
-    tell(response, 'condition', this.#condition())
+    const condition = this.#condition()
+    if (condition !== null) tell(response, 'condition', condition)
     this.#timer ??= setInterval(() => this.#tick(), soundEvery)
   }
 
   /** From here on the pages of a session are told of claps, until every microphone has heard one. */
   beginClapTest(token: string): void {
     const test = new ClapTest(this.#backend.channels)
-    test.take(this.#backend.sound() ?? [])
+    test.take(this.#sound() ?? [])
     this.#clapTests.set(token, test)
   }
 
@@ -60,7 +62,7 @@ export class LiveFeed {
   }
 
   #tick(): void {
-    const sound = this.#backend.sound()
+    const sound = this.#sound()
     const levels = sound?.map(({ array, levels }) => ({ array, levels })) ?? null
     this.#turn += 1
     const condition = this.#turn % conditionEvery === 0 ? this.#condition() : null
@@ -85,17 +87,26 @@ export class LiveFeed {
       if (missing.length === 0 || !this.#lasts(token)) this.#clapTests.delete(token)
   }
 
+  #sound(): SoundReport | null {
+    return this.#attempt(() => this.#backend.sound())
+  }
+
   #condition(): unknown {
-    const { condition, findings } = this.#backend.look()
-    const { at, online, health, streams, waitingSince } = condition
-    return {
-      at,
-      online,
-      clock: health?.clock ?? null,
-      streams,
-      waitingSince,
-      findings,
-      exercise: this.#backend.exercise,
+    return this.#attempt(() => {
+      const { condition, findings } = this.#backend.look()
+      const { at, online, health, streams, waitingSince } = condition
+      const { exercise } = this.#backend
+      return { at, online, clock: health?.clock ?? null, streams, waitingSince, findings, exercise }
+    })
+  }
+
+  /** A file that cannot be read now is read the next time; null until then. */
+  #attempt<Result>(work: () => Result): Result | null {
+    try {
+      return work()
+    } catch (error) {
+      this.#backend.failed(error)
+      return null
     }
   }
 

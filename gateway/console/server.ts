@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { z } from 'zod'
 import { PolewatchError } from '../errors.js'
 import type { ConsoleBackend } from './backend.js'
@@ -59,11 +59,11 @@ export function consoleServer(backend: ConsoleBackend, clock: () => number): Con
   app.server.maxConnections = 64
 
   const sessionOf = (request: FastifyRequest): Session | null => sessions.find(tokenOf(request), true)
-  /** Records a kind of look once a session, before anything of it is shown. */
+  /** Before anything is shown or done: a page asks many times, which is one look a session; what is done is recorded each time. */
   const record = async (session: Session, subject: string): Promise<void> => {
-    if (session.recorded.has(subject)) return
+    if (subject === 'look' && session.looked) return
     await backend.record(subject, { who: session.who, purpose: session.purpose })
-    session.recorded.add(subject)
+    if (subject === 'look') session.looked = true
   }
   const guarded =
     <Answer>(subject: string, answer: (session: Session, reply: FastifyReply) => Answer) =>
@@ -82,9 +82,11 @@ export function consoleServer(backend: ConsoleBackend, clock: () => number): Con
       return refuse(reply, 403, 'This page is for its own address only.')
     return undefined
   })
-  app.setErrorHandler((error, _, reply) => {
+  app.setErrorHandler<FastifyError | PolewatchError>((error, _, reply) => {
     if (error instanceof PolewatchError) return refuse(reply, 503, `${error.message} ${error.advice}`, error.code)
-    return refuse(reply, 400, 'That could not be done.')
+    const status = error.statusCode ?? 500
+    if (status >= 500) backend.failed(error)
+    return refuse(reply, status, 'That could not be done.')
   })
   app.setNotFoundHandler((_, reply) => refuse(reply, 404, 'There is nothing here.'))
 

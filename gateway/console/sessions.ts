@@ -16,8 +16,8 @@ export interface Viewer {
 
 export interface Session extends Viewer {
   readonly token: string
-  /** What was recorded of it: each kind of look is one record a session. */
-  readonly recorded: Set<string>
+  /** Whether it is recorded that this session has looked. */
+  looked: boolean
 }
 
 interface Kept extends Session {
@@ -51,7 +51,7 @@ export class Sessions {
   begin({ who, purpose }: Viewer): Session {
     const now = this.#clock()
     const token = randomBytes(32).toString('base64url')
-    const session = { who, purpose, token, recorded: new Set<string>(), began: now, usedAt: now }
+    const session = { who, purpose, token, looked: false, began: now, usedAt: now }
     this.#sessions.set(token, session)
     // A right phrase gives the try back.
     this.#tries = Math.min(triesAtOnce, this.#tries + 1)

@@ -24,6 +24,7 @@ function madeUpConsole(t: Test, changes: Partial<ConsoleBackend> = {}) {
       throw new Error('nobody looks in this test')
     },
     sound: () => null,
+    failed: () => {},
     faults: () => [],
     accesses: () => [],
     policy: () => ['It hears.'],
@@ -129,7 +130,7 @@ test("another site's page and another name for this address are refused, and not
   t.notMatch(page.body, /https?:|<script>|style=|onclick/)
   t.equal((await console.get('/../package.json')).statusCode, 404)
   t.equal((await console.get('/console.ts')).statusCode, 404)
-  t.equal((await console.signIn('x'.repeat(5000))).statusCode, 400)
+  t.equal((await console.signIn('x'.repeat(5000))).statusCode, 413)
 })
 
 test('a pass phrase is kept as a hash by root or the user of the console, and typed as telephones type', async t => {
