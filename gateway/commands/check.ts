@@ -2,15 +2,16 @@ import { type Command, Option } from 'commander'
 import { devicesFolder } from '../../drivers/device-files.js'
 import { defaultConfigurationFile, deviceNames, loadConfiguration } from '../config/load.js'
 import type { Configuration } from '../config/schema.js'
-import type { GatewayCondition, WorkingRole } from '../console/condition.js'
+import type { GatewayCondition } from '../console/condition.js'
 import { type Area, type Finding, inspect } from '../console/inspect.js'
 import { PolewatchError } from '../errors.js'
 import { geometryOf } from './devices.js'
 import { ConditionReader } from './gateway-condition.js'
 import { alertTest, clapTest, readTest } from './guided-tests.js'
-import { needsVision } from './reader-role.js'
+import { needsVision, roleOfReader } from './reader-role.js'
 import { lookAround } from './surroundings.js'
 import { bold, colour, exitStatus, print, printJson } from './terminal.js'
+import { roleOfReceiver } from './watch-position.js'
 
 interface CheckOptions {
   readonly config: string
@@ -68,7 +69,8 @@ export function lookAt(
 ): Finding[] {
   return inspect({
     configuration,
-    roleOf: roleOfDriver,
+    roleOfReader,
+    roleOfReceiver,
     needsVision: needsVision(configuration),
     channels,
     condition,
@@ -81,11 +83,6 @@ export async function channelsOf({ microphoneArrays }: Configuration): Promise<M
   const channels = new Map<string, number>()
   for (const { name, geometry } of microphoneArrays) channels.set(name, (await geometryOf(geometry)).microphones.length)
   return channels
-}
-
-function roleOfDriver(driver: string): WorkingRole {
-  if (driver === 'gpsd') return 'uplink'
-  return driver === 'tcp' || driver === 'tcp-server' ? 'vision' : 'sensing'
 }
 
 function tell(gateway: string, findings: readonly Finding[], json: boolean): void {

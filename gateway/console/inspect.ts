@@ -1,5 +1,5 @@
 import { silence } from '../acoustics/level-meter.js'
-import type { Configuration } from '../config/schema.js'
+import type { Configuration, GnssSettings, PlateReaderSettings } from '../config/schema.js'
 import { type ErrorCode, errorTable, PolewatchError } from '../errors.js'
 import { formatTime } from '../messages/time.js'
 import {
@@ -40,8 +40,8 @@ export interface Finding {
 
 export interface InspectionSubject {
   readonly configuration: Configuration
-  /** The role that runs a plate reader or satellite receiver of that driver. */
-  readonly roleOf: (driver: string) => WorkingRole
+  readonly roleOfReader: (settings: PlateReaderSettings) => WorkingRole
+  readonly roleOfReceiver: (settings: GnssSettings) => WorkingRole
   readonly needsVision: boolean
   /** Channels of an array's geometry, by the array's name. */
   readonly channels: ReadonlyMap<string, number>
@@ -59,7 +59,11 @@ const leastRoom = 64 * 1024 * 1024
 /** Says of every configured part whether it works. */
 export function inspect(subject: InspectionSubject): Finding[] {
   const { configuration, condition, surroundings } = subject
-  const parts = new Map(workingRoles.flatMap(role => condition.roles[role]?.parts ?? []).map(part => [part.part, part]))
+  const said = workingRoles.flatMap(role => condition.roles[role]?.parts ?? [])
+  // Where two roles have a part of one name, such as a journal, the one that does not work is told.
+  const parts = new Map(
+    [...said.filter(isReady), ...said.filter(part => !isReady(part))].map(part => [part.part, part]),
+  )
   const told = new Set<string>()
   const partOf = (area: Area, name: string, role: WorkingRole): Finding => {
     told.add(name)
@@ -86,11 +90,11 @@ export function inspect(subject: InspectionSubject): Finding[] {
       // A recording that has ended is silent as it should be.
       return driver === 'recording' ? [array] : [array, ...channels]
     }),
-    ...configuration.plateReaders.map(({ name, driver }) => partOf('plates', name, subject.roleOf(driver))),
+    ...configuration.plateReaders.map(reader => partOf('plates', reader.name, subject.roleOfReader(reader))),
     ...configuration.cameras.map(({ name }) => camera(partOf('cameras', name, 'vision'), parts.get(`${name} picture`))),
-    ...configuration.gnss.map(({ driver }) => partOf('position and time', 'gnss', subject.roleOf(driver))),
+    ...configuration.gnss.map(receiver => partOf('position and time', 'gnss', subject.roleOfReceiver(receiver))),
     clock(configuration, condition, parts.get('clock')),
-    ...surroundings.lists.map(list => hotlist(list, condition.at)),
+    ...surroundings.lists.map(list => hotlist(list, condition.at, parts.get(`hotlist ${list.list}`))),
     broker(condition, parts.get('broker')),
     alerts(configuration, condition),
     ...certificate(surroundings, condition.at),
@@ -104,6 +108,10 @@ export function inspect(subject: InspectionSubject): Finding[] {
   for (const { name } of configuration.hotlist.lists) told.add(`hotlist ${name}`)
   const others = [...parts.values()].filter(({ part }) => !told.has(part)).map(part => ofPart('other parts', part))
   return [...findings, ...others].sort((one, other) => areas.indexOf(one.area) - areas.indexOf(other.area))
+}
+
+function isReady({ state }: PartCondition): boolean {
+  return state === 'ready'
 }
 
 function ofPart(area: Area, { part, state, fault, code, detail, role }: PartCondition): Finding {
@@ -158,7 +166,11 @@ function clock(
   return works(area, 'clock', `It follows ${known.source}, give or take ${milliseconds(known.error)} ms.`)
 }
 
-function hotlist({ list, freshness, entries, imported }: ListCondition, now: number): Finding {
+function hotlist(
+  { list, freshness, entries, imported }: ListCondition,
+  now: number,
+  said: PartCondition | undefined,
+): Finding {
   const codes = {
     absent: 'PW_HOTLIST_ABSENT',
     stale: 'PW_HOTLIST_STALE',
@@ -167,6 +179,8 @@ function hotlist({ list, freshness, entries, imported }: ListCondition, now: num
   } as const
   if (freshness !== 'fresh')
     return failed('hotlists', list, `hotlist-${freshness}`, new PolewatchError(codes[freshness], { list }))
+  // Such as a newer list that cannot be read.
+  if (said !== undefined && !isReady(said)) return { ...ofPart('hotlists', said), part: list }
   const age = imported === null ? '' : `, imported ${duration(now - imported)} ago`
   return works('hotlists', list, `${entries === 1 ? 'one entry' : `${entries} entries`}${age}.`)
 }

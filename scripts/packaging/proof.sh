@@ -115,7 +115,7 @@ closed() { systemctl start polewatch-console.socket; ! answers; }
 opened() { phrase=$(polewatch console --new-phrase --json | sed 's/.*"phrase":"\(.*\)".*/\1/') && systemctl start polewatch-console.socket && answers; }
 look() { node /proof/look.mjs $console "$phrase" 'made-up-sound microphone 4'; }
 told() { polewatch check --json | tee /dev/stderr | grep -q '"unknown":0'; }
-drill() { hub -W 40 -t polewatch/v1/example-city/pole-17/alert/fault -C 1 >/proof/drill & sleep 2; polewatch check --alert && wait $! && grep '"fault":"exercise"' /proof/drill; }
+drill() { hub -W 40 -t polewatch/v1/example-city/pole-17/alert/fault -C 2 >/proof/drill & sleep 2; polewatch check --alert && wait $! && grep '"fault":"exercise"' /proof/drill; }
 prove 'nothing listens without a pass phrase' closed
 prove 'the page comes up by its socket' opened
 prove 'it shows live to who signs in that a microphone works' look

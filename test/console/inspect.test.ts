@@ -68,7 +68,8 @@ function look(
 ): Finding[] {
   return inspect({
     configuration,
-    roleOf: () => 'sensing',
+    roleOfReader: () => 'sensing',
+    roleOfReceiver: () => 'sensing',
     needsVision: false,
     channels,
     condition: { ...well, ...condition },
@@ -118,6 +119,16 @@ test('each thing that is wrong is named with what to do, and touches no other pa
     ],
     ['clock: clock-holdover', sensing(part('clock', 'clock-holdover', 'PW_CLOCK_HOLDOVER'))],
     ['door: open', sensing(part('door', 'open'))],
+    ['state-police: hotlist-newer-damaged', sensing(part('hotlist state-police', 'hotlist-newer-damaged'))],
+    [
+      'journal: journal-damaged',
+      {
+        roles: {
+          ...sensing(part('journal', 'journal-damaged', 'PW_JOURNAL_DAMAGED')).roles,
+          uplink: { parts: [part('broker'), part('journal')], memory },
+        },
+      },
+    ],
     ['broker: broker-unreachable', { online: false }],
     [
       'alerts: alerts-wait',
