@@ -3,6 +3,11 @@
  * details given when the error is raised.
  */
 export const errorTable = {
+  PW_ALERTS_WAIT: {
+    summary: '{whose} lacks {count} alerts, the oldest for {age}.',
+    advice:
+      'See whether the broker is connected and the hub runs with the key that is uplink.hubKey. Alerts are kept until it has them.',
+  },
   PW_APPLY_FOLDER: {
     summary: '{folder} is not a folder that only the user who applies changes may write.',
     advice: 'Remove it and run `systemd-tmpfiles --create`: somebody else may have made it.',
@@ -23,9 +28,18 @@ export const errorTable = {
     summary: 'The password file {file} of {part} cannot be read: {why}.',
     advice: 'Write the password of the camera into its first line and let the role vision read it.',
   },
+  PW_CERTIFICATE_ENDS: {
+    summary: 'The certificate of this unit {what} on {day}.',
+    advice:
+      'Run polewatch enroll obtain, or see why polewatch-enroll.timer has not renewed it: journalctl -u polewatch-enroll.',
+  },
   PW_CHANNEL_COUNT: {
     summary: 'The sound of {part} has another number of channels than its geometry: {detail}',
     advice: 'Choose the geometry that fits the array, or the recording that fits the geometry.',
+  },
+  PW_CHANNEL_SILENT: {
+    summary: '{part} gives nothing but zeros.',
+    advice: 'Check its cable and its power, and exchange it if they are good.',
   },
   PW_CLOCK_DISTRUSTED: {
     summary:
@@ -103,6 +117,14 @@ export const errorTable = {
     summary: 'The file {file} cannot be read: {why}.',
     advice: 'Check that it is a text file and that the user of this process may read it.',
   },
+  PW_CONSOLE_PHRASE: {
+    summary: 'The pass phrase of the console in {file} cannot be used: {why}.',
+    advice: 'Make one with polewatch console --new-phrase, as root on a unit.',
+  },
+  PW_CONSOLE_SOCKET: {
+    summary: 'The console cannot listen: {why}.',
+    advice: 'See whether another program has the port, or choose one with --port.',
+  },
   PW_DEVICE_ABSENT: {
     summary: 'The device of {part} is not there: {detail}',
     advice: 'Check power and cable; polewatch goes on looking and says when the device is back.',
@@ -114,6 +136,14 @@ export const errorTable = {
   PW_DEVICE_FILE: {
     summary: 'A device file cannot be used: {why}.',
     advice: 'Use the name of a file in firmware-config/devices, without its ending.',
+  },
+  PW_DISK_LOW: {
+    summary: 'Only {free} are free where the state folder is.',
+    advice: 'Remove what does not belong there. When it is full the least urgent alerts are shed.',
+  },
+  PW_DISK_UNUSABLE: {
+    summary: 'The state folder cannot be used: {why}.',
+    advice: 'See whether the disk is mounted; where polewatch is new, start it once.',
   },
   PW_ENROLMENT_ANSWER: {
     summary: 'The certificate cannot be used: {why}.',
@@ -146,6 +176,10 @@ export const errorTable = {
   PW_EXCHANGE_FAILED: {
     summary: 'The exchange {file} cannot be written: {why}.',
     advice: 'It lives in memory: check the space left in the runtime folder, and that the folder is there.',
+  },
+  PW_EXERCISE_UNANSWERED: {
+    summary: 'No exercise alert was made: sensing does not answer.',
+    advice: 'See whether sensing runs: polewatch check.',
   },
   PW_FOLDER: {
     summary: 'The folder {folder} cannot be made: {why}.',
@@ -315,6 +349,14 @@ export const errorTable = {
     summary: 'The line of {part} brings bytes that are no reads: {detail}',
     advice: 'Check speed, parity and layout against the reader with its manual, then the shield of the cable.',
   },
+  PW_MEMORY_DUMPED: {
+    summary: 'What {role} has in memory could be written in a core dump.',
+    advice: 'Start it by its systemd unit, or see why it may not set its coredump_filter.',
+  },
+  PW_MEMORY_SWAPPED: {
+    summary: 'What {role} has in memory, sound and plates among it, could be written to swap.',
+    advice: 'Start it by its systemd unit, which sets MemorySwapMax=0, or turn swap off with swapoff -a.',
+  },
   PW_MESSAGE_INVALID: {
     summary: 'A message breaks its schema: {why}.',
     advice:
@@ -331,6 +373,11 @@ export const errorTable = {
   PW_MICROPHONE: {
     summary: '{part}: {what}.',
     advice: 'It helps to {todo}.',
+  },
+  PW_NOT_RUNNING: {
+    summary: '{role} does not run, so nothing is known of its parts.',
+    advice:
+      'Start it: systemctl start polewatch.target, or polewatch run. Its log says why it ended: journalctl -u polewatch-{role}.',
   },
   PW_PICTURE_STORE: {
     summary: 'The picture of a hit cannot be kept: {why}.',

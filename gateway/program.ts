@@ -41,6 +41,14 @@ const subcommands: Readonly<Record<string, { summary: string; load: () => Promis
   },
   hotlist: { summary: 'import a hotlist, or look a plate up in it', load: () => import('./commands/hotlist.js') },
   enroll: { summary: "get this unit's certificate, and a new one in time", load: () => import('./commands/enroll.js') },
+  check: {
+    summary: 'say of every part whether it works now, and what to do',
+    load: () => import('./commands/check.js'),
+  },
+  console: {
+    summary: "the technician's page: what works, live levels, who looked",
+    load: () => import('./commands/console.js'),
+  },
   apply: { summary: 'carry out stored changes from afar', load: () => import('./commands/apply.js') },
   config: { summary: 'check, print, compare or explain a configuration', load: () => import('./commands/config.js') },
 }

@@ -26,6 +26,8 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   'onnxruntime-node': ['gateway/vision/'],
   sharp: ['gateway/vision/'],
   'unix-dgram': ['gateway/health/'],
+  fastify: ['gateway/console/'],
+  'playwright-core': ['test/console/'],
 }
 const ownersByScope: Readonly<Record<string, string>> = { '@serialport': 'serialport' }
 /** Tests of several parts at once, which may need any of these packages. */

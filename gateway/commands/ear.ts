@@ -24,6 +24,7 @@ export class Ear {
   readonly #status: () => ClockStatus
   readonly #direction: ArrayDirection | null
   readonly #impulse: (snippet: Snippet) => void
+  readonly #onset: (arrival: Arrival, snippet: Snippet) => void
   #clock: SampleClock | null = null
   #listener: ArrayListener | null = null
   #arrivalsSoFar = 0
@@ -43,6 +44,8 @@ export class Ear {
     readonly direction: ArrayDirection | null
     /** Told the sound around the onset of every impulse that stands out well. */
     readonly impulse?: (snippet: Snippet) => void
+    /** Told every impulse with the sound around its onset. */
+    readonly onset?: (arrival: Arrival, snippet: Snippet) => void
   }) {
     this.#gateway = options.gateway
     this.#part = options.part
@@ -51,6 +54,7 @@ export class Ear {
     this.#status = options.clock
     this.#direction = options.direction
     this.#impulse = options.impulse ?? (() => {})
+    this.#onset = options.onset ?? (() => {})
   }
 
   /** @throws PolewatchError PW_SAMPLE_RATE when the array's rate cannot be listened to */
@@ -89,6 +93,7 @@ export class Ear {
         ...(direction === null ? {} : { bearing: snippet => direction.bearing(snippet) }),
         finish: (arrival, snippet) => {
           if (arrival.salience >= clearSalience) this.#impulse(snippet)
+          this.#onset(arrival, snippet)
           return pairing.take(arrival, nWaveOf(snippet) !== null)
         },
       })

@@ -97,7 +97,9 @@ export function openDesk(
     tally,
     confirmedConfidence: hotlist.confirmedConfidence,
     clock: systemTime,
-    append: draft => role.append(draft),
+    append: async draft => {
+      await role.append(draft)
+    },
     listState: (list, fault) => {
       if (fault === null) role.ready(`hotlist ${list}`)
       else {

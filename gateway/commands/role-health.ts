@@ -1,5 +1,6 @@
 import type { StateReport } from '../../drivers/driver.js'
 import { systemClock } from '../../drivers/system-clock.js'
+import { ownMemoryRules } from '../health/memory-rules.js'
 import { codeOfFault } from './driver-faults.js'
 import type { Role } from './role.js'
 
@@ -10,10 +11,23 @@ import type { Role } from './role.js'
 export async function tellHealth(role: Role, signal: AbortSignal): Promise<void> {
   role.manager.ready()
   while (!signal.aborted) {
-    role.exchange.set('health', JSON.stringify(role.parts))
+    sayCondition(role)
     feedWatchdog(role)
-    await systemClock.sleep(5, signal)
+    await systemClock.sleep(sayEvery, signal)
   }
+}
+
+/** Seconds between two words of a role about itself. */
+export const sayEvery = 5
+
+/** Keys in a role's exchange: its parts, and how its memory is kept off the disk. */
+export const healthKey = 'health'
+export const memoryKey = 'memory'
+
+/** Lets the other roles and whoever stands before the unit know how this role fares. */
+export function sayCondition(role: Role): void {
+  role.exchange.set(healthKey, JSON.stringify(role.conditions))
+  role.exchange.set(memoryKey, JSON.stringify(ownMemoryRules()))
 }
 
 /** Lets systemd start the role again, by silence, when a part hangs. */

@@ -2,13 +2,14 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSy
 import { dirname, join } from 'node:path'
 import { type Logger, pino } from 'pino'
 import type { Configuration } from '../config/schema.js'
+import type { PartCondition } from '../console/condition.js'
 import { PolewatchError } from '../errors.js'
 import { keepMemoryOutOfCores } from '../health/core-dumps.js'
 import { ServiceManager } from '../health/service-manager.js'
 import { ringBell } from '../journal/bell.js'
 import { DeliveryReader } from '../journal/delivery.js'
 import { Exchange } from '../journal/exchange.js'
-import { Journal } from '../journal/journal.js'
+import { type Confirmation, Journal } from '../journal/journal.js'
 import { createSigningKey, privateKeyPem, publicKeyPem, type SigningKey, signingKeyFromPem } from '../messages/keys.js'
 import { sealEvent } from '../messages/seal.js'
 import type { GatewayRole } from '../messages/stream.js'
@@ -44,7 +45,7 @@ export class Role {
   /** systemd, where it runs the role. */
   readonly manager = new ServiceManager()
   readonly #delivery: DeliveryReader
-  readonly #parts = new Map<string, PartHealth>()
+  readonly #parts = new Map<string, PartCondition>()
   readonly #purger: NodeJS.Timeout
   /** By part: when it last delivered and how long it may be silent, seconds of the monotonic clock. */
   readonly #expected = new Map<string, { last: number; limit: number }>()
@@ -95,11 +96,11 @@ export class Role {
   /**
    * Commits an alert; resolves when it is on the disk. A rejection is logged here with its code and passed on.
    */
-  async append(draft: EventDraft): Promise<void> {
+  async append(draft: EventDraft): Promise<Confirmation> {
     const { topic, priority } = messageTypes[draft.name]
     if (priority === 'live') throw new TypeError(`${draft.name} is not an alert`)
     try {
-      await this.journal.append({
+      return await this.journal.append({
         priority,
         topic: topic.slice(topicPrefix.length),
         kind: draft.name,
@@ -128,6 +129,11 @@ export class Role {
 
   /** What the parts of this role say of themselves, for the health message. */
   get parts(): PartHealth[] {
+    return this.conditions.map(({ code, ...part }) => part)
+  }
+
+  /** The same with the codes of their faults, for the unit itself: the hub has a code from the fault's alert. */
+  get conditions(): PartCondition[] {
     return [...this.#parts.values()]
   }
 
@@ -135,7 +141,7 @@ export class Role {
   ready(part: string, detail = 'It works.'): void {
     const known = this.#parts.get(part)
     if (known?.state === 'ready') return
-    this.#set({ part, state: 'ready', fault: null, detail })
+    this.#set({ part, state: 'ready', fault: null, detail, code: null })
     if (known?.fault == null) return
     this.log.info({ part, fault: known.fault }, 'cleared')
     this.#tellFault(known.part, known.fault, 'cleared', detail, null, parseTime(known.since))
@@ -146,7 +152,7 @@ export class Role {
     const known = this.#parts.get(part)
     if (known?.fault === fault) return
     if (known?.fault != null) this.ready(part, 'Another fault has taken its place.')
-    const { since } = this.#set({ part, state, fault, detail })
+    const { since } = this.#set({ part, state, fault, detail, code })
     this.log.warn({ part, fault, code }, detail)
     this.#tellFault(part, fault, 'raised', detail, code, parseTime(since))
   }
@@ -185,7 +191,7 @@ export class Role {
     this.#delivery.close()
   }
 
-  #set(part: Pick<PartHealth, 'part' | 'state' | 'fault' | 'detail'>): PartHealth {
+  #set(part: Pick<PartCondition, 'part' | 'state' | 'fault' | 'detail' | 'code'>): PartCondition {
     const known = this.#parts.get(part.part)
     const full = { counters: known?.counters ?? {}, ...part, role: this.name, since: formatTime(systemTime()) }
     this.#parts.set(part.part, full)

@@ -17,6 +17,7 @@ import { arrayDirection } from './array-direction.js'
 import { geometryOf, microphoneArray } from './devices.js'
 import { clearedSentence, distrustError, distrustedPart, distrustFault } from './distrust.js'
 import { Ear } from './ear.js'
+import { followExerciseRequests } from './exercise-alert.js'
 import { FollowedClock } from './follow-clock.js'
 import { followRequests } from './follow-requests.js'
 import { arrivalDraft, claimDraft, claimOf, gunfireDraft, neighbourReport } from './hearing-messages.js'
@@ -24,6 +25,7 @@ import { frontOf, MicrophoneCheck } from './microphone-check.js'
 import { readPlates } from './read-plates.js'
 import { Role, systemTime } from './role.js'
 import { report, tellHealth } from './role-health.js'
+import { SoundReporter } from './sound-report.js'
 import { startAtOption } from './start-at.js'
 import { watchSwitches } from './switches.js'
 import { stopSignal } from './terminal.js'
@@ -65,6 +67,7 @@ async function sense(configuration: Configuration, startAt: number | null, signa
       watchPosition(role, until),
       watchSwitches(role, until),
       followRequests(role, () => restart.abort(), until),
+      followExerciseRequests(role, until),
     ])
   } finally {
     role.close()
@@ -83,6 +86,7 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
   const { gateway, microphoneArrays, weather, exercise, neighbours } = role.configuration
   const epoch = randomBytes(4).toString('hex')
   const clock = new FollowedClock(role)
+  const sounds = new SoundReporter(role)
   const { error: positionError, ...position } = gateway.position
   const hearing = new Hearing({
     gateway: gateway.id,
@@ -108,6 +112,7 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
       clock: () => clock.status(),
       direction: await arrayDirection(geometry, settings.heading, weather),
       impulse: snippet => microphones?.impulse(frontOf(snippet)),
+      onset: (arrival, snippet) => sounds.impulse(settings.name, arrival, snippet),
     })
     const array = await microphoneArray(settings, startAt)
     // A recording may begin later and ends; a microphone never stops.
@@ -117,6 +122,7 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
       else {
         role.delivered(settings.name)
         microphones?.hear(reading)
+        sounds.hear(settings.name, reading.channels)
         try {
           const { arrivals, heardUntil } = ear.take(reading)
           hearing.hear(arrivals, heardUntil, systemTime())
@@ -142,7 +148,7 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
     }
   }
   const work = [clock.follow(signal), ...[...microphoneArrays.keys()].map(listen)]
-  if (microphoneArrays.length > 0) work.push(decide())
+  if (microphoneArrays.length > 0) work.push(decide(), sounds.tell(signal))
   if (neighbours.enabled) work.push(hearNeighbours(role, hearing, signal))
   await Promise.all(work)
 }

@@ -12,7 +12,7 @@ import type { MqttSession } from '../uplink/session.js'
 import type { ChronyAsker } from './ask-chrony.js'
 import { needsVision } from './reader-role.js'
 import { messageOf, type PartHealth, type Role, rolePaths, systemTime } from './role.js'
-import { feedWatchdog } from './role-health.js'
+import { feedWatchdog, healthKey, sayCondition, sayEvery } from './role-health.js'
 
 export interface UplinkHealthOptions {
   readonly role: Role
@@ -21,6 +21,10 @@ export interface UplinkHealthOptions {
   readonly announcements: Announcements
   readonly deliverer: Deliverer
 }
+
+/** Keys in uplink's exchange: the health message of the whole gateway, and how far each stream is delivered. */
+export const gatewayKey = 'gateway'
+export const deliveryKey = 'delivery'
 
 /** The health of the whole gateway, as uplink knows it. */
 export class UplinkHealth {
@@ -59,12 +63,14 @@ export class UplinkHealth {
 
   /** Publishes it now and then, and at each change, until the signal aborts. */
   async tell(signal: AbortSignal): Promise<void> {
-    const { role, session, announcements } = this.#options
+    const { role, session, announcements, deliverer } = this.#options
     let told = ''
     // polewatch-apply judges by it whether a change has cut the unit off; the status lamp shows it as long as it is said again.
     let said: boolean | null = null
     let saidAt = Number.NEGATIVE_INFINITY
     let toldAt = Number.NEGATIVE_INFINITY
+    let delivered = ''
+    let sayAt = Number.NEGATIVE_INFINITY
     role.manager.ready()
     while (!signal.aborted) {
       feedWatchdog(role)
@@ -77,6 +83,16 @@ export class UplinkHealth {
         said = online
         saidAt = now
         role.exchange.set('online', String(online))
+      }
+      const delivery = JSON.stringify(deliverer.streams())
+      if (delivery !== delivered) {
+        delivered = delivery
+        role.exchange.set(deliveryKey, delivery)
+      }
+      if (now >= sayAt) {
+        sayAt = now + sayEvery
+        sayCondition(role)
+        role.exchange.set(gatewayKey, JSON.stringify(health))
       }
       if (online && due) {
         told = states
@@ -96,7 +112,7 @@ export class UplinkHealth {
 /** What another role last said, or that it says nothing. */
 function partsOf(name: 'sensing' | 'vision', exchange: ExchangeReader, role: Role): PartHealth[] {
   try {
-    const said = exchange.get('health')
+    const said = exchange.get(healthKey)
     if (said !== undefined && systemTime() - said.setAt < 20) {
       role.ready(name)
       return messageTypes.health.data.shape.parts.parse(JSON.parse(said.body.toString('utf8')))

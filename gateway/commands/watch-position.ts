@@ -1,6 +1,5 @@
 import type { GnssSettings } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
-import type { GatewayRole } from '../messages/stream.js'
 import { gnssReceiver } from './devices.js'
 import { kernelMonotonic } from './kernel-clock.js'
 import { PositionWatch } from './position-watch.js'
@@ -17,7 +16,7 @@ const latest = 1.5
 const lasting = 10
 
 /** The role that has the receiver: gpsd is asked over the local network, a wire belongs to sensing. */
-function roleOfReceiver({ driver }: GnssSettings): GatewayRole {
+export function roleOfReceiver({ driver }: GnssSettings): 'sensing' | 'uplink' {
   return driver === 'gpsd' ? 'uplink' : 'sensing'
 }
 

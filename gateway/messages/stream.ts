@@ -7,7 +7,7 @@ export const epochPattern = /^[a-z0-9]{6,64}$/
 export const sequencePattern = /^\d{20}$/
 
 /** The processes of a gateway, each with a key and a journal of its own. */
-export const gatewayRoles = ['sensing', 'vision', 'uplink'] as const
+export const gatewayRoles = ['sensing', 'vision', 'uplink', 'console'] as const
 export type GatewayRole = (typeof gatewayRoles)[number]
 
 /** Who may be the source of a message: a role of a gateway, or a hub. */

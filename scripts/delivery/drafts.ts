@@ -1,5 +1,5 @@
 import { publicJwkOf, type SigningKey } from '../../gateway/messages/keys.js'
-import { gatewayRoles } from '../../gateway/messages/stream.js'
+import { type GatewayRole, gatewayRoles } from '../../gateway/messages/stream.js'
 import type { EventDraft, MessageData } from '../../gateway/messages/table.js'
 import { formatTime } from '../../gateway/messages/time.js'
 
@@ -30,7 +30,7 @@ export function gunfireDraft(incident: string): EventDraft<'gunfire'> {
 
 export function capabilities(
   gateway: string,
-  keys: Partial<Record<'sensing' | 'uplink' | 'vision', SigningKey>>,
+  keys: Partial<Record<GatewayRole, SigningKey>>,
 ): MessageData<'capabilities'> {
   return {
     site,

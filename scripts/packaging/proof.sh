@@ -84,6 +84,7 @@ prove 'vision is exposed by 1.2 at most' hardened vision 1.2
 # Of 1.1 that are left 0.8 are for having a network at all; systemd itself counts the clock that ProtectClock opens.
 prove 'uplink is exposed by 0.9 at most' hardened uplink 0.9
 prove 'the city has an authority, a broker that asks for certificates, and a hub' city
+prove 'the console is exposed by 0.8 at most' hardened console 0.8
 listen
 mkdir -p /proof/devices
 echo 'microphoneArrays: [{ name: made-up-sound, driver: simulator, geometry: square, sampleRate: 48000, shotInterval: 5, seed: 1 }]' >/proof/devices/made-up.yaml
@@ -107,7 +108,20 @@ printf '%s\n' 'poles: { hosts: { pole-17: { ansible_host: localhost } }, vars: {
 prove 'Ansible brings it to the same' by_ansible
 prove 'and finds nothing to change then' bash -c 'cd /proof/ansible && ansible-playbook -i /proof/inventory.yaml playbook.yaml | tee /dev/stderr | grep -q "changed=0 .*failed=0"'
 prove 'every role runs after Ansible' soon watched
-for role in sensing vision uplink; do prove "from inside $role nothing forbidden can be done" inside "$role"; done
+# The page: nothing listens before there is a pass phrase, and then the console has of the network that socket alone.
+console=http://127.0.0.1:8470
+answers() { node -e 'fetch(process.argv[1]).then(() => process.exit(0), () => process.exit(1))' $console/unit; }
+closed() { systemctl start polewatch-console.socket; ! answers; }
+opened() { phrase=$(polewatch console --new-phrase --json | sed 's/.*"phrase":"\(.*\)".*/\1/') && systemctl start polewatch-console.socket && answers; }
+look() { node /proof/look.mjs $console "$phrase" 'made-up-sound microphone 4'; }
+told() { polewatch check --json | tee /dev/stderr | grep -q '"unknown":0'; }
+drill() { hub -W 40 -t polewatch/v1/example-city/pole-17/alert/fault -C 2 >/proof/drill & sleep 2; polewatch check --alert && wait $! && grep '"fault":"exercise"' /proof/drill; }
+prove 'nothing listens without a pass phrase' closed
+prove 'the page comes up by its socket' opened
+prove 'it shows live to who signs in that a microphone works' look
+prove 'of no part it cannot be told whether it works' told
+prove 'an alert for a drill arrives' drill
+for role in sensing vision uplink console; do prove "from inside $role nothing forbidden can be done" inside "$role"; done
 kill -STOP "$(systemctl show -p MainPID --value polewatch-vision)"
 prove 'sensing alerts while vision stands still' alert
 prove 'systemd starts a role again that stands still' timeout 60 bash -c 'until [ "$(systemctl show -p NRestarts --value polewatch-vision)" != 0 ]; do sleep 1; done'
