@@ -2,11 +2,17 @@ import type { ClockStatus, Instant, SystemInstant } from './instant.js'
 
 /** Sound cards keep their nominal rate within this share; crystals are sold at ±100 ppm and age. */
 const largestRateError = 300e-6
+/** One standard deviation of that share before it has been measured. */
+const usualRateError = 100e-6
 /** Observations kept, at least `spacing` seconds apart: about ten minutes of history. */
 const capacity = 150
 const spacing = 4
+/** Early ones are closer: apart by this share of the time since the first, as neighbours share their jitter. */
+const earlySpacing = 0.2
 /** Residuals beyond this many robust standard deviations count less (Huber's constant for 95 % efficiency). */
 const huber = 1.345
+/** No reading is better than that, seconds. */
+const smallestError = 1e-6
 /** A reading further off than this, five times running, is a step of the system clock or lost sound: the fit begins anew. */
 const stepTolerance = 0.02
 const stepsToRestart = 5
@@ -17,21 +23,37 @@ interface Observation {
   readonly error: number
 }
 
+/** Errors are one standard deviation: that of `system`, which belongs to `sample`, and independently that of the slope. */
+interface Line {
+  readonly sample: number
+  readonly system: number
+  readonly systemError: number
+  readonly secondsPerSample: number
+  readonly slopeError: number
+}
+
 /**
  * Tells when a sample was taken: a robust straight line from sample indices to the system clock, fitted to capture
- * timestamps (iteratively reweighted least squares with Huber weights), plus what is known of the system clock itself.
+ * timestamps (iteratively reweighted least squares with Huber weights), plus what is known of the system clock itself. Its
+ * slope is at first that of the nominal rate, as uncertain as crystals are, and follows the timestamps as far as they tell more.
  */
 export class SampleClock {
   readonly #nominalRate: number
   #observations: Observation[] = []
   #status: ClockStatus = { offset: 0, error: Number.POSITIVE_INFINITY }
   #outOfLine = 0
-  #line: { sample: number; system: number; secondsPerSample: number; spread: number }
+  #line: Line
 
   /** @param sampleRate nominal rate, hertz */
   constructor(sampleRate: number) {
     this.#nominalRate = sampleRate
-    this.#line = { sample: 0, system: 0, secondsPerSample: 1 / sampleRate, spread: 0 }
+    this.#line = {
+      sample: 0,
+      system: 0,
+      systemError: 0,
+      secondsPerSample: 1 / sampleRate,
+      slopeError: usualRateError / sampleRate,
+    }
   }
 
   /** Takes one capture timestamp: when the sample with this index was taken, as the system clock read it. */
@@ -43,9 +65,12 @@ export class SampleClock {
       this.#observations = []
     }
     this.#outOfLine = 0
+    const first = this.#observations[0]
     const last = this.#observations.at(-1)
-    const few = this.#observations.length < 8
-    if (last !== undefined && !few && sample - last.sample < spacing * this.#nominalRate) return
+    if (first !== undefined && last !== undefined) {
+      const apart = Math.min(spacing * this.#nominalRate, earlySpacing * (sample - first.sample))
+      if (sample - last.sample < apart) return
+    }
     this.#observations.push({ sample, system: at.system, error: at.readingError })
     if (this.#observations.length > capacity) this.#observations.shift()
     this.#fit()
@@ -64,9 +89,10 @@ export class SampleClock {
   /** When the sample was taken. The index may be fractional. Error is infinite until the first observation. */
   timeOf(sample: number): Instant {
     if (this.#observations.length === 0) return { utc: Number.NaN, error: Number.POSITIVE_INFINITY }
+    const { systemError, slopeError } = this.#line
     return {
       utc: this.#systemTime(sample) + this.#status.offset,
-      error: Math.hypot(this.#line.spread, this.#status.error),
+      error: Math.hypot(systemError, slopeError * (sample - this.#line.sample), this.#status.error),
     }
   }
 
@@ -77,51 +103,44 @@ export class SampleClock {
   #fit(): void {
     const nominal = 1 / this.#nominalRate
     const points = this.#observations
-    const first = points[0]
     const last = points.at(-1)
-    if (first === undefined || last === undefined) return
-    // A slope needs a stretch of time against which the jitter is small; before that the nominal rate is the better guess.
-    const stretch = (last.sample - first.sample) * nominal
-    const freeSlope = points.length >= 8 && stretch >= 10
-    let weights = points.map(point => 1 / (point.error + 1e-6) ** 2)
-    let line = this.#line
+    if (last === undefined) return
+    const priorWeight = 1 / (usualRateError * nominal) ** 2
+    const distances = points.map(point => point.sample - last.sample)
+    const delays = points.map(point => point.system - last.system)
+    let weights = points.map(point => 1 / (point.error + smallestError) ** 2)
     for (let pass = 0; pass < 5; pass++) {
       const total = sum(weights)
-      const meanSample = sum(points.map((point, i) => weights[i]! * (point.sample - last.sample))) / total
-      const meanSystem = sum(points.map((point, i) => weights[i]! * (point.system - last.system))) / total
-      let slope = nominal
-      if (freeSlope) {
-        let numerator = 0
-        let denominator = 0
-        points.forEach((point, i) => {
-          const x = point.sample - last.sample - meanSample
-          numerator += weights[i]! * x * (point.system - last.system - meanSystem)
-          denominator += weights[i]! * x * x
-        })
-        slope = Math.min(
-          Math.max(numerator / denominator, nominal * (1 - largestRateError)),
-          nominal * (1 + largestRateError),
-        )
-      }
-      const intercept = last.system + meanSystem - slope * meanSample
-      const residuals = points.map(point => point.system - intercept - slope * (point.sample - last.sample))
-      const scale = 1.4826 * median(residuals.map(Math.abs))
-      const effective = total ** 2 / sum(weights.map(weight => weight ** 2))
-      const readingError = 1 / Math.sqrt(sum(points.map(point => 1 / (point.error + 1e-6) ** 2)))
-      line = {
-        sample: last.sample,
-        system: intercept,
+      const meanDistance = sum(distances.map((distance, i) => weights[i]! * distance)) / total
+      const meanDelay = sum(delays.map((delay, i) => weights[i]! * delay)) / total
+      let numerator = priorWeight * nominal
+      let denominator = priorWeight
+      distances.forEach((distance, i) => {
+        const x = distance - meanDistance
+        numerator += weights[i]! * x * (delays[i]! - meanDelay)
+        denominator += weights[i]! * x * x
+      })
+      const slope = Math.min(
+        Math.max(numerator / denominator, nominal * (1 - largestRateError)),
+        nominal * (1 + largestRateError),
+      )
+      this.#line = {
+        sample: last.sample + meanDistance,
+        system: last.system + meanDelay,
+        systemError: 1 / Math.sqrt(total),
         secondsPerSample: slope,
-        spread: Math.max(readingError, (freeSlope ? 2 : 1) * (scale / Math.sqrt(effective))),
+        slopeError: 1 / Math.sqrt(denominator),
       }
-      const tolerance = huber * Math.max(scale, 1e-6)
+      const residuals = delays.map((delay, i) => delay - meanDelay - slope * (distances[i]! - meanDistance))
+      const scale = 1.4826 * median(residuals.map(Math.abs))
+      const tolerance = huber * Math.max(scale, smallestError)
       weights = points.map((point, i) => {
-        const base = 1 / (point.error + 1e-6) ** 2
+        // What the readings say of their error is believed only as far as they agree with each other.
+        const base = 1 / (Math.max(point.error, scale) + smallestError) ** 2
         const size = Math.abs(residuals[i]!)
         return size <= tolerance ? base : (base * tolerance) / size
       })
     }
-    this.#line = line
   }
 }
 

@@ -29,7 +29,9 @@ const acceleratedLimit = 40
 /** The machine's answer after a snapshot is loaded, seconds. */
 const resumingLimit = 120
 /** No test may take longer, seconds; without acceleration everything is slower. */
-const testLimit = 280
+const testLimits = { accelerated: 280, translated: 900 }
+/** Asks for the power cuts in the place of a test. */
+const powerCutsName = 'power-cuts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const { values, positionals } = parseArgs({
@@ -89,6 +91,7 @@ async function main(folder: string): Promise<number> {
     await machine.cut()
     return status === 0 ? 0 : 1
   }
+  const testLimit = accelerated ? testLimits.accelerated : testLimits.translated
   let failures = 0
   let number = 0
   print('TAP version 14')
@@ -106,7 +109,7 @@ async function main(folder: string): Promise<number> {
   }
   await machine.cut()
   const cuts = Number(values.cuts)
-  if (cuts > 0 && positionals.length === 0) {
+  if (cuts > 0 && (positionals.length === 0 || positionals.includes(powerCutsName))) {
     number += 1
     const { good, lines } = await powerCuts(begin, work, cuts)
     for (const line of lines) print(`    ${line}`)
@@ -165,7 +168,11 @@ async function makeSnapshot(folder: string, { accelerated, snapshot }: Way): Pro
 }
 
 function testsToRun(): string[] {
-  if (positionals.length > 0) return positionals.map(name => basename(name).replace(/[.]test[.][jt]s$/, ''))
+  if (positionals.length > 0) {
+    return positionals
+      .filter(name => name !== powerCutsName)
+      .map(name => basename(name).replace(/[.]test[.][jt]s$/, ''))
+  }
   return readdirSync(join(root, 'dist/test/machine'))
     .filter(name => name.endsWith('.test.js'))
     .map(name => basename(name, '.test.js'))

@@ -46,6 +46,32 @@ test('a rate that is 80 ppm off is found through a millisecond of jitter and lat
   t.ok(error < 0.001, 'the stated error is smaller than the jitter')
 })
 
+test('from the first second on a time is right within its stated error, whatever the rate, and the error stays below 1 ms', async t => {
+  const random = generator(11)
+  let within = 0
+  let asked = 0
+  let largest = 0
+  for (let trial = 0; trial < 200; trial++) {
+    const rate = 48000 * (1 + (random() < 0.5 ? -80e-6 : 80e-6))
+    const clock = new SampleClock(48000)
+    clock.setClockStatus({ offset: 0, error: 0 })
+    for (let second = 0; second < 120; second += 0.05) {
+      const sample = Math.round(second * rate)
+      const jitter = 0.0003 * gaussian(random)
+      clock.observe(sample, { system: 1_700_000_000 + sample / rate + jitter, readingError: 0.0003 })
+      // An impulse somewhere between this block and the next.
+      if (random() > 0.01) continue
+      const impulse = sample + 0.05 * rate * random()
+      const { utc, error } = clock.timeOf(impulse)
+      asked++
+      largest = Math.max(largest, error)
+      if (Math.abs(utc - (1_700_000_000 + impulse / rate)) <= 2 * error) within++
+    }
+  }
+  t.ok(within >= 0.95 * asked, `${within} of ${asked} within two standard deviations`)
+  t.ok(largest <= 0.001, `largest stated error ${largest}`)
+})
+
 test('a step of the system clock is followed after a few observations and not before', async t => {
   const clock = new SampleClock(1000)
   clock.setClockStatus({ offset: 0, error: 0 })
