@@ -345,8 +345,8 @@ export const errorTable = {
     advice: 'Choose a folder that is there and that the user of this process may write to.',
   },
   PW_POLICY_LOOSENED: {
-    summary: 'The policy is not changed: {what} would be looser than before.',
-    advice: 'From afar a policy is only ever tightened. Loosen it at the unit, by whoever the city lets do so.',
+    summary: 'It is not changed yet: {what} would be looser than before, which takes two signatures.',
+    advice: 'Send the same document, signed with another key that may, before the first request expires.',
   },
   PW_POSITION_DISTRUSTED: {
     summary:
