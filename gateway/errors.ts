@@ -95,6 +95,11 @@ export const errorTable = {
     summary: 'There is no file {file}.',
     advice: 'Copy firmware-config/polewatch.example.yaml there and adapt it, or name another file with --config.',
   },
+  PW_CONFIG_NEWER: {
+    summary: 'The file {file} is of version {version}; this program knows versions up to {known}.',
+    advice:
+      'Install the newer polewatch again, or put back the copy that it left beside the file, such as polewatch.yaml.version-1.',
+  },
   PW_CONFIG_NO_KEY: {
     summary: 'No key of the configuration is called {key}.',
     advice: 'Look it up in docs/configuration.md; write `cameras[]` for every item of a list, or `cameras[0]` for one.',

@@ -1,9 +1,10 @@
-import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import * as z from 'zod'
 import { checkText } from '../config/check.js'
 import { loadConfiguration, parseConfiguration, readText } from '../config/load.js'
 import { loadPolicy } from '../config/policy-file.js'
+import { replaceFile, writeWhole } from '../config/replace-file.js'
 import type { Configuration } from '../config/schema.js'
 import { credentialPrefix, readSecret } from '../config/secret-file.js'
 import { PolewatchError } from '../errors.js'
@@ -13,7 +14,7 @@ import { commandArguments } from '../messages/commands.js'
 import { openEvent } from '../messages/seal.js'
 import { loosened, policySchema } from '../policy/policy.js'
 import { type AuthorisedCommand, argumentsOf } from '../uplink/command-authority.js'
-import { appliedFolder, type Outcome, tell, writeWhole } from './apply-outcomes.js'
+import { appliedFolder, type Outcome, tell } from './apply-outcomes.js'
 import { commandAuthority } from './command-keys.js'
 import { requestsFolder } from './hub-requests.js'
 import { messageOf } from './role.js'
@@ -69,7 +70,7 @@ export async function applyStored(options: ApplyOptions): Promise<Outcome[]> {
   // A configuration that was left half-way may not even load: the folder is found by the one that stood before it.
   const found = interrupted(file)
   if (found !== null) {
-    replace(found.file, found.before)
+    replaceFile(found.file, found.before)
     machine.reach('drop')
     // It may have ended after the new addresses had taken the place of the old ones.
     if (machine.reach('look-up')) machine.reach('keep')
@@ -137,7 +138,7 @@ async function applyOne(request: string, options: ApplyOptions, memory: Accepted
   const before = machine.ranks()
   const kept = { request, file: target, before: readText(target), command: source }
   writeWhole(journalOf(file), JSON.stringify(kept), 0o600)
-  replace(target, document)
+  replaceFile(target, document)
   const reachable = name === 'policy' || machine.reach('look-up')
   if (reachable) machine.restart()
   const fault = reachable ? await verdict(before, options) : 'the addresses that it names could not be looked up'
@@ -152,7 +153,7 @@ async function applyOne(request: string, options: ApplyOptions, memory: Accepted
 }
 
 function takeBack(file: string, before: string, machine: Machine): void {
-  replace(file, before)
+  replaceFile(file, before)
   machine.reach('drop')
   machine.restart()
 }
@@ -295,10 +296,4 @@ function settle(file: string): void {
 function finish(file: string, folder: string, request: string): void {
   settle(file)
   rmSync(join(folder, request), { force: true })
-}
-
-/** With the owner and the rights of the file that was there. */
-function replace(file: string, text: string): void {
-  const { uid, gid, mode } = statSync(file)
-  writeWhole(file, text, mode & 0o777, { uid, gid })
 }

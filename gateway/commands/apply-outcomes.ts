@@ -1,8 +1,8 @@
-import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import * as z from 'zod'
+import { writeWhole } from '../config/replace-file.js'
 import type { Configuration } from '../config/schema.js'
-import { synchronise } from '../hotlist/generations.js'
 
 const outcomeSchema = z.object({
   /** Counts from 1. */
@@ -43,16 +43,6 @@ export function tell(paths: Configuration['paths'], said: Omit<Outcome, 'number'
   mkdirSync(appliedFolder(paths), { recursive: true, mode: 0o750 })
   writeWhole(outcomesFile(paths), `${JSON.stringify([...before, outcome].slice(-kept))}\n`, 0o640)
   return outcome
-}
-
-/** The old text or the new one, whatever happens. */
-export function writeWhole(file: string, text: string, mode: number, owner?: { uid: number; gid: number }): void {
-  const draft = join(dirname(file), `.writing-${basename(file)}`)
-  writeFileSync(draft, text, { mode: 0o600, flush: true })
-  if (owner !== undefined) chownSync(draft, owner.uid, owner.gid)
-  chmodSync(draft, mode)
-  renameSync(draft, file)
-  synchronise(dirname(file))
 }
 
 function outcomesFile(paths: Configuration['paths']): string {

@@ -1,9 +1,10 @@
 import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { writeWhole } from '../config/replace-file.js'
 import type { Configuration } from '../config/schema.js'
 import { commandArguments } from '../messages/commands.js'
 import { type AuthorisedCommand, argumentsOf } from '../uplink/command-authority.js'
-import { appliedFolder, writeWhole } from './apply-outcomes.js'
+import { appliedFolder } from './apply-outcomes.js'
 import { commandAuthority } from './command-keys.js'
 
 /*

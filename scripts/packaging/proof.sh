@@ -142,7 +142,8 @@ printf '[Service]\nExecStart=\nExecStart=/usr/lib/polewatch/bin/polewatch apply 
 systemctl daemon-reload
 cp /etc/polewatch/polewatch.yaml /proof/first.yaml
 (cat /proof/first.yaml; echo 'log: { level: debug }') >/proof/better.yaml
-sed 's/driver: simulator/driver: alsa, device: "hw:9"/; s/, shotInterval: 5, seed: 1//; s/^ *\(shotInterval\|seed\): .*//' /proof/better.yaml >/proof/deaf.yaml
+NODE_PATH=/usr/lib/polewatch/node_modules node -e 'const file = require("yaml").parseDocument(require("fs").readFileSync("/proof/better.yaml", "utf8"))
+  file.setIn(["microphoneArrays"], [{ name: "made-up-sound", driver: "alsa", geometry: "square", device: "hw:9,0" }]); console.log(String(file))' >/proof/deaf.yaml
 sed 's#mqtts://localhost:8883#mqtts://127.0.0.3:8883#' /proof/better.yaml >/proof/lost.yaml
 sed 's#mqtts://localhost:8883#mqtts://broker.example:8883#' /proof/better.yaml >/proof/moved.yaml
 prove 'a signed change of configuration is stored' change city configuration /proof/better.yaml
