@@ -109,6 +109,11 @@ export const errorTable = {
     summary: 'There is no file {file}.',
     advice: 'Copy firmware-config/polewatch.example.yaml there and adapt it, or name another file with --config.',
   },
+  PW_CONFIG_NEWER: {
+    summary: 'The file {file} is of version {version}; this program knows versions up to {known}.',
+    advice:
+      'Install the newer polewatch again, or put back the copy that it left beside the file, such as polewatch.yaml.version-1.',
+  },
   PW_CONFIG_NO_KEY: {
     summary: 'No key of the configuration is called {key}.',
     advice: 'Look it up in docs/configuration.md; write `cameras[]` for every item of a list, or `cameras[0]` for one.',
@@ -392,8 +397,8 @@ export const errorTable = {
     advice: 'Choose a folder that is there and that the user of this process may write to.',
   },
   PW_POLICY_LOOSENED: {
-    summary: 'The policy is not changed: {what} would be looser than before.',
-    advice: 'From afar a policy is only ever tightened. Loosen it at the unit, by whoever the city lets do so.',
+    summary: 'It is not changed yet: {what} would be looser than before, which takes two signatures.',
+    advice: 'Send the same document, signed with another key that may, before the first request expires.',
   },
   PW_POSITION_DISTRUSTED: {
     summary:

@@ -1,34 +1,32 @@
-import {
-  chmodSync,
-  chownSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import * as z from 'zod'
 import { checkText } from '../config/check.js'
 import { loadConfiguration, parseConfiguration, readText } from '../config/load.js'
 import { loadPolicy } from '../config/policy-file.js'
+import { replaceFile, writeWhole } from '../config/replace-file.js'
 import type { Configuration } from '../config/schema.js'
 import { credentialPrefix, readSecret } from '../config/secret-file.js'
 import { PolewatchError } from '../errors.js'
 import { synchronise } from '../hotlist/generations.js'
 import { AcceptedRequests } from '../journal/accepted-requests.js'
 import { commandArguments } from '../messages/commands.js'
-import { loosened, type Policy, policySchema } from '../policy/policy.js'
+import { openEvent } from '../messages/seal.js'
+import { loosened, policySchema } from '../policy/policy.js'
 import { type AuthorisedCommand, argumentsOf } from '../uplink/command-authority.js'
+import { appliedFolder, type Outcome, tell } from './apply-outcomes.js'
 import { commandAuthority } from './command-keys.js'
 import { requestsFolder } from './hub-requests.js'
 import { messageOf } from './role.js'
+import { awaitSecond, takeSecond } from './second-signature.js'
 
 /** What applying asks of the machine. */
 export interface Machine {
+  /**
+   * `look-up` lets the roles reach, besides what they could, the addresses that the configuration names now; `keep` leaves them
+   * only those, `drop` only what they could before. Whether it was done.
+   */
+  reach(step: 'look-up' | 'keep' | 'drop'): boolean
   /** Starts all roles anew. */
   restart(): void
   /** How each role does: 2 all its parts work, 1 it runs, 0 it does not. */
@@ -52,34 +50,15 @@ export interface ApplyOptions {
   readonly lasting: number
 }
 
-const outcomeSchema = z.object({
+/** A change under way; while this file exists the change counts as failed, whatever ended the process. */
+const underWay = z.object({
   request: z.string(),
-  outcome: z.enum(['applied', 'refused', 'taken-back', 'interrupted']),
-  code: z.string().nullable(),
-  detail: z.string(),
-  at: z.number(),
+  file: z.string(),
+  before: z.string(),
+  command: z.object({ source: z.string(), id: z.string() }),
 })
 
-export type Outcome = z.output<typeof outcomeSchema>
-
-/** A change under way; while this file exists the change counts as failed, whatever ended the process. */
-const underWay = z.object({ request: z.string(), file: z.string(), before: z.string() })
-
 const largest = 400_000
-
-/** Root's own folder below the state folder. The roles may read it. */
-export function appliedFolder(paths: Configuration['paths']): string {
-  return join(paths.state, 'applied')
-}
-
-/** What became of the last stored request; null where there was none. */
-export function lastOutcome(paths: Configuration['paths']): Outcome | null {
-  try {
-    return outcomeSchema.parse(JSON.parse(readFileSync(join(appliedFolder(paths), 'outcome.json'), 'utf8')))
-  } catch {
-    return null
-  }
-}
 
 /**
  * Takes back what an interrupted run left, then carries out the stored requests, oldest first. Each ends as an outcome, never as an error.
@@ -91,11 +70,16 @@ export async function applyStored(options: ApplyOptions): Promise<Outcome[]> {
   // A configuration that was left half-way may not even load: the folder is found by the one that stood before it.
   const found = interrupted(file)
   if (found !== null) {
-    replace(found.file, found.before)
+    replaceFile(found.file, found.before)
+    machine.reach('drop')
+    // It may have ended after the new addresses had taken the place of the old ones.
+    if (machine.reach('look-up')) machine.reach('keep')
     machine.restart()
     const { paths } = loadConfiguration(file)
+    const detail = 'Applying was interrupted; what was before is back.'
+    const { request } = found
     outcomes.push(
-      tell(paths, found.request, 'interrupted', null, 'Applying was interrupted; what was before is back.', machine),
+      tell(paths, { request, outcome: 'interrupted', code: null, detail, command: found.command, at: machine.now() }),
     )
     finish(file, requestsFolder(paths), found.request)
   }
@@ -109,7 +93,17 @@ export async function applyStored(options: ApplyOptions): Promise<Outcome[]> {
         // Something is written already: the next run takes it back.
         if (interrupted(file) !== null) throw error
         const code = error instanceof PolewatchError ? error.code : null
-        outcomes.push(tell(paths, request, 'refused', code, messageOf(error).slice(0, 1000), machine))
+        const detail = messageOf(error).slice(0, 1000)
+        outcomes.push(
+          tell(paths, {
+            request,
+            outcome: 'refused',
+            code,
+            detail,
+            command: commandOf(request, paths),
+            at: machine.now(),
+          }),
+        )
       }
       finish(file, requestsFolder(paths), request)
     }
@@ -127,38 +121,62 @@ async function applyOne(request: string, options: ApplyOptions, memory: Accepted
   const command = authorised(name, join(requestsFolder(paths), request), configuration, machine)
   const target = name === 'policy' ? policyTarget(configuration) : file
   const { document } = argumentsOf(commandArguments[name], command)
-  if (name === 'policy') checkPolicy(document, configuration)
-  else checkConfiguration(document, configuration, file)
+  const looser =
+    name === 'policy' ? checkPolicy(document, configuration) : checkConfiguration(document, configuration, file)
   const { token, event, expires } = command
   const acceptance = memory.accept({ token, name, issued: event.time, expires, body: null })
   if (acceptance !== 'accepted') throw new PolewatchError('PW_COMMAND_REPLAYED', { name, why: acceptance })
+  const source = { source: event.source, id: event.id }
+  const said = (outcome: Outcome['outcome'], fault: PolewatchError | null): Outcome => {
+    const detail = fault === null ? 'It is in force.' : fault.message
+    return tell(paths, { request, outcome, code: fault?.code ?? null, detail, command: source, at: machine.now() })
+  }
+  if (looser !== null && !takeSecond(name, command, configuration, machine.now())) {
+    awaitSecond(name, request, command, paths)
+    return said('waiting', new PolewatchError('PW_POLICY_LOOSENED', { what: looser }))
+  }
   const before = machine.ranks()
-  const kept = { request, file: target, before: readText(target) }
+  const kept = { request, file: target, before: readText(target), command: source }
   writeWhole(journalOf(file), JSON.stringify(kept), 0o600)
-  replace(target, document)
-  machine.restart()
-  const fault = await verdict(before, options)
+  replaceFile(target, document)
+  const reachable = name === 'policy' || machine.reach('look-up')
+  if (reachable) machine.restart()
+  const fault = reachable ? await verdict(before, options) : 'the addresses that it names could not be looked up'
   if (fault === null) {
+    if (name === 'configuration') machine.reach('keep')
     // From here on it stands, also if the process ends before it is told.
     settle(file)
-    return tell(paths, request, 'applied', null, 'It is in force.', machine)
+    return said('applied', null)
   }
-  replace(target, kept.before)
+  takeBack(target, kept.before, machine)
+  return said('taken-back', new PolewatchError('PW_APPLY_TAKEN_BACK', { request, why: fault }))
+}
+
+function takeBack(file: string, before: string, machine: Machine): void {
+  replaceFile(file, before)
+  machine.reach('drop')
   machine.restart()
-  return tell(
-    paths,
-    request,
-    'taken-back',
-    'PW_APPLY_TAKEN_BACK',
-    new PolewatchError('PW_APPLY_TAKEN_BACK', { request, why: fault }).message,
-    machine,
-  )
+}
+
+/** What the hub knows a refused request by, where that much can be read; nothing of it is proven. */
+function commandOf(request: string, paths: Configuration['paths']): Outcome['command'] {
+  try {
+    const path = join(requestsFolder(paths), request)
+    if (!isMessage(path)) return null
+    const { source, id } = openEvent(readFileSync(path))
+    return { source, id }
+  } catch {
+    return null
+  }
+}
+
+function isMessage(path: string): boolean {
+  const status = lstatSync(path)
+  return status.isFile() && status.size <= largest
 }
 
 function authorised(name: string, path: string, configuration: Configuration, machine: Machine): AuthorisedCommand {
-  const status = lstatSync(path)
-  if (!status.isFile() || status.size > largest)
-    throw new PolewatchError('PW_COMMAND_MALFORMED', { why: 'it is no message' })
+  if (!isMessage(path)) throw new PolewatchError('PW_COMMAND_MALFORMED', { why: 'it is no message' })
   const checked = commandAuthority(configuration).check(name, readFileSync(path), machine.now())
   if ('error' in checked) throw checked.error
   return checked
@@ -172,36 +190,43 @@ function policyTarget({ policyFile }: Configuration): string {
   })
 }
 
-function checkPolicy(document: string, { policyFile }: Configuration): void {
+/** What would be looser than before, which takes two signatures; null where nothing would. */
+function checkPolicy(document: string, { policyFile }: Configuration): string | null {
   const { value, problems } = checkText(policySchema, document, '/')
   if (value === null)
     throw new PolewatchError('PW_COMMAND_MALFORMED', { why: `the policy has ${problems.length} to correct` })
-  refuseLoosening(loadPolicy(policyFile).policy, value)
+  return loosened(loadPolicy(policyFile).policy, value)
 }
 
-/** One signature may only tighten what is collected, kept and let go. */
-function refuseLoosening(before: Policy, after: Policy): void {
-  const what = loosened(before, after)
-  if (what !== null) throw new PolewatchError('PW_POLICY_LOOSENED', { what })
-}
-
-function checkConfiguration(document: string, before: Configuration, file: string): void {
+/** As `checkPolicy`: who may decide about the policy, and where it lies, are part of what it holds. */
+function checkConfiguration(document: string, before: Configuration, file: string): string | null {
   const malformed = (why: string, cause?: unknown) => new PolewatchError('PW_COMMAND_MALFORMED', { why }, cause)
   let after: Configuration
   try {
     after = parseConfiguration(document, file)
     commandAuthority(after)
+    loadPolicy(after.policyFile)
     const { ca, certificate, key } = after.uplink.tls
     for (const each of [ca, certificate, key]) if (each !== null && !each.startsWith(credentialPrefix)) readSecret(each)
-    refuseLoosening(loadPolicy(before.policyFile).policy, loadPolicy(after.policyFile).policy)
   } catch (error) {
-    if (error instanceof PolewatchError && error.code === 'PW_POLICY_LOOSENED') throw error
     throw malformed(messageOf(error).slice(0, 700), error)
   }
   if (after.site !== before.site || after.gateway.id !== before.gateway.id)
     throw malformed('it is the configuration of another gateway')
   if (JSON.stringify(after.paths) !== JSON.stringify(before.paths)) throw malformed('folders are not changed from afar')
   if (before.uplink.brokers.length > 0 && after.uplink.brokers.length === 0) throw malformed('it names no broker')
+  if (after.policyFile !== before.policyFile) return 'policyFile'
+  const known = deciders(before)
+  return deciders(after).some(each => !known.includes(each)) ? 'commands.keys' : null
+}
+
+/** Keys that may sign changes, by their files and by what they may do. */
+function deciders({ commands }: Configuration): string[] {
+  return commands.keys.flatMap(({ file, commands: may, purposes }) =>
+    may
+      .filter(each => each === 'policy' || each === 'configuration')
+      .flatMap(each => (purposes ?? ['']).map(purpose => JSON.stringify([file, each, purpose]))),
+  )
 }
 
 /** Why the roles do worse than before; null where they do as well, for a while without a break, and the hub is reached. */
@@ -271,33 +296,4 @@ function settle(file: string): void {
 function finish(file: string, folder: string, request: string): void {
   settle(file)
   rmSync(join(folder, request), { force: true })
-}
-
-function tell(
-  paths: Configuration['paths'],
-  request: string,
-  outcome: Outcome['outcome'],
-  code: string | null,
-  detail: string,
-  machine: Machine,
-): Outcome {
-  const said: Outcome = { request, outcome, code, detail, at: machine.now() }
-  mkdirSync(appliedFolder(paths), { recursive: true, mode: 0o750 })
-  writeWhole(join(appliedFolder(paths), 'outcome.json'), `${JSON.stringify(said)}\n`, 0o640)
-  return said
-}
-
-/** With the owner and the rights of the file that was there. */
-function replace(file: string, text: string): void {
-  const { uid, gid, mode } = statSync(file)
-  writeWhole(file, text, mode & 0o777, { uid, gid })
-}
-
-function writeWhole(file: string, text: string, mode: number, owner?: { uid: number; gid: number }): void {
-  const draft = join(dirname(file), `.writing-${basename(file)}`)
-  writeFileSync(draft, text, { mode: 0o600, flush: true })
-  if (owner !== undefined) chownSync(draft, owner.uid, owner.gid)
-  chmodSync(draft, mode)
-  renameSync(draft, file)
-  synchronise(dirname(file))
 }

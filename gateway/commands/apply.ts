@@ -28,12 +28,14 @@ export function define(command: Command): void {
 
 function systemdMachine(file: string): Machine {
   return {
+    reach: step => systemctl('start', `polewatch-addresses@${step}.service`) !== null,
     restart: () => {
       systemctl('reset-failed', 'polewatch-*')
       systemctl('restart', 'polewatch.target')
     },
     ranks: () => new Map(roles.map(role => [role, rank(role)])),
-    restarts: () => systemctl('show', '-p', 'NRestarts', '--value', ...roles.map(role => `polewatch-${role}.service`)),
+    restarts: () =>
+      systemctl('show', '-p', 'NRestarts', '--value', ...roles.map(role => `polewatch-${role}.service`)) ?? '',
     online: () => online(file),
     sleep: async seconds => {
       await pause(seconds * 1000)
@@ -44,16 +46,16 @@ function systemdMachine(file: string): Machine {
 
 function rank(role: string): number {
   const unit = `polewatch-${role}.service`
-  if (systemctl('show', '-p', 'ActiveState', '--value', unit).trim() !== 'active') return 0
-  return systemctl('show', '-p', 'StatusText', '--value', unit).startsWith('All parts work.') ? 2 : 1
+  if (systemctl('show', '-p', 'ActiveState', '--value', unit)?.trim() !== 'active') return 0
+  return systemctl('show', '-p', 'StatusText', '--value', unit)?.startsWith('All parts work.') ? 2 : 1
 }
 
-/** A unit that does not start is seen by its rank, so that no call fails for it. */
-function systemctl(...words: string[]): string {
+/** What it prints; null where it fails. A unit that does not start is seen by its rank. */
+function systemctl(...words: string[]): string | null {
   try {
     return execFileSync('systemctl', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
   } catch {
-    return ''
+    return null
   }
 }
 

@@ -5,6 +5,7 @@ import { defaultConfigurationFile, deviceNames, InvalidConfiguration, loadConfig
 import type { Configuration } from '../config/schema.js'
 import { defineAddresses } from './config-addresses.js'
 import { defineDiff, defineExplain } from './config-explain.js'
+import { defineMigrate } from './config-migrate.js'
 import { exitStatus, print, printJson } from './terminal.js'
 
 export function define(command: Command): void {
@@ -39,6 +40,7 @@ export function define(command: Command): void {
   defineAddresses(command.command('addresses'))
   defineDiff(command.command('diff'))
   defineExplain(command.command('explain'))
+  defineMigrate(command.command('migrate'))
 }
 
 function load(file: string): Configuration {

@@ -9,7 +9,7 @@ import { type AuthorisedCommand, argumentsOf } from '../uplink/command-authority
 import { type CommandAnswer, type CommandHandler, Commands } from '../uplink/commands.js'
 import type { DeliverySession } from '../uplink/delivery.js'
 import type { LiveStream } from '../uplink/live-stream.js'
-import { lastOutcome } from './apply-change.js'
+import { outcomes } from './apply-outcomes.js'
 import { commandAuthority } from './command-keys.js'
 import { changeHotlist, storeRequest } from './hub-requests.js'
 import { messageOf, type Role, systemTime } from './role.js'
@@ -65,7 +65,7 @@ function handlersOf(options: UplinkCommandsOptions): Readonly<Record<CommandName
   return {
     status: () => ({
       detail: 'This is how it stands.',
-      result: { version, ...options.condition(), lastChange: lastOutcome(role.configuration.paths) },
+      result: { version, ...options.condition(), lastChange: outcomes(role.configuration.paths).at(-1) ?? null },
     }),
     check: () => check(options),
     evidence: command => evidence(command, role),

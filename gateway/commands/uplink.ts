@@ -24,6 +24,7 @@ import { Neighbours } from '../uplink/neighbours.js'
 import { MqttSession } from '../uplink/session.js'
 import { ChronyAsker } from './ask-chrony.js'
 import { messageOf, Role, rolePaths, systemTime } from './role.js'
+import { tellChanges } from './tell-changes.js'
 import { stopSignal } from './terminal.js'
 import { obeyCommands } from './uplink-commands.js'
 import { UplinkHealth } from './uplink-health.js'
@@ -178,6 +179,7 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
       watchBells(paths.runtime, wake, { signal }),
       keys,
       health.tell(signal),
+      tellChanges({ role, session: metered.session, stream }, signal),
       metered.follow(signal),
       clock.ask(signal),
       watchPosition(role, signal),

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, parse, resolve } from 'node:path'
 import { PolewatchError } from '../errors.js'
 import { checkText } from './check.js'
+import { migrateText } from './migrate.js'
 import { type Problem, problemLine } from './problem.js'
 import { brokenRules, type DeviceNames } from './rules.js'
 import { type Configuration, type ConfigurationFile, configurationSchema } from './schema.js'
@@ -25,7 +26,9 @@ export class InvalidConfiguration extends PolewatchError {
 /**
  * Reads and checks a configuration file. With `devices`, names of geometries and layouts are checked too.
  *
- * Throws PW_CONFIG_MISSING, PW_CONFIG_UNREADABLE, and PW_CONFIG_INVALID as an `InvalidConfiguration`.
+ * One of an earlier version is read as what it becomes.
+ *
+ * Throws PW_CONFIG_MISSING, PW_CONFIG_UNREADABLE, PW_CONFIG_NEWER, and PW_CONFIG_INVALID as an `InvalidConfiguration`.
  */
 export function loadConfiguration(file: string, devices: DeviceNames | null = null): Configuration {
   return parseConfiguration(readText(file), file, devices)
@@ -33,7 +36,8 @@ export function loadConfiguration(file: string, devices: DeviceNames | null = nu
 
 /** As `loadConfiguration`, from text: `file` names it in errors and is what relative paths start from. */
 export function parseConfiguration(text: string, file: string, devices: DeviceNames | null = null): Configuration {
-  const { value, problems } = checkText(configurationSchema, text, dirname(resolve(file)), raw =>
+  const current = migrateText(text, file).text
+  const { value, problems } = checkText(configurationSchema, current, dirname(resolve(file)), raw =>
     brokenRules(raw, devices),
   )
   if (value === null) throw new InvalidConfiguration(file, problems)

@@ -16,6 +16,7 @@ import {
   probability,
 } from './fields.js'
 import { hotlistList } from './hotlist-lists.js'
+import { currentVersion } from './migrate.js'
 import { commands, homeAssistant, trafficBudget } from './remote.js'
 
 // One schema: what the file may hold, its defaults, its checks and the reference page all come from here. A key that
@@ -219,7 +220,7 @@ const log = z.strictObject({
 
 /** The configuration file. What it yields has every default filled in; see `Configuration` for what is completed after. */
 export const configurationSchema = z.strictObject({
-  version: z.literal(1).describe('Version of this format.'),
+  version: z.literal(currentVersion).describe('Version of this format.'),
   site: identifier.describe('Name of the site (a city, a campus). Gateways of one site hear each other.'),
   exercise: z.boolean().default(false).describe('Marks every alert as made for a test or a drill.'),
   gateway: gateway.describe('This gateway.'),
