@@ -315,6 +315,10 @@ export const errorTable = {
     summary: 'The line of {part} brings bytes that are no reads: {detail}',
     advice: 'Check speed, parity and layout against the reader with its manual, then the shield of the cable.',
   },
+  PW_MACHINE: {
+    summary: 'The machine is not well: {what}.',
+    advice: 'It helps to {todo}.',
+  },
   PW_MESSAGE_INVALID: {
     summary: 'A message breaks its schema: {why}.',
     advice:

@@ -1,7 +1,7 @@
-import { statfsSync, statSync } from 'node:fs'
-import { loadavg } from 'node:os'
+import { statSync } from 'node:fs'
 import { systemClock } from '../../drivers/system-clock.js'
 import { PolewatchError } from '../errors.js'
+import type { MachineState } from '../health/machine.js'
 import { ExchangeReader } from '../journal/exchange.js'
 import { gatewayRoles } from '../messages/stream.js'
 import { type MessageData, messageTypes } from '../messages/table.js'
@@ -10,6 +10,7 @@ import type { Announcements } from '../uplink/announcements.js'
 import type { Deliverer } from '../uplink/delivery.js'
 import type { MqttSession } from '../uplink/session.js'
 import type { ChronyAsker } from './ask-chrony.js'
+import { MachineCheck } from './machine-check.js'
 import { needsVision } from './reader-role.js'
 import { messageOf, type PartHealth, type Role, rolePaths, systemTime } from './role.js'
 import { feedWatchdog } from './role-health.js'
@@ -28,6 +29,7 @@ export class UplinkHealth {
   readonly #sensing: ExchangeReader
   readonly #vision: ExchangeReader
   readonly #sees: boolean
+  readonly #machine: MachineCheck
   readonly #began = performance.now()
 
   constructor(options: UplinkHealthOptions) {
@@ -36,6 +38,7 @@ export class UplinkHealth {
     this.#sensing = new ExchangeReader(rolePaths(configuration.paths, 'sensing').exchange)
     this.#vision = new ExchangeReader(rolePaths(configuration.paths, 'vision').exchange)
     this.#sees = needsVision(configuration)
+    this.#machine = new MachineCheck(options.role)
   }
 
   /** How it stands now. */
@@ -53,7 +56,7 @@ export class UplinkHealth {
       parts,
       clock: clockHealth(clock.current()),
       journals: journals(role, deliverer),
-      machine: machine(role.configuration.paths.state),
+      machine: machineHealth(this.#machine.current()),
     }
   }
 
@@ -67,6 +70,7 @@ export class UplinkHealth {
     role.manager.ready()
     while (!signal.aborted) {
       feedWatchdog(role)
+      this.#machine.look()
       const health = this.current()
       const states = health.parts.map(({ part, state, fault }) => `${part} ${state} ${fault}`).join()
       const now = performance.now() / 1000
@@ -133,15 +137,7 @@ function fileSize(file: string): number {
   }
 }
 
-function machine(folder: string): MessageData<'health'>['machine'] {
-  const { bavail, bsize } = statfsSync(folder)
-  return {
-    temperature: null,
-    load: loadavg()[0] ?? null,
-    memoryFree: null,
-    storageFree: bavail * bsize,
-    storageWritten: null,
-    undervoltage: null,
-    throttled: null,
-  }
+function machineHealth(machine: MachineState): MessageData<'health'>['machine'] {
+  const { temperature, load, memoryFree, storageFree, storageWritten, undervoltageSince, throttled } = machine
+  return { temperature, load, memoryFree, storageFree, storageWritten, undervoltage: undervoltageSince, throttled }
 }
