@@ -332,6 +332,10 @@ export const errorTable = {
     summary: 'A message has the type {type}, which this version does not know.',
     advice: 'Update this end; until then the message is counted but not read.',
   },
+  PW_METRICS: {
+    summary: 'The figures for Prometheus cannot be served on {where}: {why}.',
+    advice: 'Choose another port, or look who may write the runtime folder. Everything else goes on.',
+  },
   PW_MICROPHONE: {
     summary: '{part}: {what}.',
     advice: 'It helps to {todo}.',

@@ -11,6 +11,7 @@ export async function tellHealth(role: Role, signal: AbortSignal): Promise<void>
   role.manager.ready()
   while (!signal.aborted) {
     role.exchange.set('health', JSON.stringify(role.parts))
+    role.exchange.set('process', JSON.stringify(role.process))
     feedWatchdog(role)
     await systemClock.sleep(5, signal)
   }

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { systemClock } from '../../drivers/system-clock.js'
 import { PolewatchError } from '../errors.js'
 import type { MachineState } from '../health/machine.js'
+import type { GatewayFigures } from '../health/metrics.js'
 import { ExchangeReader } from '../journal/exchange.js'
 import { gatewayRoles } from '../messages/stream.js'
 import { type MessageData, messageTypes } from '../messages/table.js'
@@ -12,7 +13,15 @@ import type { MqttSession } from '../uplink/session.js'
 import type { ChronyAsker } from './ask-chrony.js'
 import { MachineCheck } from './machine-check.js'
 import { needsVision } from './reader-role.js'
-import { messageOf, type PartHealth, type Role, rolePaths, systemTime } from './role.js'
+import {
+  messageOf,
+  type PartHealth,
+  type ProcessFigures,
+  type Role,
+  readProcessFigures,
+  rolePaths,
+  systemTime,
+} from './role.js'
 import { feedWatchdog } from './role-health.js'
 
 export interface UplinkHealthOptions {
@@ -57,6 +66,26 @@ export class UplinkHealth {
       clock: clockHealth(clock.current()),
       journals: journals(role, deliverer),
       machine: machineHealth(this.#machine.current()),
+    }
+  }
+
+  /** The same and more as figures for Prometheus. */
+  figures(): GatewayFigures {
+    const { role } = this.#options
+    const { parts, journals, clock } = this.current()
+    const roles = [
+      { name: 'uplink' as const, figures: role.process },
+      { name: 'sensing' as const, figures: processOf(this.#sensing) },
+      { name: 'vision' as const, figures: this.#sees ? processOf(this.#vision) : null },
+    ].flatMap(({ name, figures }) => (figures === null ? [] : [{ role: name, ...figures }]))
+    return {
+      parts,
+      journals,
+      clockError: clock?.error ?? null,
+      processes: roles,
+      alerts: roles.flatMap(({ role: name, alerts }) =>
+        Object.entries(alerts).map(([kind, count]) => ({ role: name, kind, count })),
+      ),
     }
   }
 
@@ -111,6 +140,16 @@ function partsOf(name: 'sensing' | 'vision', exchange: ExchangeReader, role: Rol
     role.raise(name, 'absent', `${name}-silent`, fault.message, fault.code)
   }
   return []
+}
+
+/** What another role last said of its process; null where it says nothing. */
+function processOf(exchange: ExchangeReader): ProcessFigures | null {
+  try {
+    const said = exchange.get('process')
+    return said === undefined ? null : readProcessFigures(said.body.toString('utf8'))
+  } catch {
+    return null
+  }
 }
 
 function journals(role: Role, deliverer: Deliverer): MessageData<'health'>['journals'] {
