@@ -354,6 +354,10 @@ export const errorTable = {
     summary: 'The line of {part} brings bytes that are no reads: {detail}',
     advice: 'Check speed, parity and layout against the reader with its manual, then the shield of the cable.',
   },
+  PW_MACHINE: {
+    summary: 'The machine is not well: {what}.',
+    advice: 'It helps to {todo}.',
+  },
   PW_MEMORY_DUMPED: {
     summary: 'What {role} has in memory could be written in a core dump.',
     advice: 'Start it by its systemd unit, or see why it may not set its coredump_filter.',
@@ -374,6 +378,10 @@ export const errorTable = {
   PW_MESSAGE_TYPE_UNKNOWN: {
     summary: 'A message has the type {type}, which this version does not know.',
     advice: 'Update this end; until then the message is counted but not read.',
+  },
+  PW_METRICS: {
+    summary: 'The figures for Prometheus cannot be served on {where}: {why}.',
+    advice: 'Choose another port, or look who may write the runtime folder. Everything else goes on.',
   },
   PW_MICROPHONE: {
     summary: '{part}: {what}.',

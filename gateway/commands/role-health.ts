@@ -12,6 +12,7 @@ export async function tellHealth(role: Role, signal: AbortSignal): Promise<void>
   role.manager.ready()
   while (!signal.aborted) {
     sayCondition(role)
+    role.exchange.set('process', JSON.stringify(role.process))
     feedWatchdog(role)
     await systemClock.sleep(sayEvery, signal)
   }

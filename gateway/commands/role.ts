@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Logger, pino } from 'pino'
+import { z } from 'zod'
 import type { Configuration } from '../config/schema.js'
 import type { PartCondition } from '../console/condition.js'
 import { PolewatchError } from '../errors.js'
@@ -30,6 +31,21 @@ export function rolePaths(paths: Configuration['paths'], role: GatewayRole) {
 
 export type PartHealth = MessageData<'health'>['parts'][number]
 
+const processFigures = z.object({
+  processor: z.number(),
+  memory: z.number(),
+  started: z.number(),
+  faults: z.number(),
+  alerts: z.record(z.string(), z.number()),
+})
+/** Since a role's process started: processor time (seconds), memory (bytes), faults raised, alerts committed by kind. */
+export type ProcessFigures = z.output<typeof processFigures>
+
+/** What another role wrote of its process. @throws ZodError, SyntaxError */
+export function readProcessFigures(text: string): ProcessFigures {
+  return processFigures.parse(JSON.parse(text))
+}
+
 const topicPrefix = 'polewatch/v1/{site}/{gateway}/'
 /** What the hub has acknowledged is deleted this often, seconds: rarely, for the flash's sake. */
 const purgeEvery = 3600
@@ -52,6 +68,9 @@ export class Role {
   /** Numbers of what is sent once and never journalled; they begin anew with the process. */
   readonly #liveEpoch: string
   #liveSequence = 0
+  /** Since the process started: alerts committed by kind, and faults raised. */
+  readonly #alerts = new Map<string, number>()
+  #faults = 0
 
   /** @throws PolewatchError when a file of the role is in use or cannot be made */
   constructor(name: GatewayRole, configuration: Configuration) {
@@ -108,6 +127,7 @@ export class Role {
         encode: position => sealEvent(draft, position, this.key),
         audit: { action: `alert-${draft.name}`, subject: draft.subject ?? draft.name },
       })
+      this.#alerts.set(draft.name, (this.#alerts.get(draft.name) ?? 0) + 1)
     } catch (error) {
       this.log.error({ code: error instanceof PolewatchError ? error.code : null }, messageOf(error))
       throw error
@@ -137,6 +157,18 @@ export class Role {
     return [...this.#parts.values()]
   }
 
+  /** What Prometheus wants to know of the process. */
+  get process(): ProcessFigures {
+    const { user, system } = process.cpuUsage()
+    return {
+      processor: (user + system) / 1e6,
+      memory: process.memoryUsage.rss(),
+      started: systemTime() - process.uptime(),
+      faults: this.#faults,
+      alerts: Object.fromEntries(this.#alerts),
+    }
+  }
+
   /** A part works: whatever fault it had is over. */
   ready(part: string, detail = 'It works.'): void {
     const known = this.#parts.get(part)
@@ -153,6 +185,7 @@ export class Role {
     if (known?.fault === fault) return
     if (known?.fault != null) this.ready(part, 'Another fault has taken its place.')
     const { since } = this.#set({ part, state, fault, detail, code })
+    this.#faults++
     this.log.warn({ part, fault, code }, detail)
     this.#tellFault(part, fault, 'raised', detail, code, parseTime(since))
   }

@@ -117,10 +117,19 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
     const array = await microphoneArray(settings, startAt)
     // A recording may begin later and ends; a microphone never stops.
     if (settings.driver !== 'recording') role.expect(settings.name, longestSilence)
+    const heard = { blocks: 0, gaps: 0, lostSamples: 0 }
+    let expected: number | null = null
     for await (const reading of array.readings(signal)) {
       if (reading.kind === 'state') report(role, settings.name, reading)
       else {
         role.delivered(settings.name)
+        heard.blocks++
+        if (expected !== null && reading.firstSample > expected) {
+          heard.gaps++
+          heard.lostSamples += reading.firstSample - expected
+        }
+        expected = reading.firstSample + (reading.channels[0]?.length ?? 0)
+        role.count(settings.name, heard)
         microphones?.hear(reading)
         sounds.hear(settings.name, reading.channels)
         try {

@@ -1,7 +1,8 @@
-import { statfsSync, statSync } from 'node:fs'
-import { loadavg } from 'node:os'
+import { statSync } from 'node:fs'
 import { systemClock } from '../../drivers/system-clock.js'
 import { PolewatchError } from '../errors.js'
+import type { MachineState } from '../health/machine.js'
+import type { GatewayFigures } from '../health/metrics.js'
 import { ExchangeReader } from '../journal/exchange.js'
 import { gatewayRoles } from '../messages/stream.js'
 import { type MessageData, messageTypes } from '../messages/table.js'
@@ -10,8 +11,17 @@ import type { Announcements } from '../uplink/announcements.js'
 import type { Deliverer } from '../uplink/delivery.js'
 import type { MqttSession } from '../uplink/session.js'
 import type { ChronyAsker } from './ask-chrony.js'
+import { MachineCheck } from './machine-check.js'
 import { needsVision } from './reader-role.js'
-import { messageOf, type PartHealth, type Role, rolePaths, systemTime } from './role.js'
+import {
+  messageOf,
+  type PartHealth,
+  type ProcessFigures,
+  type Role,
+  readProcessFigures,
+  rolePaths,
+  systemTime,
+} from './role.js'
 import { feedWatchdog, healthKey, sayCondition, sayEvery } from './role-health.js'
 
 export interface UplinkHealthOptions {
@@ -32,6 +42,7 @@ export class UplinkHealth {
   readonly #sensing: ExchangeReader
   readonly #vision: ExchangeReader
   readonly #sees: boolean
+  readonly #machine: MachineCheck
   readonly #began = performance.now()
 
   constructor(options: UplinkHealthOptions) {
@@ -40,6 +51,7 @@ export class UplinkHealth {
     this.#sensing = new ExchangeReader(rolePaths(configuration.paths, 'sensing').exchange)
     this.#vision = new ExchangeReader(rolePaths(configuration.paths, 'vision').exchange)
     this.#sees = needsVision(configuration)
+    this.#machine = new MachineCheck(options.role)
   }
 
   /** How it stands now. */
@@ -57,7 +69,27 @@ export class UplinkHealth {
       parts,
       clock: clockHealth(clock.current()),
       journals: journals(role, deliverer),
-      machine: machine(role.configuration.paths.state),
+      machine: machineHealth(this.#machine.current()),
+    }
+  }
+
+  /** The same and more as figures for Prometheus. */
+  figures(): GatewayFigures {
+    const { role } = this.#options
+    const { parts, journals, clock } = this.current()
+    const roles = [
+      { name: 'uplink' as const, figures: role.process },
+      { name: 'sensing' as const, figures: processOf(this.#sensing) },
+      { name: 'vision' as const, figures: this.#sees ? processOf(this.#vision) : null },
+    ].flatMap(({ name, figures }) => (figures === null ? [] : [{ role: name, ...figures }]))
+    return {
+      parts,
+      journals,
+      clockError: clock?.error ?? null,
+      processes: roles,
+      alerts: roles.flatMap(({ role: name, alerts }) =>
+        Object.entries(alerts).map(([kind, count]) => ({ role: name, kind, count })),
+      ),
     }
   }
 
@@ -74,6 +106,7 @@ export class UplinkHealth {
     role.manager.ready()
     while (!signal.aborted) {
       feedWatchdog(role)
+      this.#machine.look()
       const health = this.current()
       const states = health.parts.map(({ part, state, fault }) => `${part} ${state} ${fault}`).join()
       const now = performance.now() / 1000
@@ -127,6 +160,16 @@ function partsOf(name: 'sensing' | 'vision', exchange: ExchangeReader, role: Rol
   return []
 }
 
+/** What another role last said of its process; null where it says nothing. */
+function processOf(exchange: ExchangeReader): ProcessFigures | null {
+  try {
+    const said = exchange.get('process')
+    return said === undefined ? null : readProcessFigures(said.body.toString('utf8'))
+  } catch {
+    return null
+  }
+}
+
 function journals(role: Role, deliverer: Deliverer): MessageData<'health'>['journals'] {
   const limit = role.configuration.journal.byteLimit
   return gatewayRoles.flatMap(name => {
@@ -151,15 +194,7 @@ function fileSize(file: string): number {
   }
 }
 
-function machine(folder: string): MessageData<'health'>['machine'] {
-  const { bavail, bsize } = statfsSync(folder)
-  return {
-    temperature: null,
-    load: loadavg()[0] ?? null,
-    memoryFree: null,
-    storageFree: bavail * bsize,
-    storageWritten: null,
-    undervoltage: null,
-    throttled: null,
-  }
+function machineHealth(machine: MachineState): MessageData<'health'>['machine'] {
+  const { temperature, load, memoryFree, storageFree, storageWritten, undervoltageSince, throttled } = machine
+  return { temperature, load, memoryFree, storageFree, storageWritten, undervoltage: undervoltageSince, throttled }
 }

@@ -1,4 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
+import type { Server } from 'node:http'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { devicesFolder } from '../../drivers/device-files.js'
 import { systemClock } from '../../drivers/system-clock.js'
@@ -159,7 +161,9 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
     const { prefix } = configuration.homeAssistant
     announceToHomeAssistant(session, { site, gateway: gateway.id, version, prefix })
   }
+  let served: Server | null = null
   try {
+    served = await serveFigures(configuration, health, role)
     announcements.attach(metered.session)
     const greetings = [announcements]
     session.start()
@@ -185,6 +189,7 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
       watchPosition(role, signal),
     ])
   } finally {
+    served?.close()
     deliverer.stop()
     await commands.settled()
     await session.stop()
@@ -193,6 +198,27 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
     health.close()
     progress.close()
     role.close()
+  }
+}
+
+/** Figures are a help, never a reason not to deliver. */
+async function serveFigures(
+  { metrics, paths }: Configuration,
+  health: UplinkHealth,
+  role: Role,
+): Promise<Server | null> {
+  if (!metrics.enabled) return null
+  const where = metrics.port ?? join(paths.runtime, 'metrics.socket')
+  try {
+    // Loaded only where it is wanted.
+    const { serveMetrics } = await import('../health/metrics.js')
+    const server = await serveMetrics(where, () => health.figures())
+    role.ready('metrics')
+    return server
+  } catch (error) {
+    const fault = new PolewatchError('PW_METRICS', { where, why: messageOf(error) }, error)
+    role.raise('metrics', 'faulty', 'metrics-unserved', fault.message, fault.code)
+    return null
   }
 }
 

@@ -56,3 +56,20 @@ export const homeAssistant = z.strictObject({
     .meta({ allowed: 'letters, digits, _ and -, at most 64' })
     .describe('First level of its discovery topics.'),
 })
+
+/** Figures for Prometheus. */
+export const metrics = z.strictObject({
+  enabled: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether uplink serves figures for Prometheus, by default on the Unix socket `metrics.socket` in `paths.runtime`.',
+    ),
+  port: z
+    .int()
+    .min(1)
+    .max(65535)
+    .nullable()
+    .default(null)
+    .describe('Port of this machine to serve them on in place of the socket. Other machines never reach it.'),
+})

@@ -17,7 +17,7 @@ import {
 } from './fields.js'
 import { hotlistList } from './hotlist-lists.js'
 import { currentVersion } from './migrate.js'
-import { commands, homeAssistant, trafficBudget } from './remote.js'
+import { commands, homeAssistant, metrics, trafficBudget } from './remote.js'
 
 // One schema: what the file may hold, its defaults, its checks and the reference page all come from here. A key that
 // nothing reads does not belong in it.
@@ -238,6 +238,7 @@ export const configurationSchema = z.strictObject({
   enrolment: enrolment.prefault({}).describe('How this unit gets its certificate, and a new one in time.'),
   commands: commands.prefault({}).describe('Who may tell this gateway what to do.'),
   homeAssistant: homeAssistant.prefault({}).describe('Shows the health of the gateway in Home Assistant.'),
+  metrics: metrics.prefault({}).describe('Figures of the gateway for Prometheus, at /metrics.'),
   journal: journal.prefault({}).describe('What waits for the hub, on flash.'),
   policyFile: path
     .nullable()

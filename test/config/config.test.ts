@@ -133,6 +133,7 @@ test('a file that says only what it must gets every default', t => {
     enrolment: { server: null, trust: null, claimFile: null },
     commands: { keys: [] },
     homeAssistant: { enabled: false, prefix: 'homeassistant' },
+    metrics: { enabled: false, port: null },
     journal: { byteLimit: 64 * 2 ** 20 },
     policyFile: null,
     log: { level: 'info' },
