@@ -143,6 +143,10 @@ export const errorTable = {
     advice:
       'Check its address, the network, the clock of this unit and `enrolment.trust`. The certificate in use stays.',
   },
+  PW_EVIDENCE_STORE: {
+    summary: 'Evidence of an alert cannot be kept: {why}.',
+    advice: 'Check the free room and the rights of the state folder. The alert is told without it.',
+  },
   PW_EXCHANGE_FAILED: {
     summary: 'The exchange {file} cannot be written: {why}.',
     advice: 'It lives in memory: check the space left in the runtime folder, and that the folder is there.',
@@ -331,10 +335,6 @@ export const errorTable = {
   PW_MICROPHONE: {
     summary: '{part}: {what}.',
     advice: 'It helps to {todo}.',
-  },
-  PW_PICTURE_STORE: {
-    summary: 'The picture of a hit cannot be kept: {why}.',
-    advice: 'Check the free room and the rights of the state folder. The hit is told without a picture.',
   },
   PW_PICTURE_UNREADABLE: {
     summary: 'The picture {file} cannot be read: {why}.',

@@ -13,6 +13,7 @@ import { lastOutcome } from './apply-change.js'
 import { commandAuthority } from './command-keys.js'
 import { changeHotlist, storeRequest } from './hub-requests.js'
 import { messageOf, type Role, systemTime } from './role.js'
+import type { EvidenceCourier } from './uplink-evidence.js'
 import { version } from './version.js'
 
 export interface UplinkCommandsOptions {
@@ -21,6 +22,7 @@ export interface UplinkCommandsOptions {
   readonly file: string
   readonly session: DeliverySession
   readonly stream: LiveStream
+  readonly evidence: EvidenceCourier
   /** What there is to say of this gateway now. */
   readonly condition: () => Readonly<Record<string, unknown>>
   /** Ends this process, so that it is started again. */
@@ -68,7 +70,7 @@ function handlersOf(options: UplinkCommandsOptions): Readonly<Record<CommandName
       result: { version, ...options.condition(), lastChange: lastOutcome(role.configuration.paths) },
     }),
     check: () => check(options),
-    evidence: command => evidence(command, role),
+    evidence: command => evidence(command, options),
     verdict: command => {
       role.exchange.post('verdict', bytesOf(command))
       return { detail: 'The verdict was passed on to the role that matches plates.' }
@@ -99,14 +101,16 @@ function check({ role, file, condition }: UplinkCommandsOptions): CommandAnswer 
   return { detail, result: { good, faults, parts } }
 }
 
-function evidence(command: AuthorisedCommand, role: Role): CommandAnswer {
-  argumentsOf(commandArguments.evidence, command)
+function evidence(
+  command: AuthorisedCommand,
+  { role, evidence: courier }: UplinkCommandsOptions,
+): Promise<CommandAnswer> {
   const { policy } = loadPolicy(role.configuration.policyFile)
   if (!permitsRequest(policy, command.requestedBy, 'evidence')) {
     const why = 'the policy does not let that role ask for evidence'
     throw new PolewatchError('PW_COMMAND_UNAUTHORISED', { why })
   }
-  throw new PolewatchError('PW_COMMAND_UNAVAILABLE', { name: 'evidence', why: 'no evidence is kept' })
+  return courier.fetch(command)
 }
 
 function restart(command: AuthorisedCommand, { role, end }: UplinkCommandsOptions): CommandAnswer {

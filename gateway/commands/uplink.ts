@@ -26,6 +26,7 @@ import { ChronyAsker } from './ask-chrony.js'
 import { messageOf, Role, rolePaths, systemTime } from './role.js'
 import { stopSignal } from './terminal.js'
 import { obeyCommands } from './uplink-commands.js'
+import { EvidenceCourier } from './uplink-evidence.js'
 import { UplinkHealth } from './uplink-health.js'
 import { meter } from './uplink-traffic.js'
 import { version } from './version.js'
@@ -137,11 +138,13 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
     : null
   const clock = new ChronyAsker(role)
   const health = new UplinkHealth({ role, clock, session, announcements, deliverer })
+  const evidence = new EvidenceCourier(role, metered.session)
   const { commands, close: closeRequests } = obeyCommands({
     role,
     file,
     session: metered.session,
     stream,
+    evidence,
     condition: () => ({
       broker: session.change.broker,
       streams: deliverer.streams(),
@@ -181,6 +184,7 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
       metered.follow(signal),
       clock.ask(signal),
       watchPosition(role, signal),
+      evidence.follow(signal),
     ])
   } finally {
     deliverer.stop()
