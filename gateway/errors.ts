@@ -147,6 +147,11 @@ export const errorTable = {
     summary: 'Evidence of an alert cannot be kept: {why}.',
     advice: 'Check the free room and the rights of the state folder. The alert is told without it.',
   },
+  PW_EVIDENCE_UNREADABLE: {
+    summary: 'The evidence {id} cannot be given: {why}.',
+    advice:
+      'See by `polewatch evidence list` what is kept and until when. The files belong to the role that made them: look as root.',
+  },
   PW_EXCHANGE_FAILED: {
     summary: 'The exchange {file} cannot be written: {why}.',
     advice: 'It lives in memory: check the space left in the runtime folder, and that the folder is there.',

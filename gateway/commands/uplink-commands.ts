@@ -71,8 +71,12 @@ function handlersOf(options: UplinkCommandsOptions): Readonly<Record<CommandName
     }),
     check: () => check(options),
     evidence: command => evidence(command, options),
-    verdict: command => {
+    verdict: async command => {
       role.exchange.post('verdict', bytesOf(command))
+      if (command.event.name === 'verdict') {
+        const { incident, hit, verdict, by } = command.event.data
+        await role.journal.record({ action: 'verdict', subject: hit ?? incident ?? 'unknown', detail: { verdict, by } })
+      }
       return { detail: 'The verdict was passed on to the role that matches plates.' }
     },
     hotlist: command => changeHotlist(command, role.configuration, file),
