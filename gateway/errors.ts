@@ -178,6 +178,15 @@ export const errorTable = {
     advice:
       'Check its address, the network, the clock of this unit and `enrolment.trust`. The certificate in use stays.',
   },
+  PW_EVIDENCE_STORE: {
+    summary: 'Evidence of an alert cannot be kept: {why}.',
+    advice: 'Check the free room and the rights of the state folder. The alert is told without it.',
+  },
+  PW_EVIDENCE_UNREADABLE: {
+    summary: 'The evidence {id} cannot be given: {why}.',
+    advice:
+      'See by `polewatch evidence list` what is kept and until when. The files belong to the role that made them: look as root.',
+  },
   PW_EXCHANGE_FAILED: {
     summary: 'The exchange {file} cannot be written: {why}.',
     advice: 'It lives in memory: check the space left in the runtime folder, and that the folder is there.',
@@ -391,10 +400,6 @@ export const errorTable = {
     summary: '{role} does not run, so nothing is known of its parts.',
     advice:
       'Start it: systemctl start polewatch.target, or polewatch run. Its log says why it ended: journalctl -u polewatch-{role}.',
-  },
-  PW_PICTURE_STORE: {
-    summary: 'The picture of a hit cannot be kept: {why}.',
-    advice: 'Check the free room and the rights of the state folder. The hit is told without a picture.',
   },
   PW_PICTURE_UNREADABLE: {
     summary: 'The picture {file} cannot be read: {why}.',

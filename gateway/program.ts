@@ -50,6 +50,18 @@ const subcommands: Readonly<Record<string, { summary: string; load: () => Promis
     load: () => import('./commands/console.js'),
   },
   apply: { summary: 'carry out stored changes from afar', load: () => import('./commands/apply.js') },
+  audit: {
+    summary: 'show who did what, and check that nobody has rewritten it',
+    load: () => import('./commands/audit.js'),
+  },
+  evidence: {
+    summary: 'show or fetch the evidence that this unit keeps',
+    load: () => import('./commands/evidence.js'),
+  },
+  report: {
+    summary: 'tell what this unit did in a month, in numbers for anybody',
+    load: () => import('./commands/report.js'),
+  },
   config: { summary: 'check, print, compare or explain a configuration', load: () => import('./commands/config.js') },
 }
 

@@ -58,17 +58,19 @@ export class Ear {
   }
 
   /** @throws PolewatchError PW_SAMPLE_RATE when the array's rate cannot be listened to */
-  take(block: AudioBlock): { arrivals: Arrival[]; heardUntil: number } {
+  take(block: AudioBlock): { arrivals: Arrival[]; heardUntil: number; soundUntil: number } {
     const length = block.channels[0]?.length ?? 0
     if (this.#clock === null || this.#listener === null || block.sampleRate !== this.#sampleRate) this.#begin(block)
     const clock = this.#clock
     const listener = this.#listener
-    if (clock === null || listener === null) return { arrivals: [], heardUntil: Number.NEGATIVE_INFINITY }
+    if (clock === null || listener === null)
+      return { arrivals: [], heardUntil: Number.NEGATIVE_INFINITY, soundUntil: block.systemTime }
     clock.setClockStatus(this.#status())
     clock.observe(block.firstSample, { system: block.systemTime, readingError: block.systemTimeError })
     const arrivals = listener.push(block.channels, block.firstSample, sample => clock.timeOf(sample))
     this.#arrivalsSoFar += arrivals.length
-    return { arrivals, heardUntil: clock.timeOf(block.firstSample + length).utc - decisionDelay }
+    const soundUntil = clock.timeOf(block.firstSample + length).utc
+    return { arrivals, heardUntil: soundUntil - decisionDelay, soundUntil }
   }
 
   /** The arrivals that still waited for sound that will not come. */

@@ -4,6 +4,7 @@ import type { NeighbourReport } from '../acoustics/hearing.js'
 import type { Claim, GunfireRevision } from '../acoustics/incident.js'
 import type { EventDraft, MessageData } from '../messages/table.js'
 import { formatTime, parseTime } from '../messages/time.js'
+import type { EvidenceReference } from './plate-hit.js'
 
 /** Between the plain shapes of `acoustics` and the messages. Errors that are not known are bounded by a day on the wire. */
 
@@ -12,7 +13,12 @@ const unknownError = 86_400
 /** The alert that tells the hub of a revision. */
 export function gunfireDraft(
   revision: GunfireRevision,
-  context: { readonly now: number; readonly exercise: boolean; readonly policy: string },
+  context: {
+    readonly now: number
+    readonly exercise: boolean
+    readonly policy: string
+    readonly evidence?: EvidenceReference | null
+  },
 ): EventDraft<'gunfire'> {
   return {
     name: 'gunfire',
@@ -54,6 +60,7 @@ export function gunfireDraft(
           soundLevel: rounded(arrival.soundLevel, 1),
         })),
       })),
+      ...(context.evidence == null ? {} : { evidence: [context.evidence] }),
       policy: context.policy,
     },
   }

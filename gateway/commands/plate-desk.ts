@@ -8,7 +8,15 @@ import { defaultMatchRules, type Freshness, type Match, type MatchRules, matchRe
 import { defaultPassageSettings, type Passage, Passages } from '../plates/passages.js'
 import { countedAs, type Tally } from '../plates/tally.js'
 import { normalisePlate, normaliseState } from '../plates/text.js'
-import { type Circumstances, grown, type PlateHit, plateHit, type Sighting, saysOtherwise } from './plate-hit.js'
+import {
+  type Circumstances,
+  type EvidenceReference,
+  grown,
+  type PlateHit,
+  plateHit,
+  type Sighting,
+  saysOtherwise,
+} from './plate-hit.js'
 
 /** What one reader is told to assume where it says nothing itself. */
 export interface ReaderSettings {
@@ -26,7 +34,7 @@ export interface Sight {
   /** What was read before anything was known of how plates are made up. */
   readonly rawText: string
   /** The best picture so far, in memory. It is kept only if it becomes part of a hit. */
-  readonly picture: { readonly id: string; keep(): boolean } | null
+  readonly picture: { readonly id: string; keep(): EvidenceReference | null } | null
 }
 
 /** The most pictures of one hit. */
@@ -167,11 +175,12 @@ export class PlateDesk {
     const told: PlateHit[] = []
     const held = new Set([...(corrected?.hit ?? []), ...before].flatMap(({ pictures }) => pictures ?? []))
     const wanted = matches.length > 0 && picture !== null && held.size < mostPictures && !held.has(picture.id)
-    const kept = wanted && picture.keep() ? [picture.id] : []
+    const kept = wanted ? picture.keep() : null
     const hits = matches.map(match => {
       const known = before.find(({ entry }) => isOf(entry, match))
       const id = known?.hit ?? `${this.#options.gateway}-${randomBytes(6).toString('hex')}`
-      const pictures = [...new Set([...(known?.pictures ?? corrected?.hit?.[0]?.pictures ?? []), ...kept])]
+      const earlier = known?.evidence ?? corrected?.hit?.[0]?.evidence ?? []
+      const pictures = kept === null ? earlier : [...earlier, kept]
       const direction = circumstances.direction ?? known?.read.direction ?? null
       const sighting = circumstances.sighting ?? known?.passage ?? null
       const hit = plateHit(

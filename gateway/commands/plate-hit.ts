@@ -5,6 +5,9 @@ import type { Passage } from '../plates/passages.js'
 
 export type PlateHit = MessageData<'plate-hit'>
 
+/** A piece of evidence as its alert names it. */
+export type EvidenceReference = NonNullable<PlateHit['evidence']>[number]
+
 /** How far the camera has come that follows the plate. */
 export type Sighting = NonNullable<PlateHit['passage']>
 
@@ -17,8 +20,7 @@ export interface Circumstances {
   readonly reader: string
   /** Null where no camera follows the plate. */
   readonly sighting: Sighting | null
-  /** Ids of evidence. */
-  readonly pictures: readonly string[]
+  readonly pictures: readonly EvidenceReference[]
 }
 
 /** The message of a hit: everything that a person needs to see how it came about. */
@@ -63,7 +65,8 @@ export function plateHit(
     ...(sighting === null ? {} : { passage: sighting }),
     rawReads: rawReads(passage),
     unverified: true,
-    pictures: pictures.length === 0 ? null : [...pictures],
+    pictures: pictures.length === 0 ? null : pictures.map(({ id }) => id),
+    ...(pictures.length === 0 ? {} : { evidence: [...pictures] }),
     policy,
   }
 }

@@ -10,9 +10,9 @@ import { ServiceManager } from '../health/service-manager.js'
 import { ringBell } from '../journal/bell.js'
 import { DeliveryReader } from '../journal/delivery.js'
 import { Exchange } from '../journal/exchange.js'
-import { type Confirmation, Journal } from '../journal/journal.js'
+import { type AuditDetail, type Confirmation, Journal } from '../journal/journal.js'
 import { createSigningKey, privateKeyPem, publicKeyPem, type SigningKey, signingKeyFromPem } from '../messages/keys.js'
-import { sealEvent } from '../messages/seal.js'
+import { sealAudit, sealEvent } from '../messages/seal.js'
 import type { GatewayRole } from '../messages/stream.js'
 import { type EventDraft, type MessageData, messageTypes } from '../messages/table.js'
 import { formatTime, parseTime } from '../messages/time.js'
@@ -93,6 +93,7 @@ export class Role {
       role: name,
       byteLimit: configuration.journal.byteLimit,
       clock: systemTime,
+      seal: hash => sealAudit(hash, this.key),
       acknowledged,
       onBell: () => ringBell(paths.bell),
       onShed: () => this.#reportShed(),
@@ -125,7 +126,7 @@ export class Role {
         kind: draft.name,
         exercise: draft.exercise,
         encode: position => sealEvent(draft, position, this.key),
-        audit: { action: `alert-${draft.name}`, subject: draft.subject ?? draft.name },
+        audit: { action: `alert-${draft.name}`, subject: draft.subject ?? draft.name, detail: countable(draft) },
       })
       this.#alerts.set(draft.name, (this.#alerts.get(draft.name) ?? 0) + 1)
     } catch (error) {
@@ -283,6 +284,12 @@ export class Role {
       })
       .catch((error: unknown) => this.log.error(messageOf(error)))
   }
+}
+
+/** What the transparency report counts an alert by, long after the alert itself is gone. */
+function countable(draft: EventDraft): AuditDetail {
+  if (draft.name === 'gunfire') return { state: draft.data.state, shots: draft.data.shots.length }
+  return draft.name === 'plate-hit' ? { state: draft.data.state, tier: draft.data.tier } : {}
 }
 
 /** The system's wall clock, seconds since 1970 UTC. */

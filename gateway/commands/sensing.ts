@@ -4,27 +4,34 @@ import type { Command } from 'commander'
 import { devicesFolder } from '../../drivers/device-files.js'
 import { systemClock } from '../../drivers/system-clock.js'
 import { Hearing, usualLoneSalience } from '../acoustics/hearing.js'
+import type { GunfireRevision } from '../acoustics/incident.js'
 import { locateShots } from '../acoustics/locate.js'
 import { practiceBursts, practise } from '../acoustics/practice.js'
 import type { DistrustChange } from '../acoustics/trust.js'
 import { defaultConfigurationFile, deviceNames, loadConfiguration } from '../config/load.js'
-import { loadPolicy } from '../config/policy-file.js'
+import { loadPolicy, type PolicyInForce } from '../config/policy-file.js'
 import type { Configuration } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
+import type { EvidenceStore } from '../journal/evidence-store.js'
 import type { Post } from '../journal/exchange.js'
 import { openEvent } from '../messages/seal.js'
+import { audioSecondsAllowed, keepSeconds } from '../policy/policy.js'
 import { arrayDirection } from './array-direction.js'
 import { geometryOf, microphoneArray } from './devices.js'
 import { clearedSentence, distrustError, distrustedPart, distrustFault } from './distrust.js'
 import { Ear } from './ear.js'
+import { evidenceStore, keepEvidence, purgeEvidence } from './evidence-files.js'
+import { answerEvidenceRequests } from './evidence-requests.js'
 import { followExerciseRequests } from './exercise-alert.js'
 import { FollowedClock } from './follow-clock.js'
 import { followRequests } from './follow-requests.js'
 import { arrivalDraft, claimDraft, claimOf, gunfireDraft, neighbourReport } from './hearing-messages.js'
 import { frontOf, MicrophoneCheck } from './microphone-check.js'
+import type { EvidenceReference } from './plate-hit.js'
 import { readPlates } from './read-plates.js'
 import { Role, systemTime } from './role.js'
 import { report, tellHealth } from './role-health.js'
+import { SoundClips } from './sound-clips.js'
 import { SoundReporter } from './sound-report.js'
 import { startAtOption } from './start-at.js'
 import { watchSwitches } from './switches.js'
@@ -59,11 +66,14 @@ async function sense(configuration: Configuration, startAt: number | null, signa
   const until = AbortSignal.any([signal, restart.signal])
   try {
     const policy = loadPolicy(configuration.policyFile)
+    const evidence = evidenceStore(configuration, policy.policy, 'sensing')
     await Promise.all([
       tellHealth(role, until),
-      hear(role, policy.hash, startAt, until),
+      hear(role, policy, evidence, startAt, until),
       getReady(until),
       readPlates(role, policy, until),
+      purgeEvidence(role, evidence, until),
+      answerEvidenceRequests(role, evidence, policy.policy, until),
       watchPosition(role, until),
       watchSwitches(role, until),
       followRequests(role, () => restart.abort(), until),
@@ -82,11 +92,19 @@ async function getReady(signal: AbortSignal): Promise<void> {
   }
 }
 
-async function hear(role: Role, policy: string, startAt: number | null, signal: AbortSignal): Promise<void> {
+async function hear(
+  role: Role,
+  { policy, hash }: PolicyInForce,
+  store: EvidenceStore,
+  startAt: number | null,
+  signal: AbortSignal,
+): Promise<void> {
   const { gateway, microphoneArrays, weather, exercise, neighbours } = role.configuration
   const epoch = randomBytes(4).toString('hex')
   const clock = new FollowedClock(role)
   const sounds = new SoundReporter(role)
+  const clipSeconds = keepSeconds(policy, 'audio') > 0 ? audioSecondsAllowed(policy) : 0
+  const clips = clipSeconds > 0 ? new SoundClips(clipSeconds) : null
   const { error: positionError, ...position } = gateway.position
   const hearing = new Hearing({
     gateway: gateway.id,
@@ -133,7 +151,9 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
         microphones?.hear(reading)
         sounds.hear(settings.name, reading.channels)
         try {
-          const { arrivals, heardUntil } = ear.take(reading)
+          const { arrivals, heardUntil, soundUntil } = ear.take(reading)
+          const [front] = reading.channels
+          if (index === 0 && front !== undefined) clips?.hear(front, reading.sampleRate, soundUntil)
           hearing.hear(arrivals, heardUntil, systemTime())
         } catch (error) {
           if (!(error instanceof PolewatchError)) throw error
@@ -141,6 +161,11 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
         }
       }
     }
+  }
+  // Earlier revisions are told without waiting for the sound of what may yet come.
+  const keepClip = (revision: GunfireRevision): EvidenceReference | null => {
+    const clip = revision.state === 'final' ? clips?.of(revision, gateway.id) : null
+    return clip == null ? null : keepEvidence(role, store, `sound-${randomBytes(8).toString('hex')}`, clip)
   }
   const decide = async (): Promise<void> => {
     while (!signal.aborted) {
@@ -151,7 +176,9 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
       for (const { revision, claim } of due) {
         role.post(claimDraft(claim, revision, { now, exercise }))
         // A revision that the disk refused is logged and counted there; the next one carries the same and more.
-        role.append(gunfireDraft(revision, { now, exercise, policy })).catch(() => {})
+        role
+          .append(gunfireDraft(revision, { now, exercise, policy: hash, evidence: keepClip(revision) }))
+          .catch(() => {})
       }
       await systemClock.sleep(tick, signal)
     }

@@ -13,6 +13,7 @@ import { outcomes } from './apply-outcomes.js'
 import { commandAuthority } from './command-keys.js'
 import { changeHotlist, storeRequest } from './hub-requests.js'
 import { messageOf, type Role, systemTime } from './role.js'
+import type { EvidenceCourier } from './uplink-evidence.js'
 import { version } from './version.js'
 
 export interface UplinkCommandsOptions {
@@ -21,6 +22,7 @@ export interface UplinkCommandsOptions {
   readonly file: string
   readonly session: DeliverySession
   readonly stream: LiveStream
+  readonly evidence: EvidenceCourier
   /** What there is to say of this gateway now. */
   readonly condition: () => Readonly<Record<string, unknown>>
   /** Ends this process, so that it is started again. */
@@ -68,9 +70,13 @@ function handlersOf(options: UplinkCommandsOptions): Readonly<Record<CommandName
       result: { version, ...options.condition(), lastChange: outcomes(role.configuration.paths).at(-1) ?? null },
     }),
     check: () => check(options),
-    evidence: command => evidence(command, role),
-    verdict: command => {
+    evidence: command => evidence(command, options),
+    verdict: async command => {
       role.exchange.post('verdict', bytesOf(command))
+      if (command.event.name === 'verdict') {
+        const { incident, hit, verdict, by } = command.event.data
+        await role.journal.record({ action: 'verdict', subject: hit ?? incident ?? 'unknown', detail: { verdict, by } })
+      }
       return { detail: 'The verdict was passed on to the role that matches plates.' }
     },
     hotlist: command => changeHotlist(command, role.configuration, file),
@@ -99,14 +105,16 @@ function check({ role, file, condition }: UplinkCommandsOptions): CommandAnswer 
   return { detail, result: { good, faults, parts } }
 }
 
-function evidence(command: AuthorisedCommand, role: Role): CommandAnswer {
-  argumentsOf(commandArguments.evidence, command)
+function evidence(
+  command: AuthorisedCommand,
+  { role, evidence: courier }: UplinkCommandsOptions,
+): Promise<CommandAnswer> {
   const { policy } = loadPolicy(role.configuration.policyFile)
   if (!permitsRequest(policy, command.requestedBy, 'evidence')) {
     const why = 'the policy does not let that role ask for evidence'
     throw new PolewatchError('PW_COMMAND_UNAUTHORISED', { why })
   }
-  throw new PolewatchError('PW_COMMAND_UNAVAILABLE', { name: 'evidence', why: 'no evidence is kept' })
+  return courier.fetch(command)
 }
 
 function restart(command: AuthorisedCommand, { role, end }: UplinkCommandsOptions): CommandAnswer {

@@ -29,6 +29,7 @@ import { messageOf, Role, rolePaths, systemTime } from './role.js'
 import { tellChanges } from './tell-changes.js'
 import { stopSignal } from './terminal.js'
 import { obeyCommands } from './uplink-commands.js'
+import { EvidenceCourier } from './uplink-evidence.js'
 import { UplinkHealth } from './uplink-health.js'
 import { meter } from './uplink-traffic.js'
 import { version } from './version.js'
@@ -140,11 +141,13 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
     : null
   const clock = new ChronyAsker(role)
   const health = new UplinkHealth({ role, clock, session, announcements, deliverer })
+  const evidence = new EvidenceCourier(role, metered.session)
   const { commands, close: closeRequests } = obeyCommands({
     role,
     file,
     session: metered.session,
     stream,
+    evidence,
     condition: () => ({
       broker: session.change.broker,
       streams: deliverer.streams(),
@@ -187,6 +190,7 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
       metered.follow(signal),
       clock.ask(signal),
       watchPosition(role, signal),
+      evidence.follow(signal),
     ])
   } finally {
     served?.close()

@@ -3,6 +3,8 @@ import { devicesFolder } from '../../drivers/device-files.js'
 import { defaultConfigurationFile, deviceNames, loadConfiguration } from '../config/load.js'
 import { loadPolicy } from '../config/policy-file.js'
 import type { Configuration } from '../config/schema.js'
+import { evidenceStore, purgeEvidence } from './evidence-files.js'
+import { answerEvidenceRequests } from './evidence-requests.js'
 import { followRequests } from './follow-requests.js'
 import { readPlates } from './read-plates.js'
 import { Role } from './role.js'
@@ -28,9 +30,12 @@ async function see(configuration: Configuration, signal: AbortSignal): Promise<v
   const until = AbortSignal.any([signal, restart.signal])
   try {
     const policy = loadPolicy(configuration.policyFile)
+    const evidence = evidenceStore(configuration, policy.policy, 'vision')
     await Promise.all([
       tellHealth(role, until),
       readPlates(role, policy, until),
+      purgeEvidence(role, evidence, until),
+      answerEvidenceRequests(role, evidence, policy.policy, until),
       followRequests(role, () => restart.abort(), until),
     ])
   } finally {

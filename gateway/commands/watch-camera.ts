@@ -1,29 +1,23 @@
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
 import type { Camera } from '../../drivers/camera/camera.js'
 import { systemClock } from '../../drivers/system-clock.js'
 import type { CameraSettings } from '../config/schema.js'
-import { PolewatchError } from '../errors.js'
-import { keepSeconds, type Policy, permitsEvidence } from '../policy/policy.js'
+import type { EvidenceStore } from '../journal/evidence-store.js'
+import type { Policy } from '../policy/policy.js'
 import { glanceAt } from '../vision/glance.js'
 import type { PassageReport } from '../vision/passage-tracker.js'
 import { encodeJpeg, type Picture } from '../vision/picture.js'
-import { PictureStore } from '../vision/picture-store.js'
 import { PlateEye } from '../vision/plate-eye.js'
 import { CameraCheck } from './camera-check.js'
 import { camera } from './camera-devices.js'
 import type { CueBoard } from './cues.js'
+import { evidenceStore, keepEvidence } from './evidence-files.js'
 import type { PlateDesk, Sight } from './plate-desk.js'
-import { messageOf, type Role, systemTime } from './role.js'
+import type { Role } from './role.js'
 import { report } from './role-health.js'
 
-/** How often pictures whose time is over are deleted, seconds. */
-const purgeEvery = 60
 /** An unconfirmed read stays this far below what a hit calls a confirmed candidate. */
 const margin = 0.01
-
-/** The folder of the pictures of hits, within the state folder. */
-export const pictureFolder = 'pictures'
 
 /** Runs the cameras until the signal aborts. */
 export async function watchCameras(
@@ -33,23 +27,18 @@ export async function watchCameras(
   cues: CueBoard,
   signal: AbortSignal,
 ): Promise<void> {
-  const { cameras, paths } = role.configuration
-  const pictures = new PictureStore({
-    folder: join(paths.state, pictureFolder),
-    keepSeconds: permitsEvidence(policy, 'plate-picture') ? keepSeconds(policy, 'picture') : 0,
-    clock: systemTime,
-  })
-  await Promise.all([
-    purgePictures(role, pictures, signal),
-    ...cameras.map(settings => watchCamera(role, desk, { settings, camera: camera(settings), pictures, cues }, signal)),
-  ])
+  const { cameras } = role.configuration
+  const pictures = evidenceStore(role.configuration, policy, 'vision')
+  await Promise.all(
+    cameras.map(settings => watchCamera(role, desk, { settings, camera: camera(settings), pictures, cues }, signal)),
+  )
 }
 
 /** Runs one camera until the signal aborts or its video has ended. */
 export async function watchCamera(
   role: Role,
   desk: Pick<PlateDesk, 'take'>,
-  given: { settings: CameraSettings; camera: Camera; pictures: PictureStore; cues: CueBoard },
+  given: { settings: CameraSettings; camera: Camera; pictures: EvidenceStore; cues: CueBoard },
   signal: AbortSignal,
 ): Promise<void> {
   const { settings, camera, pictures, cues } = given
@@ -112,35 +101,8 @@ function laneAt(lanes: CameraSettings['lanes'], across: number): string | null {
 }
 
 /** The picture of a plate, in memory until the desk keeps it for a hit. */
-async function pictureOf(role: Role, picture: Picture, pictures: PictureStore): Promise<Sight['picture']> {
+async function pictureOf(role: Role, picture: Picture, pictures: EvidenceStore): Promise<Sight['picture']> {
   const jpeg = await encodeJpeg(picture)
   const id = `plate-${randomBytes(8).toString('hex')}`
-  const keep = (): boolean => {
-    try {
-      const kept = pictures.keep(id, jpeg)
-      if (kept === null) return false
-      const { sha256, bytes } = kept
-      role.journal
-        .record({ action: 'evidence-kept', subject: id, detail: { sha256, bytes } })
-        .catch((error: unknown) => role.log.error(messageOf(error)))
-      return true
-    } catch (error) {
-      const { code, message } = new PolewatchError('PW_PICTURE_STORE', { why: messageOf(error) }, error)
-      role.log.error({ code }, message)
-      return false
-    }
-  }
-  return { id, keep }
-}
-
-/** Deletes pictures when their time is over and records it, at the start and once a minute. */
-async function purgePictures(role: Role, pictures: PictureStore, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      for (const id of pictures.purge()) await role.journal.record({ action: 'evidence-purged', subject: id })
-    } catch (error) {
-      role.log.warn({ error: messageOf(error) }, 'pictures whose time is over cannot be deleted')
-    }
-    await systemClock.sleep(purgeEvery, signal)
-  }
+  return { id, keep: () => keepEvidence(role, pictures, id, jpeg) }
 }

@@ -202,6 +202,19 @@ const uplink = z.strictObject({
     .describe('Time between two health messages.'),
 })
 
+const evidence = z.strictObject({
+  keyFile: path
+    .nullable()
+    .default(null)
+    .describe(
+      'File with 64 hexadecimal digits, or `credential:NAME`: evidence is encrypted on flash with it. It helps where the key is not on the same card.',
+    ),
+  byteLimit: byteSize
+    .default(67108864)
+    .meta({ unit: 'bytes' })
+    .describe('Most that is kept of each, pictures and sound. The oldest go first.'),
+})
+
 const journal = z.strictObject({
   byteLimit: byteSize
     .default(67108864)
@@ -240,6 +253,7 @@ export const configurationSchema = z.strictObject({
   homeAssistant: homeAssistant.prefault({}).describe('Shows the health of the gateway in Home Assistant.'),
   metrics: metrics.prefault({}).describe('Figures of the gateway for Prometheus, at /metrics.'),
   journal: journal.prefault({}).describe('What waits for the hub, on flash.'),
+  evidence: evidence.prefault({}).describe('Pictures and sound of alerts, as far as the policy allows any.'),
   policyFile: path
     .nullable()
     .default(null)

@@ -240,7 +240,8 @@ export class HubClient implements AsyncIterable<HubOutput> {
 // Keys first: what is retained comes as soon as it is subscribed to, and never through a shared subscription.
 function filters(site: string, share: string | undefined): string[] {
   const each = [topicFilter('capabilities', { site }), topicFilter('status', { site })]
-  const one = [`polewatch/v1/${site}/+/alert/#`, topicFilter('report', { site }), topicFilter('health', { site })]
+  const named = (['report', 'health', 'evidence'] as const).map(name => topicFilter(name, { site }))
+  const one = [`polewatch/v1/${site}/+/alert/#`, ...named]
   return [...each, ...one.map(filter => (share === undefined ? filter : `$share/${share}/${filter}`))]
 }
 

@@ -143,6 +143,25 @@ export function verifyChain(path: string, options: ChainOptions = {}): ChainVerd
   }
 }
 
+/**
+ * The records of the chain in the file at `path`, in order, as they stand there: `verifyChain` says whether to believe them. Throws
+ * PW_JOURNAL_UNREADABLE where there is no chain to read.
+ */
+export function readChain(path: string): AuditRecord[] {
+  let connection: Connection | undefined
+  try {
+    connection = new Database(path, { readonly: true, fileMustExist: true })
+    return connection
+      .prepare<[], AuditRow>('SELECT * FROM audit ORDER BY number')
+      .all()
+      .flatMap(row => recordOf(row) ?? [])
+  } catch (error) {
+    throw isStorageFault(error) ? readingError(error, path) : error
+  } finally {
+    connection?.close()
+  }
+}
+
 function verifyRecords(connection: Connection, options: ChainOptions): ChainVerdict {
   const anchors = new Map((options.anchors ?? []).map(anchor => [anchor.number, anchor.hash]))
   const alerts = new Map<number, Buffer>()

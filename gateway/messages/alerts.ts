@@ -11,6 +11,7 @@ import {
   incidentId,
   incidentState,
   kebabName,
+  keptEvidence,
   policyHash,
   position,
   probability,
@@ -87,6 +88,7 @@ export const gunfire = z.object({
   quality,
   weapon: z.literal('unknown').describe('Nothing is claimed about weapons.'),
   shots: z.array(shot).describe('One entry a discharge, in order of time.'),
+  evidence: keptEvidence.optional().describe('Sound that is kept of it; left out where none is.'),
   policy: policyHash,
 })
 
@@ -187,6 +189,7 @@ export const plateHit = z.object({
     .array(identifier('Id to ask for.'))
     .nullable()
     .describe('Evidence that can be asked for; null where there is none.'),
+  evidence: keptEvidence.optional().describe('The same pieces with their hashes; left out where there is none.'),
   policy: policyHash,
 })
 

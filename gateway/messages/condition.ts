@@ -165,6 +165,29 @@ export const report = z.object({
   }),
   purges: count('Records purged because their time was over.'),
   accesses: count('Times that a person or program looked at what is kept.'),
+  evidence: z
+    .object({
+      kept: count('Pieces kept.'),
+      released: count('Pieces handed over.'),
+      purged: count('Pieces deleted.'),
+    })
+    .optional()
+    .describe('Pictures and sound of alerts.'),
+  accessed: z
+    .array(
+      z.object({
+        time: time('Of the access.'),
+        what: z.string().max(64).describe('evidence-released, a command, or what was looked at on the unit.'),
+        subject: z.string().max(256).describe('What it was about.'),
+        by: z.string().max(128).describe('The role at the hub, or the account on the unit.'),
+        organisation: z.string().max(256).nullable().describe('The hub; null on the unit itself.'),
+        purpose: z.string().max(1000).describe('As it was given.'),
+      }),
+    )
+    .max(200)
+    .optional()
+    .describe('The newest accesses of the period; `accesses` counts them all.'),
+  keepDays: z.record(z.string(), z.number()).optional().describe('How long things are kept by the policy. Days.'),
   policy: policyHash,
   audit: z
     .array(z.object({ role: gatewayRole, length: count('Records in the chain.'), head: sha256('The last record.') }))

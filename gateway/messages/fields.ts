@@ -129,6 +129,21 @@ export const epoch = z
 export const sequence = (description: string) =>
   z.string().regex(sequencePattern).describe(`${description} Twenty digits with leading zeros.`)
 
+/** Pieces of evidence that are kept of an alert; a hub asks for one by its id. */
+export const keptEvidence = z.array(
+  z.object({
+    id: identifier('Id to ask for.'),
+    mediaType: z
+      .string()
+      .regex(/^[a-z]+\/[a-z0-9.+-]+$/)
+      .max(128)
+      .describe('RFC 6838, as image/jpeg.'),
+    sha256: sha256('Of the piece as it is handed over.'),
+    size: count('Of the piece. Bytes.'),
+    until: time('When it is deleted, if nobody tightens the policy before.'),
+  }),
+)
+
 /** Names one message for ever. */
 export const eventReference = z
   .object({

@@ -159,6 +159,16 @@ export function signDetached(payload: string, key: SigningKey): string {
   return `${header}..${sign(null, Buffer.from(signed), key.privateKey).toString('base64url')}`
 }
 
+/** The role's mark under its audit chain up to the record of that hash. */
+export function sealAudit(hash: string, key: SigningKey): string {
+  return signDetached(canonicalJson({ audit: hash }), key)
+}
+
+/** Whether one of the keys made the mark under that hash. */
+export function auditSealHolds(hash: string, seal: string, keys: ReadonlyMap<string, KeyObject>): boolean {
+  return verifyDetached({ audit: hash }, seal, kid => keys.get(kid)) === 'valid'
+}
+
 const headerSchema = z.strictObject({ alg: z.literal('EdDSA'), kid: z.string().min(1).max(200) })
 
 /** The key named by a protected header; null for any header but ours: nothing else (`crit`, `b64`, `jwk`) is understood. */

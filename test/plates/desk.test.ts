@@ -68,8 +68,11 @@ async function openDesk(t: Test, some: Partial<PlateDeskOptions> = {}) {
   const take = async (text: string, given: Partial<PlateRead> = {}, settings = north, pictures: string[] = []) => {
     const before = told.length
     const [id] = pictures
+    const piece = { mediaType: 'image/jpeg', sha256: '0'.repeat(64), size: 100, until: '2026-03-02T12:00:00.000Z' }
     const sight =
-      id === undefined ? null : { passage: id, phase: 'new' as const, rawText: text, picture: { id, keep: () => true } }
+      id === undefined
+        ? null
+        : { passage: id, phase: 'new' as const, rawText: text, picture: { id, keep: () => ({ id, ...piece }) } }
     await desk.take(read(text, clock.now, given), settings, sight)
     return told.slice(before)
   }
@@ -103,6 +106,7 @@ test('a hit says which entry of which list it is, how it matched, what was read,
     rawReads: [{ reader: 'north', text: ' AB0-1234', confidence: 0.8, state: 'PA' }],
     unverified: true,
     pictures: ['picture-1'],
+    evidence: [{ id: 'picture-1', sha256: '0'.repeat(64) }],
   })
   t.equal(hit?.entry.expires, '2027-01-01T00:00:00.000Z')
   t.same(hit?.match.reasons, ['text-look-alike', 'state-agrees', 'confidence-low'])

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { test } from 'tap'
@@ -10,7 +10,6 @@ import { glanceAt } from '../../gateway/vision/glance.js'
 import { type Area, MotionGate } from '../../gateway/vision/motion.js'
 import type { Picture } from '../../gateway/vision/picture.js'
 import { readPicture } from '../../gateway/vision/picture.js'
-import { PictureStore } from '../../gateway/vision/picture-store.js'
 import { VirtualClock } from '../contracts/virtual-clock.js'
 
 const size = { width: 320, height: 180 }
@@ -166,28 +165,4 @@ test('the gate opens where something moves, and not for grain, light or what sta
   for (const { time, area } of areas.filter(({ time }) => time > 11 && time <= 14)) {
     t.ok(area !== null && area.left < 0.5 && area.right > 0.5, `the car is in the area at ${time} s`)
   }
-})
-
-test('pictures are kept for their time and to a limit, none where none may be, and what was half written goes', t => {
-  const folder = join(t.testdir({}), 'pictures')
-  const clock = { now: 1_772_366_400 }
-  const options = { folder, clock: () => clock.now, byteLimit: 250 }
-  t.equal(new PictureStore({ ...options, keepSeconds: 0 }).keep('a', new Uint8Array(100)), null)
-  t.notOk(existsSync(folder))
-  const store = new PictureStore({ ...options, keepSeconds: 100 })
-  t.same(store.purge(), [])
-  t.match(store.keep('plate-a', new Uint8Array(100)), { id: 'plate-a', bytes: 100, sha256: /^[0-9a-f]{64}$/ })
-  clock.now += 60
-  store.keep('plate-b', new Uint8Array(100))
-  writeFileSync(join(folder, '1772366400000-plate-x.jpg.new'), 'half')
-  t.same(store.purge(), [])
-  t.equal(readdirSync(folder).length, 2)
-  clock.now += 41
-  t.same(store.purge(), ['plate-a'], 'its time is over')
-  store.keep('plate-c', new Uint8Array(100))
-  clock.now += 1
-  store.keep('plate-d', new Uint8Array(100))
-  t.same(store.purge(), ['plate-b'], 'the oldest goes when there is too much')
-  t.equal(readdirSync(folder).length, 2)
-  t.end()
 })

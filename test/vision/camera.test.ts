@@ -15,9 +15,9 @@ import { parseConfiguration } from '../../gateway/config/load.js'
 import { Hotlist } from '../../gateway/hotlist/hotlist.js'
 import { importHotlist } from '../../gateway/hotlist/import.js'
 import { Verdicts } from '../../gateway/hotlist/verdicts.js'
+import { EvidenceStore } from '../../gateway/journal/evidence-store.js'
 import { Tally } from '../../gateway/plates/tally.js'
 import { readPicture } from '../../gateway/vision/picture.js'
-import { PictureStore } from '../../gateway/vision/picture-store.js'
 import { writeVideo } from '../contracts/camera-video.js'
 import { VirtualClock } from '../contracts/virtual-clock.js'
 
@@ -89,7 +89,12 @@ async function gatewayIn(folder: string) {
   })
   const [settings] = configuration.cameras
   if (settings === undefined) throw new Error('there is no camera')
-  const pictures = new PictureStore({ folder: join(state, 'pictures'), keepSeconds: 86_400, clock: () => clock.now })
+  const pictures = new EvidenceStore({
+    folder: join(state, 'pictures'),
+    format: 'jpg',
+    keepSeconds: 86_400,
+    clock: () => clock.now,
+  })
   const close = () => {
     list.close()
     role.close()

@@ -1,0 +1,84 @@
+import type { Command } from 'commander'
+import { defaultConfigurationFile, loadConfiguration } from '../config/load.js'
+import { PolewatchError } from '../errors.js'
+import { journalFiles } from './audit.js'
+import { countMonth, monthAt, monthOf, type Report } from './report-counts.js'
+import { systemTime } from './role.js'
+import { print, printJson } from './terminal.js'
+
+interface Options {
+  readonly config: string
+  readonly month?: string
+  readonly json?: boolean
+}
+
+export function define(command: Command): void {
+  command
+    .description('Tells what this unit did in a month (UTC), in numbers for anybody: Markdown, without any plate.')
+    .option('--month <YYYY-MM>', 'the month; the present one where none is given')
+    .option('--config <FILE>', 'the configuration', defaultConfigurationFile)
+    .option('--json', 'the data of the message that the hub gets, as one JSON line')
+    .addHelpText('after', '\nExample:\n  polewatch report --month 2026-02 > 2026-02.md')
+    .action(({ config, month, json }: Options) => {
+      const configuration = loadConfiguration(config)
+      const meant = month === undefined ? monthAt(systemTime()) : monthOf(month)
+      if (meant === null) throw new PolewatchError('PW_USAGE', { why: `--month ${month} is not YYYY-MM` })
+      const report = countMonth(configuration, journalFiles(configuration), meant)
+      if (json) printJson(report)
+      else print(page(`${configuration.gateway.id}, ${meant.name}`, report))
+    })
+}
+
+function page(title: string, report: Report): string {
+  const { hits, deliveries, verdicts, evidence, accessed = [], keepDays = {}, audit } = report
+  const misses = verdicts.misread + verdicts.false + verdicts.notWanted
+  const lines: readonly (readonly [string, string | number])[] = [
+    ['Vehicles whose plate was compared with the lists', report.scans],
+    ['Hits: strong, possible, weak', `${hits.confirmedCandidate}, ${hits.possible}, ${hits.investigative}`],
+    ['Alerts that people judged right, and not', `${verdicts.confirmed}, ${misses}`],
+    ['Incidents of gunfire, and shots in them', `${report.incidents}, ${report.shots}`],
+    ['Alerts the hub has, that wait, that were given up', Object.values(deliveries).join(', ')],
+    ['Faults and tampering told, raised or cleared', report.alerts.fault],
+    ['Pictures and clips kept, handed over, deleted', evidence === undefined ? '' : Object.values(evidence).join(', ')],
+    ['Records deleted', report.purges],
+    ['Times that somebody looked', report.accesses],
+  ]
+  return [
+    `# What ${title} did`,
+    '',
+    `From ${report.from} to ${report.until}. Plates that nobody looks for are not kept, so none can be in here.`,
+    '',
+    ...table(['', 'number'], lines),
+    '',
+    '## Who looked',
+    '',
+    ...table(
+      ['when', 'what', 'about', 'who', 'for'],
+      accessed.map(each => [
+        each.time,
+        each.what,
+        each.subject,
+        each.organisation === null ? `${each.by}, on the unit` : `${each.by}, ${each.organisation}`,
+        each.purpose,
+      ]),
+    ),
+    '',
+    '## How long things are kept',
+    '',
+    ...table(['what', 'days'], Object.entries(keepDays)),
+    '',
+    `By the policy ${report.policy}.`,
+    '',
+    '## Heads of the audit chains',
+    '',
+    'Keep them: `polewatch audit verify FILE --head NUMBER:HASH` then finds whatever was rewritten.',
+    '',
+    ...audit.map(({ role, length, head }) => `- ${role}: \`${length}:${head}\``),
+  ].join('\n')
+}
+
+function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
+  const row = (cells: readonly (string | number)[]): string =>
+    `| ${cells.map(cell => String(cell).replaceAll(/[|\r\n]/g, ' ')).join(' | ')} |`
+  return [row(head), row(head.map(() => '---')), ...rows.map(row)]
+}
