@@ -20,6 +20,7 @@ import { Ear } from './ear.js'
 import { FollowedClock } from './follow-clock.js'
 import { followRequests } from './follow-requests.js'
 import { arrivalDraft, claimDraft, claimOf, gunfireDraft, neighbourReport } from './hearing-messages.js'
+import { MeasuredAir } from './measured-air.js'
 import { frontOf, MicrophoneCheck } from './microphone-check.js'
 import { readPlates } from './read-plates.js'
 import { Role, systemTime } from './role.js'
@@ -27,6 +28,7 @@ import { report, tellHealth } from './role-health.js'
 import { startAtOption } from './start-at.js'
 import { stopSignal } from './terminal.js'
 import { followPosts } from './uplink-posts.js'
+import { watchBoards } from './watch-boards.js'
 import { watchPosition } from './watch-position.js'
 
 /** How often the hearing looks whether something is due, seconds. */
@@ -56,12 +58,14 @@ async function sense(configuration: Configuration, startAt: number | null, signa
   const until = AbortSignal.any([signal, restart.signal])
   try {
     const policy = loadPolicy(configuration.policyFile)
+    const air = new MeasuredAir(configuration.weather)
     await Promise.all([
       tellHealth(role, until),
-      hear(role, policy.hash, startAt, until),
+      hear(role, policy.hash, air, startAt, until),
       getReady(until),
       readPlates(role, policy, until),
       watchPosition(role, until),
+      watchBoards(role, air, until),
       followRequests(role, () => restart.abort(), until),
     ])
   } finally {
@@ -77,7 +81,13 @@ async function getReady(signal: AbortSignal): Promise<void> {
   }
 }
 
-async function hear(role: Role, policy: string, startAt: number | null, signal: AbortSignal): Promise<void> {
+async function hear(
+  role: Role,
+  policy: string,
+  air: MeasuredAir,
+  startAt: number | null,
+  signal: AbortSignal,
+): Promise<void> {
   const { gateway, microphoneArrays, weather, exercise, neighbours } = role.configuration
   const epoch = randomBytes(4).toString('hex')
   const clock = new FollowedClock(role)
@@ -128,9 +138,12 @@ async function hear(role: Role, policy: string, startAt: number | null, signal: 
   const decide = async (): Promise<void> => {
     while (!signal.aborted) {
       const now = systemTime()
+      const { temperatureError, ...measured } = air.weather(systemClock.monotonic())
+      hearing.setWeather({ ...measured, ...(temperatureError === undefined ? {} : { temperatureError }) })
       const { report: own, due, distrust } = hearing.advance(now)
       for (const change of distrust) tellDistrust(role, change)
-      if (own !== null) role.post(arrivalDraft(own, { now, exercise, clockError: clock.status().error, weather }))
+      if (own !== null)
+        role.post(arrivalDraft(own, { now, exercise, clockError: clock.status().error, weather: measured }))
       for (const { revision, claim } of due) {
         role.post(claimDraft(claim, revision, { now, exercise }))
         // A revision that the disk refused is logged and counted there; the next one carries the same and more.

@@ -8,6 +8,7 @@ import type { Path } from './source.js'
 export interface DeviceNames {
   readonly microphoneArrays: readonly string[]
   readonly plateReaders: readonly string[]
+  readonly sensorBoards: readonly string[]
 }
 
 /** What holds between keys. Looks at the file as it stands, so that it finds its faults beside all others. */
@@ -15,12 +16,12 @@ export function brokenRules(raw: unknown, devices: DeviceNames | null): Finding[
   return [
     ...repeated(
       raw,
-      ['microphoneArrays', 'plateReaders', 'cameras'].flatMap(list => items(raw, [list])),
+      ['microphoneArrays', 'plateReaders', 'sensorBoards', 'cameras'].flatMap(list => items(raw, [list])),
       'name',
     ),
     ...repeated(raw, items(raw, ['hotlist', 'lists']), 'name'),
     ...repeated(raw, items(raw, ['microphoneArrays']), 'device'),
-    ...repeated(raw, items(raw, ['plateReaders']), 'port'),
+    ...repeated(raw, [...items(raw, ['plateReaders']), ...items(raw, ['sensorBoards'])], 'port'),
     ...cameraPasswords(raw),
     ...windWithoutDirection(raw),
     ...missingHubKey(raw),
@@ -120,5 +121,6 @@ function unknownDevices(raw: unknown, devices: DeviceNames | null): Finding[] {
   return [
     ...check('microphoneArrays', 'geometry', devices.microphoneArrays),
     ...check('plateReaders', 'layout', devices.plateReaders),
+    ...check('sensorBoards', 'pinMap', devices.sensorBoards),
   ]
 }

@@ -97,8 +97,8 @@ journal:
 })
 
 test('a file that says only what it must gets every default', t => {
-  const { microphoneArrays, plateReaders, cameras, gnss, ...rest } = parse(smallest)
-  t.strictSame([microphoneArrays, plateReaders, cameras, gnss], [[], [], [], []])
+  const { microphoneArrays, plateReaders, sensorBoards, cameras, gnss, ...rest } = parse(smallest)
+  t.strictSame([microphoneArrays, plateReaders, sensorBoards, cameras, gnss], [[], [], [], [], []])
   t.strictSame(rest, {
     version: 1,
     site: 'city',
@@ -373,6 +373,7 @@ test('the example is accepted as it is and with every setting put in force', t =
         'neighbours.brokers',
         'microphoneArrays',
         'plateReaders',
+        'sensorBoards',
         'cameras',
         'gnss',
         'hotlist.lists',
