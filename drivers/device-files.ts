@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { type ArrayGeometry, arrayGeometrySchema } from './microphone-array/geometry.js'
 import { type PlateReaderLayout, plateReaderLayoutSchema } from './plate-reader/layout.js'
+import { type SensorBoardMap, sensorBoardMapSchema } from './sensor-board/pin-map.js'
 
 /** The device files that come with the program. */
 export const devicesFolder = fileURLToPath(new URL('../../firmware-config/devices', import.meta.url))
@@ -27,6 +28,11 @@ export function loadArrayGeometry(name: string, folder = devicesFolder): Promise
 /** @param name of a file that comes with the program, such as `auto-intellect`, or a path that ends in `.json` @throws DeviceFileError */
 export function loadPlateReaderLayout(name: string, folder = devicesFolder): Promise<PlateReaderLayout> {
   return load(name, join(folder, 'plate-readers'), plateReaderLayoutSchema)
+}
+
+/** @param name of a file that comes with the program, such as `uno-weather`, or a path that ends in `.json` @throws DeviceFileError */
+export function loadSensorBoardMap(name: string, folder = devicesFolder): Promise<SensorBoardMap> {
+  return load(name, join(folder, 'sensor-boards'), sensorBoardMapSchema)
 }
 
 async function load<Schema extends z.ZodType>(name: string, folder: string, schema: Schema): Promise<z.infer<Schema>> {

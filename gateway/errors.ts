@@ -16,6 +16,19 @@ export const errorTable = {
     summary: 'The change {request} was taken back: {why}.',
     advice: 'What was before is in force. Correct the change and send it anew.',
   },
+  PW_BATTERY_LOW: {
+    summary: 'The battery of {part} has {volts} V, less than {limit} V.',
+    advice: 'Check the supply and what charges the battery before the pole goes silent.',
+  },
+  PW_BOARD_FIRMWARE: {
+    summary: 'The sensor board {part} does not run StandardFirmata: {detail}',
+    advice:
+      'Load StandardFirmata onto it (Arduino IDE: Examples, Firmata), or check `port` and the speed of the pin map.',
+  },
+  PW_BOARD_SENSOR: {
+    summary: 'The sensor {sensor} of {part} gives no {quantity} that can be believed: {why}.',
+    advice: 'Check its wires and its line in the pin map. Until then the configured weather stands in.',
+  },
   PW_BROKER_UNREACHABLE: {
     summary: 'There is no connection to the broker {broker}: {why}.',
     advice: 'Check its address, the network and its certificate. It is tried again; alerts are kept until it is back.',

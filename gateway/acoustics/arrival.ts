@@ -53,6 +53,8 @@ export interface Arrival {
 /** What the air is like; null where it is not known. Celsius, per cent, metres a second, degrees the wind comes from. */
 export interface Weather {
   readonly temperature: number | null
+  /** One standard deviation of the temperature, Celsius, where it is measured here; that of a station some way off unless given. */
+  readonly temperatureError?: number
   readonly humidity: number | null
   readonly windSpeed: number | null
   readonly windFrom: number | null

@@ -2,9 +2,9 @@ import type { Weather } from './arrival.js'
 
 /** Assumed where no temperature is known, Celsius, and how far off that may be, one standard deviation. */
 const assumedTemperature = 12
-const assumedTemperatureError = 9
+export const assumedTemperatureError = 9
 /** A temperature that is known is a weather station's some way off, Celsius. */
-const measuredTemperatureError = 1.5
+export const measuredTemperatureError = 1.5
 /** Damp air is up to 0.4 % faster than dry air, a share of the speed. */
 const humidityError = 0.0015
 /** How far the wind may be from what is taken, metres a second an axis: from the mean that is known, from none where it is not. */
@@ -25,7 +25,8 @@ export interface Air {
 /** Speed of sound in dry air, metres a second: 331.3 √(1 + T / 273.15) for T in Celsius; humidity adds at most 0.4 %. */
 export function airOf(weather: Weather): Air {
   const temperature = weather.temperature ?? assumedTemperature
-  const error = weather.temperature === null ? assumedTemperatureError : measuredTemperatureError
+  const { temperatureError = measuredTemperatureError } = weather
+  const error = weather.temperature === null ? assumedTemperatureError : temperatureError
   const wind = weather.windFrom === null ? 0 : (weather.windSpeed ?? 0)
   const from = ((weather.windFrom ?? 0) * Math.PI) / 180
   return {

@@ -1,4 +1,9 @@
-import { DeviceFileError, loadArrayGeometry, loadPlateReaderLayout } from '../../drivers/device-files.js'
+import {
+  DeviceFileError,
+  loadArrayGeometry,
+  loadPlateReaderLayout,
+  loadSensorBoardMap,
+} from '../../drivers/device-files.js'
 import { LibgpiodIo } from '../../drivers/digital-io/libgpiod.js'
 import type { GnssReceiver } from '../../drivers/gnss/gnss.js'
 import { GpsdReceiver } from '../../drivers/gnss/gpsd.js'
@@ -14,8 +19,15 @@ import { SerialPlateReader } from '../../drivers/plate-reader/serial.js'
 import { SimulatedPlateReader } from '../../drivers/plate-reader/simulator.js'
 import { TcpPlateReader, TcpServerPlateReader } from '../../drivers/plate-reader/tcp.js'
 import { WiegandPlateReader } from '../../drivers/plate-reader/wiegand.js'
+import { FirmataBoard } from '../../drivers/sensor-board/firmata.js'
+import type { SensorBoard } from '../../drivers/sensor-board/sensor-board.js'
 import { systemClock } from '../../drivers/system-clock.js'
-import type { GnssSettings, MicrophoneArraySettings, PlateReaderSettings } from '../config/schema.js'
+import type {
+  GnssSettings,
+  MicrophoneArraySettings,
+  PlateReaderSettings,
+  SensorBoardSettings,
+} from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
 
 /** @throws PolewatchError PW_DEVICE_FILE */
@@ -105,6 +117,11 @@ export function gnssReceiver(settings: GnssSettings, name: string): GnssReceiver
   const common = { name, clock: systemClock }
   if (settings.driver === 'gpsd') return new GpsdReceiver({ ...common, port: settings.tcpPort })
   return new NmeaReceiver({ ...common, path: settings.port, baudRate: settings.baudRate })
+}
+
+/** @throws PolewatchError PW_DEVICE_FILE */
+export async function sensorBoard({ name, port, pinMap }: SensorBoardSettings): Promise<SensorBoard> {
+  return new FirmataBoard({ name, path: port, map: await deviceFile(loadSensorBoardMap(pinMap)), clock: systemClock })
 }
 
 /** @throws PolewatchError PW_DEVICE_FILE */

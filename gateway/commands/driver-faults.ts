@@ -17,6 +17,7 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   'antenna-open': 'PW_GNSS_ANTENNA',
   'antenna-short': 'PW_GNSS_ANTENNA',
   'line-noise': 'PW_LINE_NOISE',
+  'wrong-firmware': 'PW_BOARD_FIRMWARE',
 }
 
 /** The code that belongs to a driver's fault; null where there is none. */

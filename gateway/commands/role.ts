@@ -120,7 +120,7 @@ export class Role {
     const { topic, priority } = messageTypes[draft.name]
     if (priority === 'live') throw new TypeError(`${draft.name} is not an alert`)
     try {
-      return await this.journal.append({
+      const confirmation = await this.journal.append({
         priority,
         topic: topic.slice(topicPrefix.length),
         kind: draft.name,
@@ -129,6 +129,7 @@ export class Role {
         audit: { action: `alert-${draft.name}`, subject: draft.subject ?? draft.name, detail: countable(draft) },
       })
       this.#alerts.set(draft.name, (this.#alerts.get(draft.name) ?? 0) + 1)
+      return confirmation
     } catch (error) {
       this.log.error({ code: error instanceof PolewatchError ? error.code : null }, messageOf(error))
       throw error

@@ -26,6 +26,7 @@ import { followExerciseRequests } from './exercise-alert.js'
 import { FollowedClock } from './follow-clock.js'
 import { followRequests } from './follow-requests.js'
 import { arrivalDraft, claimDraft, claimOf, gunfireDraft, neighbourReport } from './hearing-messages.js'
+import { MeasuredAir } from './measured-air.js'
 import { frontOf, MicrophoneCheck } from './microphone-check.js'
 import type { EvidenceReference } from './plate-hit.js'
 import { readPlates } from './read-plates.js'
@@ -37,6 +38,7 @@ import { startAtOption } from './start-at.js'
 import { watchSwitches } from './switches.js'
 import { stopSignal } from './terminal.js'
 import { followPosts } from './uplink-posts.js'
+import { watchBoards } from './watch-boards.js'
 import { watchPosition } from './watch-position.js'
 
 /** How often the hearing looks whether something is due, seconds. */
@@ -67,15 +69,17 @@ async function sense(configuration: Configuration, startAt: number | null, signa
   try {
     const policy = loadPolicy(configuration.policyFile)
     const evidence = evidenceStore(configuration, policy.policy, 'sensing')
+    const air = new MeasuredAir(configuration.weather)
     await Promise.all([
       tellHealth(role, until),
-      hear(role, policy, evidence, startAt, until),
+      hear(role, policy, evidence, air, startAt, until),
       getReady(until),
       readPlates(role, policy, until),
       purgeEvidence(role, evidence, until),
       answerEvidenceRequests(role, evidence, policy.policy, until),
       watchPosition(role, until),
       watchSwitches(role, until),
+      watchBoards(role, air, until),
       followRequests(role, () => restart.abort(), until),
       followExerciseRequests(role, until),
     ])
@@ -96,6 +100,7 @@ async function hear(
   role: Role,
   { policy, hash }: PolicyInForce,
   store: EvidenceStore,
+  air: MeasuredAir,
   startAt: number | null,
   signal: AbortSignal,
 ): Promise<void> {
@@ -170,9 +175,12 @@ async function hear(
   const decide = async (): Promise<void> => {
     while (!signal.aborted) {
       const now = systemTime()
+      const { temperatureError, ...measured } = air.weather(systemClock.monotonic())
+      hearing.setWeather({ ...measured, ...(temperatureError === undefined ? {} : { temperatureError }) })
       const { report: own, due, distrust } = hearing.advance(now)
       for (const change of distrust) tellDistrust(role, change)
-      if (own !== null) role.post(arrivalDraft(own, { now, exercise, clockError: clock.status().error, weather }))
+      if (own !== null)
+        role.post(arrivalDraft(own, { now, exercise, clockError: clock.status().error, weather: measured }))
       for (const { revision, claim } of due) {
         role.post(claimDraft(claim, revision, { now, exercise }))
         // A revision that the disk refused is logged and counted there; the next one carries the same and more.

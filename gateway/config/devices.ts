@@ -165,3 +165,28 @@ export const plateReader = z.discriminatedUnion('driver', [
     interval: z.number().gt(0).max(86400).default(10).meta({ unit: 'seconds' }).describe('Time between two reads.'),
   }),
 ])
+
+const boardName = identifier.describe('Name of the board, unique among all arrays, readers and boards.')
+
+export const sensorBoard = z.discriminatedUnion('driver', [
+  z.strictObject({
+    driver: z.literal('firmata').describe('A microcontroller with StandardFirmata on a serial line.'),
+    name: boardName,
+    port: path.describe('The serial port, best by a name that udev keeps, such as /dev/serial/by-id/….'),
+    pinMap: identifier
+      .meta({ allowed: 'the name of a file in firmware-config/devices/sensor-boards, without its ending' })
+      .describe('What is connected to which pin.'),
+    heading: heading
+      .nullable()
+      .default(null)
+      .describe('Where the mark of the wind vane faces. Empty: as `gateway.heading`.'),
+    batteryLow: z
+      .number()
+      .gt(0)
+      .max(60)
+      .nullable()
+      .default(null)
+      .meta({ unit: 'volts' })
+      .describe('Below it the battery is low, which is a fault. Empty: never.'),
+  }),
+])

@@ -24,7 +24,7 @@ export class InvalidConfiguration extends PolewatchError {
 }
 
 /**
- * Reads and checks a configuration file. With `devices`, names of geometries and layouts are checked too.
+ * Reads and checks a configuration file. With `devices`, names of geometries, layouts and pin maps are checked too.
  *
  * One of an earlier version is read as what it becomes.
  *
@@ -44,10 +44,14 @@ export function parseConfiguration(text: string, file: string, devices: DeviceNa
   return completed(value)
 }
 
-/** Names of the geometries and layouts in the folder `firmware-config/devices`. Throws what `readdir` throws. */
+/** Names of the geometries, layouts and pin maps in the folder `firmware-config/devices`. Throws what `readdir` throws. */
 export function deviceNames(folder: string): DeviceNames {
   const names = (kind: string): string[] => readdirSync(join(folder, kind)).map(file => parse(file).name)
-  return { microphoneArrays: names('microphone-arrays').sort(), plateReaders: names('plate-readers').sort() }
+  return {
+    microphoneArrays: names('microphone-arrays').sort(),
+    plateReaders: names('plate-readers').sort(),
+    sensorBoards: names('sensor-boards').sort(),
+  }
 }
 
 const largestFile = 1_048_576

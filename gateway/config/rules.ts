@@ -8,6 +8,7 @@ import type { Path } from './source.js'
 export interface DeviceNames {
   readonly microphoneArrays: readonly string[]
   readonly plateReaders: readonly string[]
+  readonly sensorBoards: readonly string[]
 }
 
 /** What holds between keys. Looks at the file as it stands, so that it finds its faults beside all others. */
@@ -16,7 +17,9 @@ export function brokenRules(raw: unknown, devices: DeviceNames | null): Finding[
     ...repeated(
       raw,
       [
-        ...['microphoneArrays', 'plateReaders', 'cameras', 'digitalIo'].flatMap(list => items(raw, [list])),
+        ...['microphoneArrays', 'plateReaders', 'sensorBoards', 'cameras', 'digitalIo'].flatMap(list =>
+          items(raw, [list]),
+        ),
         ...lines(raw),
       ],
       'name',
@@ -24,7 +27,7 @@ export function brokenRules(raw: unknown, devices: DeviceNames | null): Finding[
     ...sharedLines(raw),
     ...repeated(raw, items(raw, ['hotlist', 'lists']), 'name'),
     ...repeated(raw, items(raw, ['microphoneArrays']), 'device'),
-    ...repeated(raw, items(raw, ['plateReaders']), 'port'),
+    ...repeated(raw, [...items(raw, ['plateReaders']), ...items(raw, ['sensorBoards'])], 'port'),
     ...cameraPasswords(raw),
     ...windWithoutDirection(raw),
     ...missingHubKey(raw),
@@ -157,5 +160,6 @@ function unknownDevices(raw: unknown, devices: DeviceNames | null): Finding[] {
   return [
     ...check('microphoneArrays', 'geometry', devices.microphoneArrays),
     ...check('plateReaders', 'layout', devices.plateReaders),
+    ...check('sensorBoards', 'pinMap', devices.sensorBoards),
   ]
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { camera } from './cameras.js'
 import { clock, gnss } from './clock.js'
-import { microphoneArray, plateReader } from './devices.js'
+import { microphoneArray, plateReader, sensorBoard } from './devices.js'
 import { digitalIo } from './digital-io.js'
 import { enrolment } from './enrolment.js'
 import {
@@ -242,6 +242,11 @@ export const configurationSchema = z.strictObject({
   gnss: z.array(gnss).max(1).default([]).describe('A satellite receiver, which checks the position and the clock.'),
   microphoneArrays: z.array(microphoneArray).max(16).default([]).describe('What the gateway hears with.'),
   plateReaders: z.array(plateReader).max(16).default([]).describe('Readers on wires.'),
+  sensorBoards: z
+    .array(sensorBoard)
+    .max(4)
+    .default([])
+    .describe('Boards that measure the air, the battery and what is done to the pole.'),
   cameras: z.array(camera).max(8).default([]).describe('What the gateway sees with.'),
   digitalIo: z.array(digitalIo).max(4).default([]).describe('Switches, lamps and relays.'),
   hotlist: hotlist.prefault({}).describe('Which plates are wanted, and how sure a hit has to be.'),
@@ -276,5 +281,6 @@ export type GnssSettings = Configuration['gnss'][number]
 export type DigitalIoSettings = Configuration['digitalIo'][number]
 export type InputSettings = DigitalIoSettings['inputs'][number]
 export type OutputSettings = DigitalIoSettings['outputs'][number]
+export type SensorBoardSettings = Configuration['sensorBoards'][number]
 export type CameraSettings = Configuration['cameras'][number]
 export type HotlistSettings = Configuration['hotlist']['lists'][number]

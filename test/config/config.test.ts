@@ -98,8 +98,8 @@ journal:
 })
 
 test('a file that says only what it must gets every default', t => {
-  const { microphoneArrays, plateReaders, cameras, gnss, digitalIo, ...rest } = parse(smallest)
-  t.strictSame([microphoneArrays, plateReaders, cameras, gnss, digitalIo], [[], [], [], [], []])
+  const { microphoneArrays, plateReaders, sensorBoards, cameras, gnss, digitalIo, ...rest } = parse(smallest)
+  t.strictSame([microphoneArrays, plateReaders, sensorBoards, cameras, gnss, digitalIo], [[], [], [], [], [], []])
   t.strictSame(rest, {
     version: 1,
     site: 'city',
@@ -406,6 +406,7 @@ test('the example is accepted as it is and with every setting put in force', t =
         'neighbours.brokers',
         'microphoneArrays',
         'plateReaders',
+        'sensorBoards',
         'cameras',
         'gnss',
         'digitalIo',
