@@ -10,7 +10,7 @@ import { ServiceManager } from '../health/service-manager.js'
 import { ringBell } from '../journal/bell.js'
 import { DeliveryReader } from '../journal/delivery.js'
 import { Exchange } from '../journal/exchange.js'
-import { type AuditDetail, type Confirmation, Journal } from '../journal/journal.js'
+import { type AuditDetail, type Confirmation, Journal, type JournalCondition } from '../journal/journal.js'
 import { createSigningKey, privateKeyPem, publicKeyPem, type SigningKey, signingKeyFromPem } from '../messages/keys.js'
 import { sealAudit, sealEvent } from '../messages/seal.js'
 import type { GatewayRole } from '../messages/stream.js'
@@ -49,6 +49,12 @@ export function readProcessFigures(text: string): ProcessFigures {
 const topicPrefix = 'polewatch/v1/{site}/{gateway}/'
 /** What the hub has acknowledged is deleted this often, seconds: rarely, for the flash's sake. */
 const purgeEvery = 3600
+/** How often a fault of the disk is written to it again until it can be, seconds. */
+const diskRetry = 5
+const diskFaults: ReadonlyMap<string, string> = new Map([
+  ['PW_JOURNAL_DISK_FULL', 'disk-full'],
+  ['PW_JOURNAL_READ_ONLY', 'disk-read-only'],
+])
 
 /** What every role has: its journal, its exchange, its key and its log. */
 export class Role {
@@ -71,6 +77,7 @@ export class Role {
   /** Since the process started: alerts committed by kind, and faults raised. */
   readonly #alerts = new Map<string, number>()
   #faults = 0
+  #closed = false
 
   /** @throws PolewatchError when a file of the role is in use or cannot be made */
   constructor(name: GatewayRole, configuration: Configuration) {
@@ -86,6 +93,7 @@ export class Role {
     this.key = signingKey(paths.privateKey, paths.publicKey)
     this.#delivery = new DeliveryReader(paths.delivery)
     const acknowledged = (source: string, epoch: string): number => this.#delivery.acknowledged(source, epoch)
+    let opened = false
     this.journal = Journal.open({
       path: paths.journal,
       site: configuration.site,
@@ -97,15 +105,15 @@ export class Role {
       acknowledged,
       onBell: () => ringBell(paths.bell),
       onShed: () => this.#reportShed(),
-      onCondition: ({ fault, setAside }) => {
-        if (fault !== null) this.log.error({ code: fault.code }, fault.message)
-        if (setAside !== null) this.log.error({ code: setAside.code }, setAside.message)
+      // What it says while it opens is told below: nothing can be appended before.
+      onCondition: condition => {
+        if (opened) this.#tellCondition(condition)
       },
     })
+    opened = true
     this.exchange = Exchange.open({ path: paths.exchange, clock: systemTime, onBell: () => ringBell(paths.bell) })
     this.#liveEpoch = this.exchange.generation
-    const damage = this.journal.condition.setAside
-    if (damage !== null) this.raise('journal', 'faulty', 'journal-damaged', damage.message, damage.code)
+    this.#tellCondition(this.journal.condition)
     this.#purger = setInterval(() => {
       this.journal
         .purge(acknowledged)
@@ -218,6 +226,7 @@ export class Role {
   }
 
   close(): void {
+    this.#closed = true
     this.manager.stopping()
     this.manager.close()
     clearInterval(this.#purger)
@@ -248,8 +257,24 @@ export class Role {
       subject: part,
       data: { fault, code, part, state, detail, since: formatTime(since) },
     }
-    // Logged by `append`; a fault that cannot be told must not end the role.
-    this.append(draft).catch(() => {})
+    const tell = (): void => {
+      // Logged by `append`; a fault that cannot be told must not end the role.
+      this.append(draft).catch(() => {
+        if (part !== 'disk' || state !== 'raised') return
+        // Told once the disk takes it, which is also how its return is noticed while nothing else is written.
+        setTimeout(() => {
+          if (this.#parts.get(part)?.fault === fault && !this.#closed) tell()
+        }, diskRetry * 1000).unref()
+      })
+    }
+    tell()
+  }
+
+  #tellCondition({ fault, setAside }: JournalCondition): void {
+    if (setAside !== null) this.raise('journal', 'faulty', 'journal-damaged', setAside.message, setAside.code)
+    if (fault !== null)
+      this.raise('disk', 'faulty', diskFaults.get(fault.code) ?? 'disk-failed', fault.message, fault.code)
+    else if (this.#parts.has('disk')) this.ready('disk', 'The disk of the journal can be written again.')
   }
 
   #reportShed(): void {

@@ -56,7 +56,7 @@ export class BoardWatch {
     this.#settings = settings
     this.#air = air
     this.#monotonic = monotonic
-    this.#tampers = new Tampers(role)
+    this.#tampers = new Tampers(role, `board-${settings.name}`)
   }
 
   take(measurement: Measurement): void {
