@@ -114,7 +114,9 @@ function pulseSensor(settings: Settings<'pulse'>, { io, monotonic }: SensorHands
 
 function i2cSensor(settings: Settings<'i2c'>, { five, board, monotonic }: SensorHands): Sensor {
   const { name: sensor, controller, address, interval } = settings
-  const component = new five.Multi({ board, controller, address, freq: interval * 1000 })
+  const { made: component, timers } = withTimers(
+    () => new five.Multi({ board, controller, address, freq: interval * 1000 }),
+  )
   const began = monotonic()
   const quantities: Quantity[] =
     controller === 'BME280' ? ['temperature', 'pressure', 'humidity'] : ['temperature', 'pressure']
@@ -141,7 +143,26 @@ function i2cSensor(settings: Settings<'i2c'>, { five, board, monotonic }: Sensor
         return plausibility === undefined ? [] : [judged(sensor, quantity, value(quantity), plausibility, monotonic())]
       })
     },
-    release: () => letGo(component),
+    release() {
+      for (const timer of timers) clearInterval(timer)
+      letGo(component)
+    },
+  }
+}
+
+/** The parts of a Multi start timers that johnny-five itself keeps no hold of, and would tick for ever: they are taken as it is made. */
+function withTimers<Made>(make: () => Made): { made: Made; timers: readonly NodeJS.Timeout[] } {
+  const timers: NodeJS.Timeout[] = []
+  const genuine = globalThis.setInterval
+  globalThis.setInterval = Object.assign((...parameters: Parameters<typeof genuine>) => {
+    const timer = genuine(...parameters)
+    timers.push(timer)
+    return timer
+  }, genuine)
+  try {
+    return { made: make(), timers }
+  } finally {
+    globalThis.setInterval = genuine
   }
 }
 

@@ -16,6 +16,7 @@ import { sealAudit, sealEvent } from '../messages/seal.js'
 import type { GatewayRole } from '../messages/stream.js'
 import { type EventDraft, type MessageData, messageTypes } from '../messages/table.js'
 import { formatTime, parseTime } from '../messages/time.js'
+import { HeldAlerts } from './held-alerts.js'
 
 /** The files of a site's gateway, by who writes them. */
 export function rolePaths(paths: Configuration['paths'], role: GatewayRole) {
@@ -49,8 +50,6 @@ export function readProcessFigures(text: string): ProcessFigures {
 const topicPrefix = 'polewatch/v1/{site}/{gateway}/'
 /** What the hub has acknowledged is deleted this often, seconds: rarely, for the flash's sake. */
 const purgeEvery = 3600
-/** How often a fault of the disk is written to it again until it can be, seconds. */
-const diskRetry = 5
 const diskFaults: ReadonlyMap<string, string> = new Map([
   ['PW_JOURNAL_DISK_FULL', 'disk-full'],
   ['PW_JOURNAL_READ_ONLY', 'disk-read-only'],
@@ -77,7 +76,8 @@ export class Role {
   /** Since the process started: alerts committed by kind, and faults raised. */
   readonly #alerts = new Map<string, number>()
   #faults = 0
-  #closed = false
+  /** What the disk has refused. Trying it again is also how the disk's return is noticed while nothing else is written. */
+  readonly #held = new HeldAlerts(draft => this.#commit(draft))
 
   /** @throws PolewatchError when a file of the role is in use or cannot be made */
   constructor(name: GatewayRole, configuration: Configuration) {
@@ -122,26 +122,35 @@ export class Role {
   }
 
   /**
-   * Commits an alert; resolves when it is on the disk. A rejection is logged here with its code and passed on.
+   * Commits an alert; resolves when it is on the disk. A rejection is logged here with its code and passed on; an alert that the
+   * disk has refused is held in memory nevertheless and committed when it can be.
    */
   async append(draft: EventDraft): Promise<Confirmation> {
-    const { topic, priority } = messageTypes[draft.name]
-    if (priority === 'live') throw new TypeError(`${draft.name} is not an alert`)
+    await this.#held.tryAgain()
     try {
-      const confirmation = await this.journal.append({
-        priority,
-        topic: topic.slice(topicPrefix.length),
-        kind: draft.name,
-        exercise: draft.exercise,
-        encode: position => sealEvent(draft, position, this.key),
-        audit: { action: `alert-${draft.name}`, subject: draft.subject ?? draft.name, detail: countable(draft) },
-      })
-      this.#alerts.set(draft.name, (this.#alerts.get(draft.name) ?? 0) + 1)
-      return confirmation
+      return await this.#commit(draft)
     } catch (error) {
       this.log.error({ code: error instanceof PolewatchError ? error.code : null }, messageOf(error))
+      const dropped = this.#held.hold(draft, error)
+      if (dropped !== undefined)
+        this.log.error({ kind: dropped.name }, 'an alert is lost: the disk has refused too many')
       throw error
     }
+  }
+
+  async #commit(draft: EventDraft): Promise<Confirmation> {
+    const { topic, priority } = messageTypes[draft.name]
+    if (priority === 'live') throw new TypeError(`${draft.name} is not an alert`)
+    const confirmation = await this.journal.append({
+      priority,
+      topic: topic.slice(topicPrefix.length),
+      kind: draft.name,
+      exercise: draft.exercise,
+      encode: position => sealEvent(draft, position, this.key),
+      audit: { action: `alert-${draft.name}`, subject: draft.subject ?? draft.name, detail: countable(draft) },
+    })
+    this.#alerts.set(draft.name, (this.#alerts.get(draft.name) ?? 0) + 1)
+    return confirmation
   }
 
   /** Lets the other roles have a message that need not survive. */
@@ -184,6 +193,8 @@ export class Role {
     const known = this.#parts.get(part)
     if (known?.state === 'ready') return
     this.#set({ part, state: 'ready', fault: null, detail, code: null })
+    // It was not expected to deliver while it could not.
+    this.delivered(part)
     if (known?.fault == null) return
     this.log.info({ part, fault: known.fault }, 'cleared')
     this.#tellFault(known.part, known.fault, 'cleared', detail, null, parseTime(known.since))
@@ -226,10 +237,10 @@ export class Role {
   }
 
   close(): void {
-    this.#closed = true
     this.manager.stopping()
     this.manager.close()
     clearInterval(this.#purger)
+    this.#held.close()
     this.journal.close()
     this.exchange.close()
     this.#delivery.close()
@@ -257,17 +268,8 @@ export class Role {
       subject: part,
       data: { fault, code, part, state, detail, since: formatTime(since) },
     }
-    const tell = (): void => {
-      // Logged by `append`; a fault that cannot be told must not end the role.
-      this.append(draft).catch(() => {
-        if (part !== 'disk' || state !== 'raised') return
-        // Told once the disk takes it, which is also how its return is noticed while nothing else is written.
-        setTimeout(() => {
-          if (this.#parts.get(part)?.fault === fault && !this.#closed) tell()
-        }, diskRetry * 1000).unref()
-      })
-    }
-    tell()
+    // Logged by `append`; a fault that cannot be told must not end the role.
+    this.append(draft).catch(() => {})
   }
 
   #tellCondition({ fault, setAside }: JournalCondition): void {

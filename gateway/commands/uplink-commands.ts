@@ -109,12 +109,13 @@ function evidence(
   command: AuthorisedCommand,
   { role, evidence: courier }: UplinkCommandsOptions,
 ): Promise<CommandAnswer> {
+  const { id } = argumentsOf(commandArguments.evidence, command)
   const { policy } = loadPolicy(role.configuration.policyFile)
   if (!permitsRequest(policy, command.requestedBy, 'evidence')) {
     const why = 'the policy does not let that role ask for evidence'
     throw new PolewatchError('PW_COMMAND_UNAUTHORISED', { why })
   }
-  return courier.fetch(command)
+  return courier.fetch(id, command.event)
 }
 
 function restart(command: AuthorisedCommand, { role, end }: UplinkCommandsOptions): CommandAnswer {

@@ -1,11 +1,10 @@
 import { PolewatchError } from '../errors.js'
 import type { Post } from '../journal/exchange.js'
-import { commandArguments } from '../messages/commands.js'
 import { parseJsonObject } from '../messages/json.js'
 import { contentType, openEvent } from '../messages/seal.js'
 import { messageTypes } from '../messages/table.js'
 import { topicFor } from '../messages/topics.js'
-import { type AuthorisedCommand, argumentsOf } from '../uplink/command-authority.js'
+import type { AuthorisedCommand } from '../uplink/command-authority.js'
 import type { CommandAnswer } from '../uplink/commands.js'
 import type { DeliverySession } from '../uplink/delivery.js'
 import { type EvidenceRole, evidenceRoles } from './evidence-files.js'
@@ -51,12 +50,10 @@ export class EvidenceCourier {
     )
   }
 
-  /** Resolves when the whole piece is with the broker. @throws PW_COMMAND_UNAVAILABLE, PW_COMMAND_MALFORMED */
-  async fetch(command: AuthorisedCommand): Promise<CommandAnswer> {
-    const { id } = argumentsOf(commandArguments.evidence, command)
-    const { event } = command
+  /** Resolves when the whole piece is with the broker. @throws PW_COMMAND_UNAVAILABLE */
+  async fetch(id: string, event: AuthorisedCommand['event']): Promise<CommandAnswer> {
     try {
-      const { chunks, size, sha256 } = await this.#ask(id, command)
+      const { chunks, size, sha256 } = await this.#ask(id, event)
       return {
         detail: `${id} was published in ${chunks === 1 ? 'one message' : `${chunks} messages`}.`,
         result: { id, chunks, size, sha256 },
@@ -66,7 +63,7 @@ export class EvidenceCourier {
     }
   }
 
-  #ask(id: string, { event }: AuthorisedCommand): Promise<{ chunks: number; size: number; sha256: string }> {
+  #ask(id: string, event: AuthorisedCommand['event']): Promise<{ chunks: number; size: number; sha256: string }> {
     const { configuration, exchange } = this.#role
     const { site, gateway } = configuration
     const waitingFor = new Set<EvidenceRole>(needsVision(configuration) ? evidenceRoles : ['sensing'])

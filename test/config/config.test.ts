@@ -135,6 +135,7 @@ test('a file that says only what it must gets every default', t => {
     homeAssistant: { enabled: false, prefix: 'homeassistant' },
     metrics: { enabled: false, port: null },
     journal: { byteLimit: 64 * 2 ** 20 },
+    evidence: { keyFile: null, byteLimit: 64 * 2 ** 20 },
     policyFile: null,
     log: { level: 'info' },
   })
