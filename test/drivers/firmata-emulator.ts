@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
 import {
   AVRADC,
@@ -31,7 +30,7 @@ const hertz = 16_000_000
 const [path = '', firmware = 'firmata'] = process.argv.slice(2)
 
 function flash(): Uint16Array {
-  const hex = createRequire(import.meta.url).resolve('avrgirl-arduino/junk/hex/uno/StandardFirmata.cpp.hex')
+  const hex = new URL('../../../test/golden/firmware/standard-firmata-uno.hex', import.meta.url)
   const bytes = new Uint8Array(0x8000)
   for (const line of readFileSync(hex, 'utf8').split('\n')) {
     if (!line.startsWith(':') || line.slice(7, 9) !== '00') continue
