@@ -16,6 +16,11 @@ export const systemClock: DriverClock = {
   },
 }
 
+/** CLOCK_MONOTONIC, seconds: one and the same for all processes of the machine and its kernel; that of `performance.now` starts elsewhere. */
+export function kernelMonotonic(): number {
+  return Number(process.hrtime.bigint()) / 1e9
+}
+
 /**
  * What has to be added to `performance.timeOrigin + performance.now()` to read the wall clock as it is now, milliseconds.
  * `Date.now()` follows steps but has whole milliseconds; the offset is moved only when the two disagree by more than that.

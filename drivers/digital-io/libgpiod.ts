@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { BoundedQueue } from '../bounded-queue.js'
 import type { DriverClock, StateReport } from '../driver.js'
+import { kernelMonotonic } from '../system-clock.js'
 import { chipIsThere, chipNamed } from './chip.js'
 import {
   type ChipLines,
@@ -15,7 +16,7 @@ import type { Drive } from './drive.js'
 import { HeldOutput } from './held-output.js'
 import { keepHolding, type NotHeld } from './hold.js'
 import { ChildEnded, KeptChild, ReleaseGuard } from './kept-child.js'
-import { kernelMonotonic, wallTimeOf } from './kernel-stamp.js'
+import { wallTimeOf } from './kernel-stamp.js'
 
 const execute = promisify(execFile)
 

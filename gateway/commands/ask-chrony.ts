@@ -1,10 +1,9 @@
 import { execFile } from 'node:child_process'
-import { systemClock } from '../../drivers/system-clock.js'
+import { kernelMonotonic, systemClock } from '../../drivers/system-clock.js'
 import { PolewatchError } from '../errors.js'
 import { parseTracking } from '../timebase/chrony.js'
 import { ClockKeeper, ClockReporter, type KeptClock } from '../timebase/clock-keeper.js'
 import { clockKey } from './follow-clock.js'
-import { kernelMonotonic } from './kernel-clock.js'
 import type { Role } from './role.js'
 
 /** Seconds between two questions. */

@@ -1,8 +1,7 @@
-import { systemClock } from '../../drivers/system-clock.js'
+import { kernelMonotonic, systemClock } from '../../drivers/system-clock.js'
 import { ExchangeReader } from '../journal/exchange.js'
 import { ClockKeeper, clockReport } from '../timebase/clock-keeper.js'
 import type { ClockStatus } from '../timebase/instant.js'
-import { kernelMonotonic } from './kernel-clock.js'
 import { messageOf, type Role, rolePaths } from './role.js'
 
 /** Key in uplink's exchange: its latest `ClockReport`, as JSON. */

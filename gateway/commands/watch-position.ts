@@ -1,7 +1,7 @@
+import { kernelMonotonic } from '../../drivers/system-clock.js'
 import type { GnssSettings } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
 import { gnssReceiver } from './devices.js'
-import { kernelMonotonic } from './kernel-clock.js'
 import { PositionWatch } from './position-watch.js'
 import type { Role } from './role.js'
 import { report } from './role-health.js'

@@ -13,10 +13,10 @@ export function plainPolicy(
   return [
     ...(hears
       ? [
-          'It listens for loud, short sounds such as gunshots. Sound stays in memory for moments and is written nowhere; speech is neither recognised nor kept.',
-          evidence.audioSeconds > 0
-            ? `With an alert of gunfire at most ${evidence.audioSeconds} s of sound may leave, kept ${span(keepDays.audio)}.`
-            : 'No sound ever leaves it: an alert tells time, place and loudness.',
+          'It listens for loud, short sounds such as gunshots. Sound stays in memory for moments; speech is not recognised.',
+          evidence.audioSeconds > 0 && keepDays.audio > 0
+            ? `With an alert of gunfire at most ${evidence.audioSeconds} s of sound are written down and may leave; they are kept ${span(keepDays.audio)}. No other sound is.`
+            : 'No sound is written anywhere or ever leaves it: an alert tells time, place and loudness.',
           `Alerts of gunfire are kept here ${span(keepDays.gunfire)} after the hub has them.`,
         ]
       : ['It has no microphone.']),
@@ -28,7 +28,7 @@ export function plainPolicy(
           picturesSentence(evidence, keepDays.picture),
         ]
       : ['It reads no licence plates.']),
-    `Who looked at this unit, asked it for something or changed it is recorded; that is kept ${span(keepDays.audit)}. That record can be read by: ${mayAsk.audit.join(', ') || 'nobody'}.`,
+    `Who looked at this unit, asked it for something or changed it is recorded, and the record is not deleted. It can be read by: ${mayAsk.audit.join(', ') || 'nobody'}.`,
     `These are the rules in force; every alert names them by their number ${hash.slice(0, 16)}.`,
   ]
 }

@@ -8,7 +8,7 @@ import { openEvent } from '../../gateway/messages/seal.js'
 import { positionSentence, sentence } from '../drivers/nmea.js'
 import { PseudoTerminal } from '../drivers/pseudo-terminal.js'
 import { writeGateway } from '../uplink/attack.js'
-import { brokerKinds } from '../uplink/brokers.js'
+import { brokerKinds, runningMosquitto } from '../uplink/brokers.js'
 import { RunningCommand, until } from './polewatch.js'
 
 const [, mosquitto] = brokerKinds
@@ -17,10 +17,7 @@ test('what chrony says goes from uplink to sensing, into every arrival and the h
   skip: mosquitto?.missing ?? false,
   timeout: 200_000,
 }, async t => {
-  const broker = await mosquitto?.create()
-  if (broker === undefined) throw new Error('no broker')
-  t.teardown(() => broker.remove())
-  await broker.up()
+  const broker = await runningMosquitto(t)
   const folder = t.testdir()
   const keys = { hub: createSigningKey(), operator: createSigningKey() }
   const receiver = join(folder, 'receiver')

@@ -7,7 +7,7 @@ import { createSigningKey } from '../../gateway/messages/keys.js'
 import type { MessageData } from '../../gateway/messages/table.js'
 import { builtInPolicy } from '../../gateway/policy/policy.js'
 import { writeGateway } from '../uplink/attack.js'
-import { brokerKinds } from '../uplink/brokers.js'
+import { brokerKinds, runningMosquitto } from '../uplink/brokers.js'
 import { polewatch, RunningCommand, until } from './polewatch.js'
 
 const [, mosquitto] = brokerKinds
@@ -35,10 +35,7 @@ test('evidence of a hit goes to whoever may ask, with a purpose and on record, a
   skip: mosquitto?.missing ?? false,
   timeout: 600_000,
 }, async t => {
-  const broker = await mosquitto?.create()
-  if (broker === undefined) throw new Error('no broker')
-  t.teardown(() => broker.remove())
-  await broker.up()
+  const broker = await runningMosquitto(t)
   const folder = t.testdir()
   const keys = { hub: createSigningKey(), operator: createSigningKey() }
   const policyFile = join(folder, 'policy.json')
@@ -111,10 +108,7 @@ test('a shot leaves a short clip where the policy allows one, encrypted on flash
   skip: mosquitto?.missing ?? false,
   timeout: 600_000,
 }, async t => {
-  const broker = await mosquitto?.create()
-  if (broker === undefined) throw new Error('no broker')
-  t.teardown(() => broker.remove())
-  await broker.up()
+  const broker = await runningMosquitto(t)
   const folder = t.testdir()
   const keys = { hub: createSigningKey(), operator: createSigningKey() }
   const policyFile = join(folder, 'policy.json')

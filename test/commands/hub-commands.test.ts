@@ -10,7 +10,7 @@ import { createSigningKey } from '../../gateway/messages/keys.js'
 import { openEvent, verifyEvent } from '../../gateway/messages/seal.js'
 import { formatTime } from '../../gateway/messages/time.js'
 import { writeGateway } from '../uplink/attack.js'
-import { brokerKinds } from '../uplink/brokers.js'
+import { brokerKinds, runningMosquitto } from '../uplink/brokers.js'
 import { polewatch, RunningCommand, until } from './polewatch.js'
 
 const [, mosquitto] = brokerKinds
@@ -21,10 +21,7 @@ test('an operator gives a verdict from the command line, changes a list, stores 
   skip: mosquitto?.missing ?? false,
   timeout: 150_000,
 }, async t => {
-  const broker = await mosquitto?.create()
-  if (broker === undefined) throw new Error('no broker')
-  t.teardown(() => broker.remove())
-  await broker.up()
+  const broker = await runningMosquitto(t)
   const folder = t.testdir()
   const keys = { hub: createSigningKey(), operator: createSigningKey() }
   const file = writeGateway(folder, broker.url, keys)

@@ -17,7 +17,7 @@ import { cellOf } from '../../gateway/uplink/neighbour-guard.js'
 import { MqttSession } from '../../gateway/uplink/session.js'
 import { polewatch, RunningCommand } from '../commands/polewatch.js'
 import { type CommandParts, commandBytes, place, writeGateway } from './attack.js'
-import { brokerKinds } from './brokers.js'
+import { brokerKinds, runningMosquitto } from './brokers.js'
 import { capabilities } from './events.js'
 import { until } from './gateway.js'
 
@@ -88,10 +88,7 @@ test('whatever somebody on the broker sends is refused, recorded and changes not
   skip: mosquitto?.missing ?? false,
   timeout: 150_000,
 }, async t => {
-  const broker = await mosquitto?.create()
-  if (broker === undefined) throw new Error('no broker')
-  t.teardown(() => broker.remove())
-  await broker.up()
+  const broker = await runningMosquitto(t)
   const folder = t.testdir()
   const file = writeGateway(folder, broker.url, keys)
   const configuration = readFileSync(file, 'utf8')

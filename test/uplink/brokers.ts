@@ -20,6 +20,14 @@ export const brokerKinds: readonly BrokerKind[] = [
   },
 ]
 
+/** A Mosquitto that runs until the test is over; to be asked for only where it is not `missing`. */
+export async function runningMosquitto(t: { teardown(over: () => unknown): unknown }): Promise<TestBroker> {
+  const broker = await startableMosquitto()
+  t.teardown(() => broker.remove())
+  await broker.up()
+  return broker
+}
+
 async function createAedes(): Promise<TestBroker> {
   const port = await freePort()
   let stop = async () => {}

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { createSigningKey } from '../../gateway/messages/keys.js'
 import { Announcements } from '../../gateway/uplink/announcements.js'
 import { LiveStream } from '../../gateway/uplink/live-stream.js'
-import { brokerKinds } from './brokers.js'
+import { brokerKinds, runningMosquitto } from './brokers.js'
 import { site, uplinkKey } from './events.js'
 import { until } from './gateway.js'
 import { sessionWith } from './running-session.js'
@@ -42,10 +42,7 @@ for (const protocol of ['5', '3.1.1'] as const) {
 test('a process that comes back after a loss takes its session again, whoever forged a status meanwhile', {
   skip: mosquitto?.missing ?? false,
 }, async t => {
-  const broker = await mosquitto?.create()
-  if (broker === undefined) throw new Error('no broker')
-  t.teardown(() => broker.remove())
-  await broker.up()
+  const broker = await runningMosquitto(t)
   const presence = presenceOf()
   // With MQTT 5 a later Mosquitto says itself that a session was taken over.
   const pole = sessionWith(t, { brokers: [broker.url], protocol: '3.1.1', presence })

@@ -10,7 +10,7 @@ import { readPicture } from '../../gateway/vision/picture.js'
 import { polewatch, RunningCommand, until } from '../commands/polewatch.js'
 import { PlateScan } from '../plates/byte-scan.js'
 import { writeGateway } from '../uplink/attack.js'
-import { brokerKinds, freePort } from '../uplink/brokers.js'
+import { brokerKinds, freePort, runningMosquitto } from '../uplink/brokers.js'
 
 const [, mosquitto] = brokerKinds
 const seen = { listed: 'KLM4827', notListed: ['HPS5196', 'HPS2947'] }
@@ -41,10 +41,7 @@ test('a plate before a camera is an alert at the hub with its passage and pictur
   skip: mosquitto?.missing ?? false,
   timeout: 300_000,
 }, async t => {
-  const broker = await mosquitto?.create()
-  if (broker === undefined) throw new Error('no broker')
-  t.teardown(() => broker.remove())
-  await broker.up()
+  const broker = await runningMosquitto(t)
   const folder = t.testdir()
   const keys = { hub: createSigningKey(), operator: createSigningKey() }
   const port = await freePort()
