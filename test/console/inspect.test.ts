@@ -213,8 +213,12 @@ test('the policy in plain words follows the policy', t => {
   t.match(strict, 'missing person')
   t.match(strict, 'Only the picture of the plate itself')
   const evidence = { audioSeconds: 4, platePictures: true, scenePictures: true }
-  const loose = plainPolicy({ policy: { ...builtInPolicy, evidence }, hash: 'b'.repeat(64) }, example).join('\n')
-  t.match(loose, 'at most 4 s of sound may leave')
+  const unkept = plainPolicy({ policy: { ...builtInPolicy, evidence }, hash: 'b'.repeat(64) }, example).join('\n')
+  t.match(unkept, 'No sound is written anywhere', 'sound that is kept for no time is not written')
+  const keepDays = { ...builtInPolicy.keepDays, audio: 1 }
+  const policy = { ...builtInPolicy, evidence, keepDays }
+  const loose = plainPolicy({ policy, hash: 'b'.repeat(64) }, example).join('\n')
+  t.match(loose, 'at most 4 s of sound are written down and may leave')
   t.match(loose, 'Whole pictures, with people in them')
   t.match(plainPolicy(loadPolicy(null), { ...example, microphoneArrays: [] }).join('\n'), 'It has no microphone')
   t.end()
