@@ -9,9 +9,11 @@ import { travelTime } from './physics.js'
 import type { Scene, SceneGateway } from './scene.js'
 import type { Source, SourceKind } from './source.js'
 
-/** An arrival so near to when the first sound of a shot comes is the shot heard there, seconds. */
+/** An arrival so near to when the first sound of a shot comes is the shot heard there unless it comes without guns, too, seconds. */
 const earliest = -0.02
 const latest = 0.05
+/** An arrival that comes so exactly, seconds, where the same scene sounds without its guns is no shot heard. */
+const sameArrival = 0.005
 /** Shots heard by so many gateways are to be confirmed. */
 const enough = 4
 /** A reported shot is a true one from within so many seconds and metres. */
@@ -69,6 +71,7 @@ export class DayScore {
   readonly #scene: Scene
   readonly #plane: TangentPlane
   readonly #rounds: readonly Round[]
+  readonly #chance = new Map<string, number[]>()
   readonly #incidents = new Map<string, GunfireRevision>()
   #arrivals = 0
 
@@ -89,12 +92,19 @@ export class DayScore {
       })
   }
 
+  /** What a gateway hears of the scene without its guns (`withoutGuns`); to be told before what it hears of the scene. */
+  heardWithoutGuns(gateway: string, arrivals: readonly Arrival[]): void {
+    const known = this.#chance.get(gateway) ?? []
+    known.push(...arrivals.map(({ time }) => time))
+    this.#chance.set(gateway, known)
+  }
+
   heard({ id }: SceneGateway, arrivals: readonly Arrival[]): void {
     this.#arrivals += arrivals.length
     for (const { time } of arrivals) {
       for (const { expected, hearers } of this.#rounds) {
         const late = time - (expected.get(id) ?? Number.NEGATIVE_INFINITY)
-        if (late > earliest && late < latest) hearers.add(id)
+        if (late > earliest && late < latest && !this.#isChance(id, time)) hearers.add(id)
       }
     }
   }
@@ -158,6 +168,10 @@ export class DayScore {
       .map(({ source, hearers }) => ({ time: source.time, hearers: hearers.size }))
   }
 
+  #isChance(gateway: string, time: number): boolean {
+    return this.#chance.get(gateway)?.some(other => Math.abs(other - time) < sameArrival) ?? false
+  }
+
   #isSame(shot: ReportedShot, { source }: Round): boolean {
     if (shot.position === null || Math.abs(shot.time - source.time) > sameTime) return false
     const { east, north } = this.#plane.toLocal(shot.position)
@@ -199,6 +213,12 @@ function isConfirmed({ position, probability }: ReportedShot): boolean {
 
 function isWithin(seconds: number, { from, until }: Stretch): boolean {
   return seconds >= from && seconds < until
+}
+
+/** The same scene with guns that nobody can hear: what is heard of it is heard by chance where a shot would be. */
+export function withoutGuns(scene: Scene): Scene {
+  const sources = scene.sources.map(source => (source.kind === 'gun' ? { ...source, level: 0 } : source))
+  return { ...scene, sources }
 }
 
 /** Seconds from a discharge to the first sound of it at each gateway that it has a way to. */

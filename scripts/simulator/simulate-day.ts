@@ -3,7 +3,7 @@ import { formatTime } from '../../gateway/messages/time.js'
 import { drawDay, usualDay } from './day.js'
 import { keptSteps } from './day-arrivals.js'
 import { followScene, hearScene, type Stretch, stretchesAround, wholeOf } from './day-network.js'
-import { type DayFigures, DayScore } from './day-score.js'
+import { type DayFigures, DayScore, withoutGuns } from './day-score.js'
 import { numberWithin, wholeWithin } from './options.js'
 import { type SourceKind, sourceKinds } from './source.js'
 
@@ -58,7 +58,16 @@ const stretches = lively.flatMap((stretch): Stretch[] => {
   return within.from < within.until ? [within] : []
 })
 const score = new DayScore(day, stretches)
-const steps = keptSteps(arrivals, { hours, seed, gateways, rate, stretches }, () => hearScene(day, stretches))
+const kept = { hours, seed, gateways, rate, stretches }
+const chances = stretchesAround(day, new Set<SourceKind>(['gun']), leadingSeconds, 0).filter(chance =>
+  stretches.some(stretch => chance.from < stretch.until && chance.until > stretch.from),
+)
+const silent = withoutGuns(day)
+for (const { heard } of keptSteps(arrivals && `${arrivals}.chance`, { ...kept, chances }, () =>
+  hearScene(silent, chances),
+))
+  for (const { gateway, arrivals } of heard) score.heardWithoutGuns(gateway, arrivals)
+const steps = keptSteps(arrivals, kept, () => hearScene(day, stretches))
 let [told, heapMegabytes] = [0, 0]
 followScene(day, steps, {
   heard: (gateway, arrivals) => score.heard(gateway, arrivals),

@@ -37,7 +37,8 @@ function incident(
 }
 
 test('what a network publishes is held against the truth', t => {
-  const figures = (...revisions: readonly GunfireRevision[]) => {
+  const figures = (...revisions: readonly GunfireRevision[]) => scored(0, revisions)
+  const scored = (deaf: number, revisions: readonly GunfireRevision[]) => {
     const score = new DayScore(field)
     gateways.forEach((gateway, i) => {
       const { east, north } = corners[i]!
@@ -49,6 +50,7 @@ test('what a network publishes is held against the truth', t => {
         const rest = { timeError: 0.001, salience: 20, soundLevel: 90, bearing: null, gunProbability: null }
         return { id: `${gateway.id}/e/${n}`, gateway: gateway.id, time, ...rest }
       })
+      if (i < deaf) score.heardWithoutGuns(gateway.id, arrivals.slice(0, 1))
       score.heard(gateway, arrivals)
     })
     for (const revision of revisions) score.published(revision)
@@ -56,6 +58,7 @@ test('what a network publishes is held against the truth', t => {
   }
   const good = figures(incident('a', [3, 3.5], 15), incident('b', [30], -15))
   t.equal(good.heard, 2)
+  t.equal(scored(2, []).heard, 1, 'what a gateway hears without the gun, too, is not the shot')
   t.equal(good.confirmed, 2)
   t.equal(good.confirmedAtAll, 3)
   t.ok(Math.abs((good.medianError ?? 0) - 15) < 0.1)
