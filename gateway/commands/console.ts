@@ -18,6 +18,7 @@ import { gatewayRoles } from '../messages/stream.js'
 import { formatTime } from '../messages/time.js'
 import { channelsOf, lookAt } from './check.js'
 import { exerciseAlert, exerciseFault } from './exercise-alert.js'
+import { forgetAudit } from './forget-audit.js'
 import { ConditionReader } from './gateway-condition.js'
 import { messageOf, Role, rolePaths } from './role.js'
 import { feedWatchdog, sayEvery } from './role-health.js'
@@ -63,6 +64,8 @@ async function run({ config, port, newPhrase, json }: ConsoleOptions): Promise<v
   PassPhrase.read(file)
   const role = new Role('console', configuration)
   try {
+    // It ends when nobody is there, so an hour's wait may never be over.
+    await forgetAudit(role.journal, configuration).catch((error: unknown) => role.log.warn(messageOf(error)))
     await serve(role, file, port, json === true, stopSignal())
   } finally {
     role.close()
