@@ -89,10 +89,9 @@ prove 'uplink is exposed by 0.9 at most' hardened uplink 0.9
 # Who may change the unit from afar, and its policy.
 deciders() {
   for who in city council; do
-    openssl genpkey -algorithm ed25519 -out "/proof/$who.key" && openssl pkey -in "/proof/$who.key" -pubout -out "/etc/polewatch/$who.pub"
+    openssl genpkey -algorithm ed25519 -out "/proof/$who.key" && openssl pkey -in "/proof/$who.key" -pubout -out "/proof/$who.pub"
   done
-  node --input-type=module -e 'import { builtInPolicy } from "/usr/lib/polewatch/dist/gateway/policy/policy.js"; console.log(JSON.stringify(builtInPolicy))' >/etc/polewatch/policy.yaml
-  chmod 644 /etc/polewatch/*.pub /etc/polewatch/policy.yaml
+  node --input-type=module -e 'import { builtInPolicy } from "/usr/lib/polewatch/dist/gateway/policy/policy.js"; console.log(JSON.stringify(builtInPolicy))' >/proof/policy.yaml
 }
 # change WHO WHAT DOCUMENT: a signed change over the broker.
 change() {
@@ -110,7 +109,7 @@ unit_file() { cmp /etc/polewatch/polewatch.yaml "$1"; }
 /proof/exposure /usr/lib/systemd/system | sed 's/^/# /' >>/proof/result
 prove 'the city has an authority, a broker that asks for certificates, and a hub' city
 prove 'the console is exposed by 0.8 at most' hardened console 0.8
-prove 'it has two who may change the unit from afar' deciders
+prove 'it has two who may change its units from afar' deciders
 listen
 systemd-run --quiet --unit=proof-answers -p Restart=always -p StandardOutput=append:/proof/answers mosquitto_sub -h localhost -p 8883 --cafile $ca/root.pem --cert /proof/hub.pem --key /proof/hub.key -i answers -q 1 -c -t 'polewatch/v1/+/+/command-result'
 mkdir -p /proof/devices
