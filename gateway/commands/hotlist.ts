@@ -65,10 +65,11 @@ export function define(command: Command): void {
   command
     .command('find')
     .description(
-      'Looks a plate up as a read of it would be, with every reason. Asking is recorded nowhere yet: see CHANGELOG.md.',
+      'Looks a plate up as a read of it would be, with every reason. That somebody looks is recorded, without the plate.',
     )
     .argument('<PLATE>', 'the text')
     .option('--state <STATE>', 'the state, as a read would give it')
+    .option('--reason <TEXT>', 'why you look, for the record', 'none given')
     .option('--config <FILE>', 'the configuration', defaultConfigurationFile)
     .option('--json', 'one JSON line a match')
     .addHelpText(
