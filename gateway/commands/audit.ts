@@ -4,7 +4,8 @@ import type { Command } from 'commander'
 import { defaultConfigurationFile, loadConfiguration } from '../config/load.js'
 import type { Configuration } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
-import { type AuditHead, type AuditRecord, readChain, verifyChain } from '../journal/audit.js'
+import { type AuditHead, type AuditRecord, verifyChain } from '../journal/audit.js'
+import { readChain } from '../journal/chain-reader.js'
 import { keyId, publicKeyFromPem } from '../messages/keys.js'
 import { auditSealHolds } from '../messages/seal.js'
 import { formatTime } from '../messages/time.js'
@@ -39,7 +40,9 @@ Examples:
   polewatch audit verify
   polewatch audit verify uplink.journal.db --key uplink.pub --head 97:9f86d081884c7d65…
 
-Exit status 1 when a chain does not hold.`,
+Records whose time is over by the policy are deleted; the chain then begins at a signed checkpoint.
+
+Exit status 1 when a chain does not hold, or nothing can be said of a head because its record was deleted.`,
     )
     .action(verify)
   command
@@ -74,12 +77,14 @@ function verify(files: readonly string[], { config, key, head, json }: Options):
   for (const file of journals) {
     const checkSeal = (hash: string, seal: string): boolean => auditSealHolds(hash, seal, keys)
     const verdict = verifyChain(file, { anchors: head, ...(keys.size === 0 ? {} : { checkSeal }) })
-    if (!verdict.valid) process.exitCode = exitStatus.fault
+    if (!verdict.valid || verdict.unknown.length > 0) process.exitCode = exitStatus.fault
     if (json) printJson({ file, ...verdict })
     else if (verdict.valid) {
-      const { records, seals, head: newest } = verdict
+      const { records, seals, head: newest, deleted, unknown } = verdict
       const signed = keys.size === 0 ? 'signatures not checked: no key was given' : `${seals} signatures hold`
       print(`${bold(basename(file))}: ${colour('green', 'whole')}, ${records} records, ${signed}`)
+      if (deleted.number > 0) print(`  The first ${deleted.number} records were deleted when their time was over.`)
+      for (const number of unknown) print(`  Record ${number} was deleted since it was seen: keep newer heads.`)
       print(`  head ${newest.number}:${newest.hash}`)
     } else print(`${bold(basename(file))}: ${colour('red', `record ${verdict.number} fails`)}: ${verdict.why}`)
   }
@@ -89,9 +94,15 @@ async function list({ config, action, reason, json }: Options): Promise<void> {
   const configuration = loadConfiguration(config)
   const files = journalFiles(configuration)
   await recordAccess(configuration, 'audit', action ?? 'all', reason)
+  const wanted = (record: AuditRecord): boolean => action === undefined || record.action === action
   const records = files
-    .flatMap(file => readChain(file).map(record => ({ journal: basename(file, '.journal.db'), record })))
-    .filter(({ record }) => action === undefined || record.action === action)
+    .flatMap(file => {
+      const journal = basename(file, '.journal.db')
+      const all = readChain(file, chain =>
+        [...chain.records(Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY)].filter(wanted),
+      )
+      return all.map(record => ({ journal, record }))
+    })
     .sort((one, other) => one.record.time - other.record.time)
   for (const { journal, record } of records) {
     if (json) printJson({ journal, ...record, time: formatTime(record.time) })

@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs'
+import type { Server } from 'node:https'
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { devicesFolder } from '../../drivers/device-files.js'
@@ -9,7 +10,7 @@ import type { Configuration } from '../config/schema.js'
 import type { Access, ConsoleBackend, RecentFault } from '../console/backend.js'
 import { keepPassPhrase, newPassPhrase, PassPhrase } from '../console/pass-phrase.js'
 import { plainPolicy } from '../console/plain-policy.js'
-import { consoleServer } from '../console/server.js'
+import { consoleServer, encryptedServer } from '../console/server.js'
 import { PolewatchError } from '../errors.js'
 import { AccessReader } from '../journal/access-reader.js'
 import { JournalReader } from '../journal/reader.js'
@@ -17,9 +18,11 @@ import { openEvent } from '../messages/seal.js'
 import { gatewayRoles } from '../messages/stream.js'
 import { formatTime } from '../messages/time.js'
 import { channelsOf, lookAt } from './check.js'
+import { consoleCertificate, consoleFingerprint } from './console-certificate.js'
 import { exerciseAlert, exerciseFault } from './exercise-alert.js'
+import { forgetAudit } from './forget-audit.js'
 import { ConditionReader } from './gateway-condition.js'
-import { messageOf, Role, rolePaths } from './role.js'
+import { messageOf, Role, rolePaths, systemTime } from './role.js'
 import { feedWatchdog, sayEvery } from './role-health.js'
 import { bold, print, printJson, stopSignal } from './terminal.js'
 
@@ -27,11 +30,14 @@ interface ConsoleOptions {
   readonly config: string
   readonly port: number
   readonly newPhrase?: boolean
+  readonly fingerprint?: boolean
   readonly json?: boolean
 }
 
 /** The first socket that systemd hands over, sd_listen_fds(3). */
 const firstSocket = 3
+/** The name that polewatch-console-encrypted.socket gives to what it hands over. */
+const encryptedSocket = 'encrypted'
 /** Nobody there for so long: systemd starts it again when somebody comes, seconds. */
 const idleLimit = 600
 /** Rows of what is listed. */
@@ -45,16 +51,26 @@ export function define(command: Command): void {
     .option('--config <FILE>', 'the configuration', defaultConfigurationFile)
     .option('--port <PORT>', 'where to listen on this machine', Number, 8470)
     .option('--new-phrase', 'make a new pass phrase, show it once, and end')
+    .option(
+      '--fingerprint',
+      'show what to compare where the browser warns of the certificate on the encrypted port, and end',
+    )
     .option('--json', 'the address or the pass phrase as JSON')
     .addHelpText('after', '\nExamples:\n  polewatch console --new-phrase\n  polewatch console --port 8470')
     .action(run)
 }
 
-async function run({ config, port, newPhrase, json }: ConsoleOptions): Promise<void> {
+async function run({ config, port, newPhrase, fingerprint, json }: ConsoleOptions): Promise<void> {
   const configuration = loadConfiguration(config, deviceNames(devicesFolder))
   const file = join(configuration.paths.state, 'keys', 'console.phrase')
   if (newPhrase) {
     await makePhrase(file, json === true)
+    return
+  }
+  if (fingerprint) {
+    const sha256 = consoleFingerprint(configuration)
+    if (json) printJson({ sha256 })
+    else print(`The certificate of the console has the SHA-256 fingerprint\n\n  ${bold(sha256)}\n`)
     return
   }
   if (!(Number.isInteger(port) && port >= 0 && port < 65_536))
@@ -63,6 +79,8 @@ async function run({ config, port, newPhrase, json }: ConsoleOptions): Promise<v
   PassPhrase.read(file)
   const role = new Role('console', configuration)
   try {
+    // It ends when nobody is there, so an hour's wait may never be over.
+    await forgetAudit(role.journal, configuration).catch((error: unknown) => role.log.warn(messageOf(error)))
     await serve(role, file, port, json === true, stopSignal())
   } finally {
     role.close()
@@ -83,8 +101,17 @@ async function serve(role: Role, phraseFile: string, port: number, json: boolean
   const now = (): number => systemClock.monotonic()
   const { app, usedAt } = consoleServer(await backendOf(role, phraseFile, files), now)
   await app.ready()
-  const handedOver = process.env.LISTEN_PID === String(process.pid) && process.env.LISTEN_FDS === '1'
-  await listen(app.server, handedOver ? { fd: firstSocket } : { host: '127.0.0.1', port })
+  const sockets = handedOverSockets()
+  const handedOver = sockets.length > 0
+  const encrypted: Server[] = []
+  if (!handedOver) await listen(app.server, { host: '127.0.0.1', port })
+  for (const { fd, name } of sockets) {
+    if (name === encryptedSocket) {
+      const server = encryptedServer(app, consoleCertificate(configuration, systemTime()))
+      encrypted.push(server)
+      await listen(server, { fd })
+    } else await listen(app.server, { fd })
+  }
   const address = app.server.address()
   const where = typeof address === 'object' && address !== null ? `http://127.0.0.1:${address.port}/` : null
   if (handedOver) role.log.info('the console is open on the socket of systemd')
@@ -95,8 +122,22 @@ async function serve(role: Role, phraseFile: string, port: number, json: boolean
     feedWatchdog(role)
     await systemClock.sleep(sayEvery, stop)
   }
+  for (const server of encrypted) server.close()
+  // What follows the page live ends with it.
   await app.close()
+  for (const server of encrypted) server.closeAllConnections()
   files.close()
+}
+
+/** Those of polewatch-console.socket and of polewatch-console-encrypted.socket, by the names that systemd gives them. */
+function handedOverSockets(): { fd: number; name: string }[] {
+  const { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES = '' } = process.env
+  if (LISTEN_PID !== String(process.pid)) return []
+  const names = LISTEN_FDNAMES.split(':')
+  return Array.from({ length: Number(LISTEN_FDS) }, (_, index) => ({
+    fd: firstSocket + index,
+    name: names[index] ?? '',
+  }))
 }
 
 function listen(

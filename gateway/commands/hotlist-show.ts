@@ -5,19 +5,23 @@ import { formatTime } from '../messages/time.js'
 import { type Match, matchRead } from '../plates/match.js'
 import { normalisePlate, normaliseState } from '../plates/text.js'
 import { chooseList, type ListOptions, listsFolder, load } from './hotlist-settings.js'
+import { recordAccess } from './local-access.js'
 import { systemTime } from './role.js'
 import { bold, exitStatus, print, printJson } from './terminal.js'
 
 interface FindOptions {
   readonly config: string
   readonly state?: string
+  readonly reason: string
   readonly json?: boolean
 }
 
-export function find(plate: string, options: FindOptions): void {
+/** That somebody looks is recorded with the reason, and never what for: what is no hit is kept nowhere. */
+export async function find(plate: string, options: FindOptions): Promise<void> {
   const configuration = load(options.config)
   const normalised = normalisePlate(plate)
   if ('fault' in normalised) throw new PolewatchError('PW_USAGE', { why: `the text is no plate (${normalised.fault})` })
+  await recordAccess(configuration, 'hotlist-find', 'hotlist', options.reason)
   const now = systemTime()
   const read = {
     text: normalised.text,

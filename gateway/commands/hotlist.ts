@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { defaultConfigurationFile } from '../config/load.js'
 import { applyChange, signChange } from './hotlist-delta.js'
 import { importList } from './hotlist-import.js'
+import { refreshLists } from './hotlist-refresh.js'
 import { find, rollBack, showStatus } from './hotlist-show.js'
 
 export function define(command: Command): void {
@@ -18,6 +19,16 @@ export function define(command: Command): void {
       '\nExample:\n  polewatch hotlist import --list state wanted.csv\n\nExit status 1 when lines were refused.',
     )
     .action(importList)
+  command
+    .command('refresh')
+    .description(
+      'Takes what lies in the inbox, and the files that the configuration names where they are newer than their lists. polewatch-hotlist.service calls it.',
+    )
+    .option('--config <FILE>', 'the configuration', defaultConfigurationFile)
+    .option('--still <SECONDS>', 'a whole list has to lie unchanged so long', Number, 10)
+    .option('--json', 'one JSON line a file')
+    .addHelpText('after', '\nExample:\n  polewatch hotlist refresh\n\nExit status 1 when a file was refused.')
+    .action(refreshLists)
   command
     .command('delta')
     .description('Applies a signed change to a list: whole, as a new generation, or not at all.')
@@ -54,10 +65,11 @@ export function define(command: Command): void {
   command
     .command('find')
     .description(
-      'Looks a plate up as a read of it would be, with every reason. Asking is recorded nowhere yet: see CHANGELOG.md.',
+      'Looks a plate up as a read of it would be, with every reason. That somebody looks is recorded, without the plate.',
     )
     .argument('<PLATE>', 'the text')
     .option('--state <STATE>', 'the state, as a read would give it')
+    .option('--reason <TEXT>', 'why you look, for the record', 'none given')
     .option('--config <FILE>', 'the configuration', defaultConfigurationFile)
     .option('--json', 'one JSON line a match')
     .addHelpText(

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { accessSync, constants, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { checkText } from '../config/check.js'
 import { parseConfiguration } from '../config/load.js'
@@ -15,6 +17,8 @@ import { publicKeyFromPem } from '../messages/keys.js'
 import { policySchema } from '../policy/policy.js'
 import { type AuthorisedCommand, argumentsOf } from '../uplink/command-authority.js'
 import type { CommandAnswer } from '../uplink/commands.js'
+import { inboxFolder, inboxOutcomes } from './hotlist-inbox.js'
+import { listsFolder } from './hotlist-settings.js'
 import { messageOf } from './role.js'
 
 /** Signed requests that wait for polewatch-apply, at most. */
@@ -68,8 +72,9 @@ const main = fileURLToPath(new URL('../main.js', import.meta.url))
 const patience = 300_000
 
 /**
- * Applies a signed change of a hotlist in a process of its own, since that takes long without a pause; one that nobody trusted
- * signed gets none. The change waits in memory (tmpfs), as it holds plates.
+ * Has a signed change of a hotlist applied in another process, since that takes long without a pause; one that nobody trusted signed gets
+ * none. Where another user writes the lists, as on a unit, polewatch-hotlist.service takes it from the inbox; else it waits in memory
+ * (tmpfs), as it holds plates.
  */
 export async function changeHotlist(
   command: AuthorisedCommand,
@@ -85,6 +90,7 @@ export async function changeHotlist(
     list,
     settings.deltaKeys.map(path => publicKeyFromPem(readSecret(path))),
   )
+  if (!mayWrite(listsFolder(configuration))) return throughInbox(command, configuration, bytes)
   const draft = join(configuration.paths.runtime, 'uplink.hotlist-change.json')
   writeFileSync(draft, bytes, { mode: 0o600 })
   try {
@@ -93,6 +99,36 @@ export async function changeHotlist(
     throw new PolewatchError('PW_COMMAND_FAILED', { name: 'hotlist', why: outcome.why })
   } finally {
     rmSync(draft, { force: true })
+  }
+}
+
+async function throughInbox(
+  command: AuthorisedCommand,
+  configuration: Configuration,
+  bytes: Uint8Array,
+): Promise<CommandAnswer> {
+  const { list } = argumentsOf(commandArguments.hotlist, command)
+  const file = `${list}.${randomUUID()}.delta.json`
+  const inbox = inboxFolder(configuration.paths)
+  writeFileSync(join(inbox, `.${file}`), bytes, { mode: 0o640, flush: true })
+  renameSync(join(inbox, `.${file}`), join(inbox, file))
+  for (let waited = 0; waited < patience; waited += 250) {
+    const outcome = inboxOutcomes(configuration).find(each => each.file === file)
+    if (outcome?.outcome === 'taken') return { detail: `The list ${list} was changed.`, result: outcome.result }
+    if (outcome !== undefined)
+      throw new PolewatchError('PW_COMMAND_FAILED', { name: 'hotlist', why: `${outcome.code}: ${outcome.detail}` })
+    await pause(250)
+  }
+  rmSync(join(inbox, file), { force: true })
+  throw new PolewatchError('PW_COMMAND_FAILED', { name: 'hotlist', why: 'polewatch-hotlist.service has not taken it' })
+}
+
+function mayWrite(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -2,6 +2,7 @@ import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { Configuration } from '../config/schema.js'
 import { Journal } from '../journal/journal.js'
+import { forgetAudit } from './forget-audit.js'
 import { systemTime } from './role.js'
 
 /** The audit chain of what people look at on the unit itself; it has no alerts and belongs to whichever command runs. */
@@ -13,11 +14,12 @@ const smallest = 2 ** 20
  * @throws PW_JOURNAL_IN_USE, PW_JOURNAL_READ_ONLY, PW_JOURNAL_DISK_FULL, PW_JOURNAL_DISK_FAILED
  */
 export async function recordAccess(
-  { paths, site, gateway }: Configuration,
+  configuration: Configuration,
   what: string,
   subject: string,
   reason: string,
 ): Promise<void> {
+  const { paths, site, gateway } = configuration
   const journal = Journal.open({
     path: join(paths.state, `${localRole}.journal.db`),
     site,
@@ -29,6 +31,8 @@ export async function recordAccess(
   try {
     const user = process.env.SUDO_USER ?? userInfo().username
     await journal.record({ action: 'access', subject, detail: { what, user, reason } })
+    // What hinders that now is tried again at the next look, and must not hide what was asked for.
+    await forgetAudit(journal, configuration).catch(() => 0)
   } finally {
     journal.close()
   }

@@ -2,15 +2,14 @@ import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { loadPolicy } from '../config/policy-file.js'
 import type { Configuration } from '../config/schema.js'
-import { type AuditRecord, firstHead, readChain } from '../journal/audit.js'
+import type { AuditHead } from '../journal/audit.js'
+import { readChain } from '../journal/chain-reader.js'
 import { DeliveryReader } from '../journal/delivery.js'
-import { gatewayRoles, parseStream } from '../messages/stream.js'
-import type { MessageData } from '../messages/table.js'
+import { gatewayRoles } from '../messages/stream.js'
 import { formatTime } from '../messages/time.js'
 import { type TallyRecord, tallySchema } from '../plates/tally.js'
+import { MonthCounts, type Report } from './month-counts.js'
 import { rolePaths } from './role.js'
-
-export type Report = MessageData<'report'>
 
 /** A calendar month, UTC; seconds since 1970. */
 export interface Month {
@@ -36,119 +35,43 @@ export function monthAt(time: number, before = 0): Month {
   return { name, from: first.getTime() / 1000, until: Date.UTC(first.getUTCFullYear(), first.getUTCMonth() + 1) / 1000 }
 }
 
-/** Most accesses that a report names. */
-const named = 200
-/** Commands that look at something, rather than change it. */
-const looking: ReadonlySet<string> = new Set(['status', 'check'])
-
 /**
- * What a unit did in a month, from the audit chains, the counts of plates and the policy in force. It holds no plate, no picture and no
- * name but the accounts of those who looked on the unit. @throws PW_JOURNAL_UNREADABLE, PW_CONFIG_INVALID for the policy
+ * What a unit did in a month, from the audit chains, the counts of plates and the policy in force; memory grows with the incidents and
+ * hits of the month, not with the chains. It holds no plate, no picture and no name but the accounts of those who looked on the unit.
+ * @throws PW_JOURNAL_UNREADABLE, PW_CONFIG_INVALID for the policy
  */
 export function countMonth(configuration: Configuration, files: readonly string[], { from, until }: Month): Report {
-  const chains = files.map(file => ({ role: basename(file, '.journal.db'), records: readChain(file) }))
-  const records = chains.flatMap(chain => chain.records).filter(({ time }) => from <= time && time < until)
-  const of = (action: string): AuditRecord[] => records.filter(record => record.action === action)
   const { policy, hash } = loadPolicy(configuration.policyFile)
-  const hits = firstOf(of('alert-plate-hit').filter(({ detail }) => detail.state === 'new'))
-  const tier = (name: string): number => hits.filter(({ detail }) => detail.tier === name).length
-  const incidents = lastOf(of('alert-gunfire')).filter(({ detail }) => detail.state !== 'withdrawn')
-  const verdict = (name: string): number => of('verdict').filter(({ detail }) => detail.verdict === name).length
-  const accesses = records.flatMap(record => accessOf(record) ?? [])
-  return {
-    from: formatTime(from),
-    until: formatTime(until),
-    scans: scansOf(configuration, from, until),
-    hits: {
-      confirmedCandidate: tier('confirmed-candidate'),
-      possible: tier('possible'),
-      investigative: tier('investigative'),
-    },
-    incidents: incidents.length,
-    shots: incidents.reduce((sum, { detail }) => sum + Number(detail.shots ?? 0), 0),
-    alerts: alertsOf(records),
-    deliveries: deliveriesOf(configuration, chains, records),
-    verdicts: {
-      confirmed: verdict('confirmed'),
-      misread: verdict('misread'),
-      false: verdict('false'),
-      notWanted: verdict('not-wanted'),
-    },
-    purges: of('purge').reduce((sum, { detail }) => sum + Number(detail.alerts ?? 0), 0) + of('evidence-purged').length,
-    accesses: accesses.length,
-    evidence: {
-      kept: of('evidence-kept').length,
-      released: of('evidence-released').length,
-      purged: of('evidence-purged').length,
-    },
-    accessed: accesses.sort((one, other) => (one.time < other.time ? -1 : 1)).slice(-named),
-    keepDays: policy.keepDays,
-    policy: hash,
-    audit: gatewayRoles.flatMap(role => {
-      const chain = chains.find(each => each.role === role)
-      const head = chain?.records.at(-1) ?? firstHead
-      return head.number === 0 ? [] : [{ role, length: head.number, head: head.hash }]
-    }),
-  }
-}
-
-type Access = NonNullable<Report['accessed']>[number]
-
-function accessOf({ action, subject, detail, time }: AuditRecord): Access | null {
-  const text = (name: string): string => String(detail[name] ?? 'not given')
-  const when = formatTime(time)
-  if (action === 'access')
-    return { time: when, what: text('what'), subject, by: text('user'), organisation: null, purpose: text('reason') }
-  const asked = action === 'command' && detail.outcome === 'accepted' && looking.has(subject) && 'requestedBy' in detail
-  if (action !== 'evidence-released' && !asked) return null
-  const said = { by: text('requestedBy'), organisation: text('hub'), purpose: text('purpose') }
-  return { time: when, what: asked ? 'command' : action, subject, ...said }
-}
-
-function firstOf(records: readonly AuditRecord[]): AuditRecord[] {
-  return lastOf([...records].reverse())
-}
-
-/** Of several records about one thing the last. */
-function lastOf(records: readonly AuditRecord[]): AuditRecord[] {
-  return [...new Map(records.map(record => [record.subject, record])).values()]
-}
-
-function alertsOf(records: readonly AuditRecord[]): Report['alerts'] {
-  const counts = { gunfire: 0, hit: 0, fault: 0, rest: 0 }
-  for (const { action, detail } of records) {
-    const priority = action.startsWith('alert-') ? parseStream(String(detail.source))?.priority : undefined
-    if (priority !== undefined && priority !== 'live') counts[priority] += 1
-  }
-  return counts
-}
-
-function deliveriesOf(
-  { paths }: Configuration,
-  chains: readonly { readonly records: readonly AuditRecord[] }[],
-  records: readonly AuditRecord[],
-): Report['deliveries'] {
-  const delivery = new DeliveryReader(rolePaths(paths, 'uplink').delivery)
-  const all = new Set(records)
-  let acknowledged = 0
-  let made = 0
+  const delivery = new DeliveryReader(rolePaths(configuration.paths, 'uplink').delivery)
+  const heads = new Map<string, AuditHead>()
+  const all = new MonthCounts()
   try {
-    for (const chain of chains) {
-      const epoch = String(chain.records.find(({ action }) => action === 'journal-begun')?.detail.epoch ?? '')
-      for (const record of chain.records) {
-        if (!all.has(record) || !record.action.startsWith('alert-')) continue
-        made += 1
-        const { source, sequence } = record.detail
-        if (Number(sequence) <= delivery.acknowledged(String(source), epoch)) acknowledged += 1
-      }
+    for (const file of files) {
+      const { counts, head } = readChain(file, chain => {
+        const counts = new MonthCounts()
+        const acknowledged = (source: string, sequence: number): boolean =>
+          sequence <= delivery.acknowledged(source, chain.epoch)
+        for (const record of chain.records(from, until)) counts.take(record, acknowledged)
+        return { counts, head: chain.head }
+      })
+      all.add(counts)
+      heads.set(basename(file, '.journal.db'), head)
     }
   } finally {
     delivery.close()
   }
-  const dropped = records
-    .filter(({ action }) => action === 'shed')
-    .reduce((sum, { detail }) => sum + Number(detail.alerts), 0)
-  return { acknowledged, waiting: Math.max(0, made - acknowledged - dropped), shed: dropped }
+  return {
+    from: formatTime(from),
+    until: formatTime(until),
+    scans: scansOf(configuration, from, until),
+    ...all.report(),
+    keepDays: policy.keepDays,
+    policy: hash,
+    audit: gatewayRoles.flatMap(role => {
+      const head = heads.get(role)
+      return head === undefined || head.number === 0 ? [] : [{ role, length: head.number, head: head.hash }]
+    }),
+  }
 }
 
 function scansOf({ paths }: Configuration, from: number, until: number): number {

@@ -2,13 +2,16 @@ import type { Command } from 'commander'
 import { defaultConfigurationFile, loadConfiguration } from '../config/load.js'
 import { PolewatchError } from '../errors.js'
 import { journalFiles } from './audit.js'
-import { countMonth, monthAt, monthOf, type Report } from './report-counts.js'
+import type { Report } from './month-counts.js'
+import { countMonth, monthAt, monthOf } from './report-counts.js'
 import { systemTime } from './role.js'
+import { storeReport } from './stored-reports.js'
 import { print, printJson } from './terminal.js'
 
 interface Options {
   readonly config: string
   readonly month?: string
+  readonly store?: boolean
   readonly json?: boolean
 }
 
@@ -16,15 +19,21 @@ export function define(command: Command): void {
   command
     .description('Tells what this unit did in a month (UTC), in numbers for anybody: Markdown, without any plate.')
     .option('--month <YYYY-MM>', 'the month; the present one where none is given')
+    .option(
+      '--store',
+      'keep it for uplink to send, of the month before where none is given; polewatch-report.timer calls it so',
+    )
     .option('--config <FILE>', 'the configuration', defaultConfigurationFile)
     .option('--json', 'the data of the message that the hub gets, as one JSON line')
     .addHelpText('after', '\nExample:\n  polewatch report --month 2026-02 > 2026-02.md')
-    .action(({ config, month, json }: Options) => {
+    .action(({ config, month, store, json }: Options) => {
       const configuration = loadConfiguration(config)
-      const meant = month === undefined ? monthAt(systemTime()) : monthOf(month)
+      const meant = month === undefined ? monthAt(systemTime(), store ? 1 : 0) : monthOf(month)
       if (meant === null) throw new PolewatchError('PW_USAGE', { why: `--month ${month} is not YYYY-MM` })
       const report = countMonth(configuration, journalFiles(configuration), meant)
+      if (store) storeReport(configuration.paths, meant.name, report)
       if (json) printJson(report)
+      else if (store) print(`The report of ${meant.name} is kept for uplink to send.`)
       else print(page(`${configuration.gateway.id}, ${meant.name}`, report))
     })
 }

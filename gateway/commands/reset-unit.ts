@@ -27,10 +27,12 @@ export function resetUnit({ paths, uplink, enrolment }: Configuration): string[]
   return present
 }
 
+const keptFolders: ReadonlySet<string> = new Set(['keys', 'hotlist', 'inbox', 'applied', 'reports'])
+
 /** Folders that tmpfiles makes are emptied and stay, with the rights they have. */
 function contents(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap(entry => {
     const path = join(folder, entry.name)
-    return entry.isDirectory() && (entry.name === 'keys' || entry.name === 'hotlist') ? contents(path) : [path]
+    return entry.isDirectory() && keptFolders.has(entry.name) ? contents(path) : [path]
   })
 }

@@ -25,6 +25,7 @@ import { answerEvidenceRequests } from './evidence-requests.js'
 import { followExerciseRequests } from './exercise-alert.js'
 import { FollowedClock } from './follow-clock.js'
 import { followRequests } from './follow-requests.js'
+import { followAuditRetention } from './forget-audit.js'
 import { arrivalDraft, claimDraft, claimOf, gunfireDraft, neighbourReport } from './hearing-messages.js'
 import { MeasuredAir } from './measured-air.js'
 import { frontOf, MicrophoneCheck } from './microphone-check.js'
@@ -76,6 +77,7 @@ async function sense(configuration: Configuration, startAt: number | null, signa
       getReady(until),
       readPlates(role, policy, until),
       purgeEvidence(role, evidence, until),
+      followAuditRetention(role, until),
       answerEvidenceRequests(role, evidence, policy.policy, until),
       watchPosition(role, until),
       watchSwitches(role, until),

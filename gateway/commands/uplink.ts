@@ -25,7 +25,9 @@ import { LiveStream } from '../uplink/live-stream.js'
 import { Neighbours } from '../uplink/neighbours.js'
 import { MqttSession } from '../uplink/session.js'
 import { ChronyAsker } from './ask-chrony.js'
+import { followAuditRetention } from './forget-audit.js'
 import { messageOf, Role, rolePaths, systemTime } from './role.js'
+import { sendReports } from './stored-reports.js'
 import { tellChanges } from './tell-changes.js'
 import { stopSignal } from './terminal.js'
 import { obeyCommands } from './uplink-commands.js'
@@ -191,6 +193,8 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
       clock.ask(signal),
       watchPosition(role, signal),
       evidence.follow(signal),
+      followAuditRetention(role, signal),
+      sendReports(role, signal),
     ])
   } finally {
     served?.close()

@@ -6,6 +6,7 @@ import type { Configuration } from '../config/schema.js'
 import { evidenceStore, purgeEvidence } from './evidence-files.js'
 import { answerEvidenceRequests } from './evidence-requests.js'
 import { followRequests } from './follow-requests.js'
+import { followAuditRetention } from './forget-audit.js'
 import { readPlates } from './read-plates.js'
 import { Role } from './role.js'
 import { tellHealth } from './role-health.js'
@@ -35,6 +36,7 @@ async function see(configuration: Configuration, signal: AbortSignal): Promise<v
       tellHealth(role, until),
       readPlates(role, policy, until),
       purgeEvidence(role, evidence, until),
+      followAuditRetention(role, until),
       answerEvidenceRequests(role, evidence, policy.policy, until),
       followRequests(role, () => restart.abort(), until),
     ])

@@ -28,7 +28,7 @@ export function plainPolicy(
           picturesSentence(evidence, keepDays.picture),
         ]
       : ['It reads no licence plates.']),
-    `Who looked at this unit, asked it for something or changed it is recorded, and the record is not deleted. It can be read by: ${mayAsk.audit.join(', ') || 'nobody'}.`,
+    `Who looked at this unit, asked it for something or changed it is recorded, and the record is kept ${keepDays.audit === 0 ? 'for a day at most' : `for ${keepDays.audit === 1 ? 'one day' : `${keepDays.audit} days`}, and deleted within a day after that`}. It can be read by: ${mayAsk.audit.join(', ') || 'nobody'}.`,
     `These are the rules in force; every alert names them by their number ${hash.slice(0, 16)}.`,
   ]
 }

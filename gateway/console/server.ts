@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:https'
 import { fileURLToPath } from 'node:url'
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { z } from 'zod'
@@ -35,6 +36,7 @@ const headers: Readonly<Record<string, string>> = {
 }
 
 const cookieName = 'polewatch-console'
+const loopback = /^(::ffff:)?127\.|^::1$/
 /** An address, or this machine: another site's name that leads here is somebody's trick. */
 const ownHost = /^(localhost|\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:.]+\])(:\d{1,5})?$/i
 
@@ -50,7 +52,16 @@ export interface ConsoleServer {
   usedAt(): number
 }
 
-/** The technician's page. @param clock monotonic, seconds */
+/** The same page, encrypted (TLS 1.3), for another socket; whoever made it closes it. The app has to be ready. */
+export function encryptedServer(app: FastifyInstance, { key, cert }: { key: string; cert: string }): Server {
+  const server = createServer({ key, cert, minVersion: 'TLSv1.3', requestTimeout: 10_000 }, (request, response) =>
+    app.routing(request, response),
+  )
+  server.maxConnections = 64
+  return server
+}
+
+/** The technician's page, for this machine alone: over another network it answers only where it is encrypted. @param clock monotonic, seconds */
 export function consoleServer(backend: ConsoleBackend, clock: () => number): ConsoleServer {
   const sessions = new Sessions(clock)
   const feed = new LiveFeed(backend, token => sessions.find(token, false) !== null)
@@ -77,7 +88,10 @@ export function consoleServer(backend: ConsoleBackend, clock: () => number): Con
   app.addHook('onRequest', async (request, reply) => {
     usedAt = clock()
     reply.headers(headers)
-    const foreign = request.method !== 'GET' && request.headers.origin !== `http://${request.headers.host}`
+    if (request.protocol !== 'https' && !loopback.test(request.ip))
+      return refuse(reply, 403, 'Not over a network in the clear: come by SSH, or to the encrypted port.')
+    const foreign =
+      request.method !== 'GET' && request.headers.origin !== `${request.protocol}://${request.headers.host}`
     if (!ownHost.test(request.headers.host ?? '') || foreign)
       return refuse(reply, 403, 'This page is for its own address only.')
     return undefined
@@ -111,7 +125,10 @@ export function consoleServer(backend: ConsoleBackend, clock: () => number): Con
     }
     await backend.record('sign-in', { who, purpose })
     const { token } = sessions.begin({ who, purpose })
-    return reply.header('set-cookie', `${cookieName}=${token}; Path=/; HttpOnly; SameSite=Strict`).send({ who })
+    const secure = request.protocol === 'https' ? '; Secure' : ''
+    return reply
+      .header('set-cookie', `${cookieName}=${token}; Path=/; HttpOnly; SameSite=Strict${secure}`)
+      .send({ who })
   })
   app.post('/sign-out', async (request, reply) => {
     const session = sessionOf(request)

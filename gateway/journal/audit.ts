@@ -33,6 +33,9 @@ export interface AuditRecord {
   readonly hash: string
 }
 
+/** The action of a checkpoint, see audit-retention.ts. */
+export const checkpointAction = 'audit-purged'
+
 export const firstHead: AuditHead = { number: 0, hash: '0'.repeat(64) }
 
 /** The chain's table. `seal` is a signature of `hash`, on the last record of each commit when the journal has a signer. */
@@ -59,7 +62,8 @@ export function auditHash(record: Omit<AuditRecord, 'hash'>): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-interface AuditRow {
+/** A record as it stands in the file. */
+export interface AuditRow {
   number: number
   time: number
   action: string
@@ -121,14 +125,24 @@ export interface ChainOptions {
 }
 
 export type ChainVerdict =
-  | { readonly valid: true; readonly records: number; readonly seals: number; readonly head: AuditHead }
+  | {
+      readonly valid: true
+      /** Records that are there. */
+      readonly records: number
+      readonly seals: number
+      readonly head: AuditHead
+      /** The last record that was deleted because its time was over; number 0 where none was. */
+      readonly deleted: AuditHead
+      /** Numbers of `anchors` that were deleted since, of which nothing can be said any more. */
+      readonly unknown: readonly number[]
+    }
   | { readonly valid: false; readonly number: number; readonly why: string }
 
 /**
- * Checks an audit chain from its first record to its last, and that every alert still held is the one its record names.
- * Finds any edit, removal in the middle and reordering; a chain cut off at its end or rewritten whole is found by
- * `anchors` only. `number` is the first record that fails. Reads the file at `path` and changes nothing. Throws
- * PW_JOURNAL_UNREADABLE where there is no chain to read.
+ * Checks an audit chain from its first record to its last, and that every alert still held is the one its record names. A chain whose
+ * oldest records were deleted begins where its newest checkpoint says (audit-retention.ts). Finds any edit, removal and
+ * reordering; a chain cut off at its end or rewritten whole is found by `anchors` only. `number` is the first record that
+ * fails. Reads the file at `path` and changes nothing. Throws PW_JOURNAL_UNREADABLE where there is no chain to read.
  */
 export function verifyChain(path: string, options: ChainOptions = {}): ChainVerdict {
   let connection: Connection | undefined
@@ -136,25 +150,6 @@ export function verifyChain(path: string, options: ChainOptions = {}): ChainVerd
     connection = new Database(path, { readonly: true, fileMustExist: true })
     const open = connection
     return open.transaction(() => verifyRecords(open, options))()
-  } catch (error) {
-    throw isStorageFault(error) ? readingError(error, path) : error
-  } finally {
-    connection?.close()
-  }
-}
-
-/**
- * The records of the chain in the file at `path`, in order, as they stand there: `verifyChain` says whether to believe them. Throws
- * PW_JOURNAL_UNREADABLE where there is no chain to read.
- */
-export function readChain(path: string): AuditRecord[] {
-  let connection: Connection | undefined
-  try {
-    connection = new Database(path, { readonly: true, fileMustExist: true })
-    return connection
-      .prepare<[], AuditRow>('SELECT * FROM audit ORDER BY number')
-      .all()
-      .flatMap(row => recordOf(row) ?? [])
   } catch (error) {
     throw isStorageFault(error) ? readingError(error, path) : error
   } finally {
@@ -171,8 +166,14 @@ function verifyRecords(connection: Connection, options: ChainOptions): ChainVerd
     if (alerts.has(alert.audit)) return { valid: false, number: alert.audit, why: 'two alerts claim this record' }
     alerts.set(alert.audit, createHash('sha256').update(alert.bytes).digest())
   }
-  let head = firstHead
+  const deleted = beginningOf(connection)
+  if (deleted === undefined) return { valid: false, number: 1, why: 'what the checkpoint says cannot be read' }
+  let head = deleted
   let seals = 0
+  // Until a signature at or after it holds, a checkpoint is the word of whoever wrote to the file.
+  let vouched = deleted.number === 0
+  let sealed = false
+  let checkpoint = 0
   for (const row of connection.prepare<[], AuditRow>('SELECT * FROM audit ORDER BY number').iterate()) {
     const number = head.number + 1
     const fault = (why: string): ChainVerdict => ({ valid: false, number, why })
@@ -183,9 +184,20 @@ function verifyRecords(connection: Connection, options: ChainOptions): ChainVerd
     if (auditHash(record) !== record.hash) return fault('its content does not match its hash')
     const anchor = anchors.get(number)
     if (anchor !== undefined && anchor !== record.hash) return fault('it is not the record that was seen earlier')
-    if (row.seal !== null && options.checkSeal !== undefined) {
-      if (!options.checkSeal(record.hash, row.seal)) return fault('its signature is not by a known key')
-      seals += 1
+    if (record.action === checkpointAction) {
+      const { through, hash } = record.detail
+      const seen = anchors.get(Number(through))
+      if (seen !== undefined && seen !== hash) return fault('it names another record than was seen earlier')
+      if (seen !== undefined) anchors.delete(Number(through))
+      if (through === deleted.number) checkpoint = number
+    }
+    if (row.seal !== null) {
+      sealed = true
+      if (options.checkSeal !== undefined) {
+        if (!options.checkSeal(record.hash, row.seal)) return fault('its signature is not by a known key')
+        seals += 1
+      }
+      if (checkpoint > 0) vouched = true
     }
     const digest = alerts.get(number)
     if (digest !== undefined && digest.toString('hex') !== record.detail.digest) {
@@ -195,16 +207,30 @@ function verifyRecords(connection: Connection, options: ChainOptions): ChainVerd
     anchors.delete(number)
     head = record
   }
+  if (sealed && !vouched)
+    return { valid: false, number: checkpoint, why: 'no signature vouches for the records that were deleted' }
   const unrecorded = alerts.keys().next()
   if (!unrecorded.done)
     return { valid: false, number: unrecorded.value, why: 'an alert is held whose record is missing' }
-  const lost = [...anchors.keys()].sort((left, right) => left - right)[0]
-  if (lost !== undefined && lost > 0)
-    return { valid: false, number: lost, why: 'a record that was seen earlier is missing' }
-  return { valid: true, records: head.number, seals, head: { number: head.number, hash: head.hash } }
+  const left = [...anchors.keys()].filter(number => number > 0).sort((one, other) => one - other)
+  const lost = left.find(number => number > deleted.number)
+  if (lost !== undefined) return { valid: false, number: lost, why: 'a record that was seen earlier is missing' }
+  const { number, hash } = head
+  return { valid: true, records: number - deleted.number, seals, head: { number, hash }, deleted, unknown: left }
 }
 
-function recordOf(row: AuditRow): AuditRecord | undefined {
+/** The last record that was deleted, by the newest checkpoint: number 0 where there is none, undefined where it cannot be read. */
+function beginningOf(connection: Connection): AuditHead | undefined {
+  const row = connection
+    .prepare<[string], AuditRow>('SELECT * FROM audit WHERE action = ? ORDER BY number DESC LIMIT 1')
+    .get(checkpointAction)
+  if (row === undefined) return firstHead
+  const { through, hash } = recordOf(row)?.detail ?? {}
+  return typeof through === 'number' && typeof hash === 'string' ? { number: through, hash } : undefined
+}
+
+/** The record that a row holds; undefined where its detail cannot be read. */
+export function recordOf(row: AuditRow): AuditRecord | undefined {
   const detail = parseDetail(row.detail)
   if (detail === undefined) return undefined
   const { number, time, action, subject } = row

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { PolewatchError } from '../errors.js'
 import { AuditWriter, firstHead } from './audit.js'
+import { AuditRetention } from './audit-retention.js'
 import { journalFormat } from './layout.js'
 import { Outbox } from './outbox.js'
 import { Reserve } from './reserve.js'
@@ -35,6 +36,8 @@ interface Options {
   readonly onCondition: (condition: JournalCondition) => void
 }
 
+type Work<Result> = (outbox: Outbox, retention: AuditRetention) => Result
+
 /** What may be held on a full disk in any case, bytes; the reserve has room for it. */
 const leastHeld = 1024 * 1024
 /** With less than this free on a full disk, fewer alerts are held by so much, and the audit chain grows into their pages; bytes. */
@@ -50,6 +53,7 @@ export class JournalFile {
   readonly #options: Options
   #lock: WriterLock | undefined
   #outbox: Outbox | undefined
+  #retention: AuditRetention | undefined
   #condition: JournalCondition = { fault: null, setAside: null }
   #retryAt = 0
   readonly #reserve: Reserve
@@ -91,7 +95,7 @@ export class JournalFile {
    * `work` runs again on a new one; when the disk is full `work` runs again after the reserve was given up, and should keep
    * to the new `limit`. Throws what `work` throws, and a PolewatchError for a fault of the disk.
    */
-  use<Result>(work: (outbox: Outbox) => Result): Result {
+  use<Result>(work: Work<Result>): Result {
     const { fault } = this.#condition
     if (this.#outbox === undefined && fault !== null && performance.now() < this.#retryAt) throw fault
     try {
@@ -110,7 +114,7 @@ export class JournalFile {
     this.#lock = undefined
   }
 
-  #useWithReserve<Result>(work: (outbox: Outbox) => Result): Result {
+  #useWithReserve<Result>(work: Work<Result>): Result {
     try {
       return this.#useOrReplace(work)
     } catch (error) {
@@ -135,15 +139,21 @@ export class JournalFile {
     else this.#full.lookAt = performance.now() + fullDelay
   }
 
-  #useOrReplace<Result>(work: (outbox: Outbox) => Result): Result {
+  #useOrReplace<Result>(work: Work<Result>): Result {
     try {
-      return work(this.#outbox ?? this.#open())
+      return this.#do(work)
     } catch (error) {
       if (this.#outbox === undefined || !isCorruption(error)) throw error
       this.#drop()
       this.#setAside(error)
-      return work(this.#open())
+      return this.#do(work)
     }
+  }
+
+  #do<Result>(work: Work<Result>): Result {
+    const outbox = this.#outbox ?? this.#open()
+    if (this.#retention === undefined) throw new Error('a journal was opened in part')
+    return work(outbox, this.#retention)
   }
 
   #note(error: unknown): PolewatchError {
@@ -182,6 +192,7 @@ export class JournalFile {
       // Numbers that the hub has must never be given out again.
       const behind = outbox.streams.find(({ source, last }) => this.#options.acknowledged(source, outbox.epoch) > last)
       if (behind !== undefined) throw new Damage(`the hub has more of ${behind.source} than it holds`)
+      this.#retention = new AuditRetention(connection)
       this.#outbox = outbox
       return outbox
     } catch (error) {

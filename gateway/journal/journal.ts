@@ -24,12 +24,12 @@
  *   2. A file holds at most 2,047 streams of at most 2^42 - 1 alerts.
  *   3. Alerts held, each counted with 256 bytes for its row, stay within `byteLimit` after every commit, except that an
  *      alert which reports shedding may exceed it until the next. The audit chain comes on top, some 400 bytes a record,
- *      and is never shed.
+ *      and is never shed; its oldest records are deleted when their time is over, see audit-retention.ts.
  *      On a full disk no more is held than when it filled up, or 1 MiB: what is more important takes the place of what
  *      is less, until there is room for the reserve again.
  *   4. The write-ahead log is cut back to 4 MiB when it starts over. Pages set free are used again; the file never shrinks.
  *   5. One commit takes at most 128 drafts; at most 10,000 wait, further ones are refused.
- *   6. Purging deletes at most 2,000 alerts a transaction.
+ *   6. Purging deletes at most 2,000 alerts, or 2,000 audit records, a transaction.
  */
 import { PolewatchError } from '../errors.js'
 import { type AuditEntry, type AuditHead, firstHead } from './audit.js'
@@ -183,6 +183,31 @@ export class Journal {
       this.#purging = undefined
     })
     return this.#purging
+  }
+
+  /**
+   * Deletes the audit records made before a time (seconds since 1970 UTC), 2,000 a transaction with the event loop free in between, each
+   * with a checkpoint that the chain is proved from; at most once a day. Records of alerts that are still held stay, and all after
+   * them. Gives how many went. Rejects as the disk makes it.
+   */
+  async forget(before: number): Promise<number> {
+    let count = 0
+    for (let more = true, first = true; more; await new Promise(resolve => setImmediate(resolve))) {
+      const now = this.#options.clock()
+      const deleted = this.#file.use((outbox, retention) => {
+        if (first && !retention.due(now)) return 0
+        return outbox.write(() => {
+          const checkpoint = retention.forget(before, now, purgeLimit)
+          if (checkpoint === null) return 0
+          outbox.record(now, checkpoint)
+          return Number(checkpoint.detail?.records)
+        }, this.#options.seal)
+      })
+      first = false
+      count += deleted
+      more = deleted === purgeLimit
+    }
+    return count
   }
 
   /** Commits what waits, and closes. Later appends reject. */

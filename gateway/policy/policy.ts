@@ -35,7 +35,9 @@ export const policySchema = z.strictObject({
       plateHit: days.describe('Plate hits, after the hub has acknowledged them.'),
       audio: days.describe('Sound kept as evidence of an alert.'),
       picture: days.describe('Pictures kept as evidence of a hit.'),
-      audit: days.describe('Audit records.'),
+      audit: days.describe(
+        'Audit records; they are deleted within a day after that, but for those of alerts still held.',
+      ),
     })
     .describe('How long things are kept. 0: no longer than it takes to deliver them.'),
   evidence: z

@@ -29,6 +29,12 @@ export function certificateRequest(keyFile: string, { site, gateway }: UnitName)
   return openssl(['req', '-new', '-batch', '-key', keyFile, ...subject, '-outform', 'DER'], '')
 }
 
+/** A certificate that the key in a PEM file signs itself, for a server that is known by its fingerprint; PEM. @throws PW_ENROLMENT_TOOL */
+export function selfSignedCertificate(keyFile: string, { site, gateway }: UnitName, days: number): string {
+  const subject = ['-subj', `/O=${site}/CN=${gateway}`, '-addext', 'extendedKeyUsage=serverAuth']
+  return openssl(['req', '-x509', '-batch', '-key', keyFile, '-days', String(days), ...subject], '').toString('utf8')
+}
+
 /** The certificates of a PKCS #7 message without content, as EST sends them, in PEM. @throws PW_ENROLMENT_TOOL */
 export function certificatesOf(message: Buffer): string[] {
   return pemCertificates(openssl(['pkcs7', '-inform', 'DER', '-print_certs'], message).toString('utf8'))

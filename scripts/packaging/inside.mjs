@@ -32,8 +32,9 @@ attempt('see other processes', () => readdirSync('/proc').filter(name => /^\d+$/
 }))
 attempt('open a disk', () => openSync('/dev/vda', 'r'))
 attempt('open memory', () => openSync('/dev/mem', 'r'))
-if (role === 'uplink' || role === 'console') for (const device of readdirSync('/dev').filter(name => /^(snd|tty(USB|ACM|AMA)|video|gpiochip|pps)/.test(name))) could.push(`see /dev/${device}`)
-const alone = role === 'sensing' || role === 'console'
+if (role !== 'sensing' && role !== 'vision') for (const device of readdirSync('/dev').filter(name => /^(snd|tty(USB|ACM|AMA)|video|gpiochip|pps)/.test(name))) could.push(`see /dev/${device}`)
+if (role !== 'hotlist') attempt('write the lists of wanted plates', () => writeFileSync('/var/lib/polewatch/hotlist/planted', ''))
+const alone = role !== 'vision' && role !== 'uplink'
 if (alone && (await reached(1883, '127.0.0.1'))) could.push('reach a port of this machine')
 if (await reached(1883, '192.0.2.1')) could.push('reach an address that no drop-in names')
 if (!alone && !(await reached(1883, '127.0.0.1'))) could.push('not even reach the broker')

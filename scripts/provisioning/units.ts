@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { editConfiguration } from '../../gateway/config/edit.js'
 import { deviceNames, parseConfiguration } from '../../gateway/config/load.js'
 import type { CertificateAuthority } from './authority.js'
+import { type CityFile, cityFiles } from './city-files.js'
 import { type Pole, readPoles, wiredDevices } from './poles.js'
 
 const devicesOfTheProduct = fileURLToPath(new URL('../../../firmware-config/devices', import.meta.url))
@@ -23,8 +24,8 @@ export interface ProvisioningOptions {
 }
 
 /**
- * Makes the files of every unit of a list: OUTPUT/ID/etc/polewatch with configuration, trust and a claim code, to be laid over the root of an
- * image or of a unit. Keys are made by the units themselves. Nothing is written unless every line is right.
+ * Makes the files of every unit of a list: OUTPUT/ID/etc/polewatch with configuration, trust, a claim code, and the public keys and the policy
+ * that the configuration names, from the folder of the site's file; to be laid over the root of an image or of a unit. Keys are made by the units themselves. Nothing is written unless every line is right.
  * @throws Error that names every line to correct
  */
 export function provisionUnits(options: ProvisioningOptions): Pole[] {
@@ -33,22 +34,24 @@ export function provisionUnits(options: ProvisioningOptions): Pole[] {
   const site = readFileSync(options.site, 'utf8')
   const names = deviceNames(devicesOfTheProduct)
   const problems: string[] = []
-  const configurations = poles.map(pole => {
+  const configurations = poles.map((pole): { text: string; files: readonly CityFile[] } => {
     try {
       if (existsSync(join(output, pole.id))) throw new Error(`${join(output, pole.id)} is there already`)
       const text = configurationOf(pole, site, options.devices)
-      parseConfiguration(text, '/etc/polewatch/polewatch.yaml', names)
-      return text
+      const configuration = parseConfiguration(text, '/etc/polewatch/polewatch.yaml', names)
+      return { text, files: cityFiles(configuration, dirname(options.site)) }
     } catch (error) {
       problems.push(`line ${pole.line}: ${error instanceof Error ? error.message : String(error)}`)
-      return ''
+      return { text: '', files: [] }
     }
   })
   if (problems.length > 0) throw new Error(`The list of poles is to be corrected:\n  ${problems.join('\n  ')}`)
   for (const [index, pole] of poles.entries()) {
     const folder = join(output, pole.id, 'etc/polewatch')
     mkdirSync(folder, { recursive: true })
-    writeFileSync(join(folder, 'polewatch.yaml'), configurations[index] ?? '')
+    const { text, files } = configurations[index] ?? { text: '', files: [] }
+    writeFileSync(join(folder, 'polewatch.yaml'), text)
+    for (const file of files) writeFileSync(join(folder, file.name), file.text)
     writeFileSync(join(folder, 'trust.pem'), authority.root)
     writeFileSync(join(folder, 'claim'), `${authority.claim({ site: pole.site, gateway: pole.id }, now)}\n`, {
       mode: 0o600,

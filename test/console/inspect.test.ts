@@ -213,6 +213,7 @@ test('the policy in plain words follows the policy', t => {
   t.match(strict, 'missing person')
   t.match(strict, 'Only the picture of the plate itself')
   const evidence = { audioSeconds: 4, platePictures: true, scenePictures: true }
+  t.match(strict, 'the record is kept for 365 days, and deleted within a day after that')
   const unkept = plainPolicy({ policy: { ...builtInPolicy, evidence }, hash: 'b'.repeat(64) }, example).join('\n')
   t.match(unkept, 'No sound is written anywhere', 'sound that is kept for no time is not written')
   const keepDays = { ...builtInPolicy.keepDays, audio: 1 }

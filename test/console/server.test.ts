@@ -1,9 +1,14 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import { request } from 'node:https'
 import { join } from 'node:path'
+import { TLSSocket } from 'node:tls'
 import { type Test, test } from 'tap'
+import { consoleCertificate, consoleFingerprint } from '../../gateway/commands/console-certificate.js'
+import { parseConfiguration } from '../../gateway/config/load.js'
 import type { ConsoleBackend } from '../../gateway/console/backend.js'
 import { keepPassPhrase, newPassPhrase, PassPhrase } from '../../gateway/console/pass-phrase.js'
-import { consoleServer } from '../../gateway/console/server.js'
+import { consoleServer, encryptedServer } from '../../gateway/console/server.js'
 import { PolewatchError } from '../../gateway/errors.js'
 
 const phrase = 'right-phrase'
@@ -71,6 +76,58 @@ test('nothing of the gateway is shown without the pass phrase, and each kind of 
   await console.app.inject({ method: 'POST', url: '/sign-out', headers: { host, origin: `http://${host}`, cookie } })
   t.equal((await console.get('/policy', cookie)).statusCode, 401, 'the session is over')
   t.equal(console.records.at(-1)?.subject, 'sign-out')
+})
+
+test('over a network the page answers only where it is encrypted, and a cookie that was given there stays there', async t => {
+  const console = madeUpConsole(t)
+  const fromAfar = { remoteAddress: '192.168.77.20', headers: { host: '192.168.77.1:8470' } }
+  const clear = await console.app.inject({ url: '/', ...fromAfar })
+  t.match({ status: clear.statusCode, body: clear.body }, { status: 403, body: /in the clear/ })
+  t.equal((await console.app.inject({ url: '/', headers: { host } })).statusCode, 200)
+
+  const folder = t.testdir({ keys: {} })
+  const configuration = parseConfiguration(
+    `version: 1
+site: test
+gateway: { id: pole-1, position: { latitude: 41.88, longitude: -87.63, altitude: 5, error: 1 } }
+paths: { state: ${folder}, runtime: ${folder} }
+uplink: { brokers: ['mqtt://127.0.0.1:1883'], acknowledge: broker }
+`,
+    join(folder, 'polewatch.yaml'),
+  )
+  const now = Date.now() / 1000
+  t.throws(() => consoleFingerprint(configuration), { code: 'PW_KEY_FILE' })
+  const made = consoleCertificate(configuration, now)
+  t.same(consoleCertificate(configuration, now), made, 'it is made once')
+  t.equal(statSync(join(folder, 'keys', 'console-tls.key')).mode & 0o777, 0o600)
+  t.notSame(consoleCertificate(configuration, now + 780 * 86_400), made, 'and again before it ends')
+
+  const certificate = consoleCertificate(configuration, now)
+  await console.app.ready()
+  const server = encryptedServer(console.app, certificate)
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const address = server.address()
+  const port = typeof address === 'object' ? address?.port : 0
+  const origin = `https://127.0.0.1:${port}`
+  const signIn = (from: string, maxVersion: 'TLSv1.3' | 'TLSv1.2') =>
+    new Promise<IncomingMessage>((resolve, reject) => {
+      const headers = { 'content-type': 'application/json', origin: from }
+      const asking = request(`${origin}/sign-in`, { method: 'POST', headers, maxVersion, rejectUnauthorized: false })
+      asking.once('response', answer => {
+        const socket = answer.socket
+        if (socket instanceof TLSSocket)
+          t.equal(socket.getPeerCertificate().fingerprint256, consoleFingerprint(configuration))
+        resolve(answer.resume())
+      })
+      asking.once('error', reject)
+      asking.end(JSON.stringify({ phrase, who: 'number 4711', purpose: 'inspection' }))
+    })
+  const answer = await signIn(origin, 'TLSv1.3')
+  t.equal(answer.statusCode, 200)
+  t.match(answer.headers['set-cookie'], [/SameSite=Strict; Secure$/])
+  t.equal((await signIn(origin.replace('https', 'http'), 'TLSv1.3')).statusCode, 403, 'from a page in the clear')
+  await t.rejects(signIn(origin, 'TLSv1.2'))
 })
 
 test('what cannot be recorded is not shown', async t => {

@@ -1,12 +1,16 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import type { Server } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import mqtt from 'mqtt'
 import { type Test, test } from 'tap'
+import { commandAuthority } from '../../gateway/commands/command-keys.js'
 import { obtainCertificate } from '../../gateway/commands/enroll.js'
 import { parseConfiguration } from '../../gateway/config/load.js'
+import { loadPolicy } from '../../gateway/config/policy-file.js'
 import type { Configuration } from '../../gateway/config/schema.js'
+import { createSigningKey, privateKeyPem, publicKeyPem } from '../../gateway/messages/keys.js'
+import { builtInPolicy } from '../../gateway/policy/policy.js'
 import { enrol } from '../../gateway/uplink/enrolment.js'
 import { certificateRequest, newUnitKey, renewalDue, validity } from '../../gateway/uplink/unit-certificate.js'
 import { startableMosquitto } from '../../scripts/delivery/mosquitto.js'
@@ -201,6 +205,18 @@ test('a list of poles with faults makes nothing and names every line', async t =
   })
   writeFileSync(options.poles, `${heading}\npole-1,riverside,40,-80,200,1,90,no-such-device\n`)
   t.throws(() => provisionUnits({ ...options, output }), { message: /line 2: there is no device file/ })
+  writeFileSync(options.poles, `${heading}\npole-1,riverside,40,-80,200,1,90,\n`)
+  writeFileSync(options.site, siteFile('https://localhost:1', 'mqtts://localhost') + cityFile)
+  const key = createSigningKey()
+  writeFileSync(join(folder, 'agency.pub'), publicKeyPem(key.publicKey))
+  t.throws(() => provisionUnits({ ...options, output }), {
+    message: /names \/etc\/polewatch\/upkeep.pub, and there is no/,
+  })
+  writeFileSync(join(folder, 'upkeep.pub'), privateKeyPem(key))
+  t.throws(() => provisionUnits({ ...options, output }), { message: /upkeep.pub: it is a private key/ })
+  writeFileSync(join(folder, 'upkeep.pub'), publicKeyPem(key.publicKey))
+  writeFileSync(join(folder, 'policy.yaml'), 'version: 1\n')
+  t.throws(() => provisionUnits({ ...options, output }), { message: /policy.yaml: line 1/ })
   t.throws(() => statSync(output))
 })
 
@@ -213,6 +229,11 @@ uplink:
   acknowledge: broker
   tls: { ca: /etc/polewatch/tls/ca.pem, certificate: /etc/polewatch/tls/gateway.pem, key: /etc/polewatch/tls/gateway.key }
 enrolment: { server: "${server}" }
+`
+/** Keys, a policy and lists that the city gives its units. */
+const cityFile = `hotlist: { lists: [{ name: state, deltaKeys: [/etc/polewatch/agency.pub] }] }
+commands: { keys: [{ name: upkeep, file: /etc/polewatch/upkeep.pub, commands: [status] }] }
+policyFile: /etc/polewatch/policy.yaml
 `
 
 test('fifty units from one list enrol, and each speaks for itself alone', { skip: missing }, async t => {
@@ -233,7 +254,11 @@ test('fifty units from one list enrol, and each speaks for itself alone', { skip
   await broker.up()
   t.teardown(() => broker.remove())
 
-  writeFileSync(join(folder, 'site.yaml'), siteFile(server, broker.url))
+  const site = siteFile(server, broker.url).replace('broker\n', 'hub\n  hubKey: /etc/polewatch/hub.pub\n') + cityFile
+  writeFileSync(join(folder, 'site.yaml'), site)
+  for (const name of ['hub', 'agency', 'upkeep'])
+    writeFileSync(join(folder, `${name}.pub`), publicKeyPem(createSigningKey().publicKey))
+  writeFileSync(join(folder, 'policy.yaml'), JSON.stringify(builtInPolicy))
   writeFileSync(
     join(folder, 'two-microphones.yaml'),
     'microphoneArrays: [{ name: roof, driver: simulator, geometry: square, sampleRate: 48000, shotInterval: 30, seed: 1 }]\n',
@@ -258,6 +283,9 @@ test('fifty units from one list enrol, and each speaks for itself alone', { skip
       // On a unit the folder is /etc/polewatch; here it is where the test has laid it.
       const text = readFileSync(join(home, 'polewatch.yaml'), 'utf8').replaceAll('/etc/polewatch', home)
       const configuration = parseConfiguration(text, join(home, 'polewatch.yaml'))
+      t.ok(commandAuthority(configuration), 'its keys of commands are there')
+      t.equal(loadPolicy(configuration.policyFile).hash, loadPolicy(null).hash)
+      t.equal(existsSync(join(home, 'agency.pub')), true)
       await obtainCertificate(configuration, false)
       const read = (name: string) => readFileSync(join(home, 'tls', name), 'utf8')
       return { configuration, ca: read('ca.pem'), cert: read('gateway.pem'), key: read('gateway.key') }

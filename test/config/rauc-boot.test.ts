@@ -1,0 +1,58 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'tap'
+
+/** RAUC's boot backend on folders of the test, as a Raspberry Pi whose first root runs. */
+function pi(folder: string) {
+  const autoboot = join(folder, 'autoboot.txt')
+  writeFileSync(autoboot, '[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n')
+  const commandLine = join(folder, 'cmdline')
+  writeFileSync(commandLine, 'console=tty1 root=LABEL=root-a ro\n')
+  const backend = (...words: string[]): string => {
+    const env = {
+      ...process.env,
+      RAUC_BOOT_FOLDER: folder,
+      RAUC_STATE_FOLDER: join(folder, 'states'),
+      RAUC_CMDLINE: commandLine,
+    }
+    const { status, stdout } = spawnSync('firmware-config/host/rauc-boot', words, { encoding: 'utf8', env })
+    return status === 0 ? stdout.trim() : `status ${status}`
+  }
+  const boots = (): (string | undefined)[] =>
+    [...readFileSync(autoboot, 'utf8').matchAll(/boot_partition=(\d)/g)].map(([, partition]) => partition)
+  return { backend, boots, runs: (slot: string) => writeFileSync(commandLine, `root=LABEL=root-${slot}\n`) }
+}
+
+test('a new image is tried once, and the first choice only after it has said that it is good', t => {
+  const { backend, boots, runs } = pi(t.testdir())
+  t.equal(backend('get-primary'), 'A')
+  t.equal(backend('get-current'), 'A')
+  backend('set-state', 'B', 'bad')
+  t.equal(backend('get-state', 'B'), 'bad', 'as RAUC marks it while it writes')
+  backend('set-primary', 'B')
+  t.equal(backend('get-primary'), 'B')
+  t.same(boots(), ['2', '3'], 'the firmware still starts the old one, and the new one for one try')
+  runs('b')
+  t.equal(backend('get-current'), 'B')
+  t.same(boots(), ['2', '3'])
+  backend('set-state', 'B', 'good')
+  t.same(boots(), ['3', '2'])
+  t.equal(backend('get-primary'), 'B')
+  t.end()
+})
+
+test('an image that does not come up, or is found bad, leaves the old one the first choice', t => {
+  const { backend, boots } = pi(t.testdir())
+  backend('set-primary', 'B')
+  // The firmware has started A again; RAUC marks it good, as at every start.
+  backend('set-state', 'A', 'good')
+  t.same(boots(), ['2', '3'])
+  backend('set-state', 'B', 'bad')
+  t.equal(backend('get-primary'), 'A')
+  t.equal(backend('get-state', 'B'), 'bad')
+  t.equal(backend('set-state', 'C', 'good'), '')
+  t.same(boots(), ['2', '3'], 'a slot that there is not changes nothing')
+  t.equal(backend('format'), 'status 1')
+  t.end()
+})
