@@ -140,7 +140,8 @@ async function watchOver(role: Role, desk: PlateDesk, tally: Tally, signal: Abor
     desk.advance()
     const now = systemTime()
     const { hour, day } = tally.current(now)
-    role.count('plate matching', { ...desk.counts, ...named('Hour', hour), ...named('Day', day) })
+    role.count('plate matching', { ...desk.counts })
+    role.measure('plate matching', { ...named('Hour', hour), ...named('Day', day) })
     if (now - told > tellEvery && desk.counts.reads !== toldReads) {
       role.exchange.set(tallyKey, JSON.stringify(tally.record()))
       told = now

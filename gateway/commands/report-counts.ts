@@ -8,7 +8,7 @@ import { gatewayRoles, parseStream } from '../messages/stream.js'
 import type { MessageData } from '../messages/table.js'
 import { formatTime } from '../messages/time.js'
 import { type TallyRecord, tallySchema } from '../plates/tally.js'
-import { rolePaths } from './role.js'
+import { rolePaths } from './role-files.js'
 
 export type Report = MessageData<'report'>
 

@@ -69,7 +69,8 @@ export class BoardWatch {
       this.#values.set(key, Math.round(value * 100) / 100)
       this.#use(measurement, value)
     }
-    this.#role.count(this.#settings.name, { ...Object.fromEntries(this.#values), dropped: this.#dropped })
+    this.#role.count(this.#settings.name, { dropped: this.#dropped })
+    this.#role.measure(this.#settings.name, Object.fromEntries(this.#values))
   }
 
   #judge({ sensor, quantity, fault }: Measurement): void {
