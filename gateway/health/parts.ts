@@ -65,7 +65,7 @@ export class Parts {
   }
 
   /** A part works: whatever fault it had is over. */
-  ready(part: string, detail: string): void {
+  ready(part: string, detail = 'It works.'): void {
     const known = this.#parts.get(part)
     if (known?.state === 'ready') return
     this.#set({ part, state: 'ready', fault: null, detail, code: null })
