@@ -77,7 +77,13 @@ export class Contract {
         const reason = this.#excused[name]
         const run = this.#run.has(name)
         t.ok(run !== (reason !== undefined), `${contractCases[name]}${reason === undefined ? '' : `: ${reason}`}`)
-        const outcome = !run ? (reason === undefined ? 'failed' : 'excused') : this.#failed.has(name) ? 'failed' : 'passed'
+        const outcome = !run
+          ? reason === undefined
+            ? 'failed'
+            : 'excused'
+          : this.#failed.has(name)
+            ? 'failed'
+            : 'passed'
         note({ ...this.#of, case: name, outcome, reason: run ? '' : (reason ?? 'it was not run') })
       }
     })

@@ -102,28 +102,32 @@ export function gnssContract(t: Test, subject: GnssSubject): void {
       await scene.end()
     })
 
-    contract.test(['flooding', 'queue'], 'floods a slow reader with the newest fixes, and counts the others', async t => {
-      const scene = await subject.make({ ...usual, capacity: 16 })
-      await scene.plug()
-      await scene.lose()
-      const readings = scene.receiver.readings(new AbortController().signal)[Symbol.asyncIterator]()
-      t.match((await readings.next()).value, { fault: 'no-fix' })
-      const total = 500
-      for (let fix = 1; fix <= total; fix += 1) await scene.fix(fix / 10, 7)
-      let [received, dropped, last] = [0, 0, 0]
-      while (last < total / 10 - 1e-6) {
-        const { value } = await readings.next()
-        if (value === undefined) throw new Error('the readings have ended')
-        if (isState(value)) continue
-        received += 1
-        dropped += value.dropped
-        last = value.latitude
-      }
-      t.equal(received + dropped, total)
-      t.ok(dropped > 0, `${dropped} dropped`)
-      await readings.return?.()
-      await scene.end()
-    })
+    contract.test(
+      ['flooding', 'queue'],
+      'floods a slow reader with the newest fixes, and counts the others',
+      async t => {
+        const scene = await subject.make({ ...usual, capacity: 16 })
+        await scene.plug()
+        await scene.lose()
+        const readings = scene.receiver.readings(new AbortController().signal)[Symbol.asyncIterator]()
+        t.match((await readings.next()).value, { fault: 'no-fix' })
+        const total = 500
+        for (let fix = 1; fix <= total; fix += 1) await scene.fix(fix / 10, 7)
+        let [received, dropped, last] = [0, 0, 0]
+        while (last < total / 10 - 1e-6) {
+          const { value } = await readings.next()
+          if (value === undefined) throw new Error('the readings have ended')
+          if (isState(value)) continue
+          received += 1
+          dropped += value.dropped
+          last = value.latitude
+        }
+        t.equal(received + dropped, total)
+        t.ok(dropped > 0, `${dropped} dropped`)
+        await readings.return?.()
+        await scene.end()
+      },
+    )
 
     contract.test(['abort'], 'ending', async t => {
       const scene = await subject.make(usual)

@@ -124,17 +124,21 @@ export function microphoneArrayContract(t: Test, subject: MicrophoneArraySubject
       })
     }
     if (flooding !== undefined) {
-      contract.test(['flooding', 'queue'], 'what nobody took in time is a gap in the indices, as long as what is missing', async t => {
-        const blocks = blocksOf(await collect(flooding.make(new VirtualClock()), all => blocksOf(all).length === 40))
-        let next = blocks[0]!.firstSample
-        let lost = 0
-        for (const { firstSample, channels } of blocks) {
-          t.ok(firstSample >= next, 'no sample comes twice')
-          lost += firstSample - next
-          next = firstSample + channels[0]!.length
-        }
-        t.ok(Math.abs(lost / subject.sampleRate - flooding.lost) < 0.03, `${lost / subject.sampleRate} s are missing`)
-      })
+      contract.test(
+        ['flooding', 'queue'],
+        'what nobody took in time is a gap in the indices, as long as what is missing',
+        async t => {
+          const blocks = blocksOf(await collect(flooding.make(new VirtualClock()), all => blocksOf(all).length === 40))
+          let next = blocks[0]!.firstSample
+          let lost = 0
+          for (const { firstSample, channels } of blocks) {
+            t.ok(firstSample >= next, 'no sample comes twice')
+            lost += firstSample - next
+            next = firstSample + channels[0]!.length
+          }
+          t.ok(Math.abs(lost / subject.sampleRate - flooding.lost) < 0.03, `${lost / subject.sampleRate} s are missing`)
+        },
+      )
     }
 
     contract.test(['abort'], 'ending', async t => {

@@ -115,24 +115,28 @@ export function plateReaderContract(t: Test, subject: PlateReaderSubject): void 
       await end()
     })
 
-    contract.test(['flooding', 'queue'], 'floods a slow receiver with the newest reads, and counts the others', async t => {
-      const { scene, next, end } = await ready(subject, { capacity: 16 })
-      const total = 1000
-      for (let read = 1; read < total; read += 1) await scene.send(`N${read}`)
-      await pause(100)
-      await scene.send('LAST1')
-      let [received, dropped] = [0, 0]
-      for (let text = ''; text !== 'LAST1'; ) {
-        const read = await next()
-        if (!isReading(read)) throw new Error(`a read was expected, not ${JSON.stringify(read)}`)
-        received += 1
-        dropped += read.discarded.reads + read.discarded.frames
-        text = read.text
-      }
-      t.ok(subject.countsReads ? received + dropped === total : received + dropped <= total, `${received} received`)
-      t.ok(dropped > 0, `${dropped} dropped`)
-      await end()
-    })
+    contract.test(
+      ['flooding', 'queue'],
+      'floods a slow receiver with the newest reads, and counts the others',
+      async t => {
+        const { scene, next, end } = await ready(subject, { capacity: 16 })
+        const total = 1000
+        for (let read = 1; read < total; read += 1) await scene.send(`N${read}`)
+        await pause(100)
+        await scene.send('LAST1')
+        let [received, dropped] = [0, 0]
+        for (let text = ''; text !== 'LAST1'; ) {
+          const read = await next()
+          if (!isReading(read)) throw new Error(`a read was expected, not ${JSON.stringify(read)}`)
+          received += 1
+          dropped += read.discarded.reads + read.discarded.frames
+          text = read.text
+        }
+        t.ok(subject.countsReads ? received + dropped === total : received + dropped <= total, `${received} received`)
+        t.ok(dropped > 0, `${dropped} dropped`)
+        await end()
+      },
+    )
 
     contract.test(['abort'], 'ending', async t => {
       const scene = await subject.make(usual)

@@ -44,7 +44,8 @@ class StandIn {
   async tell(report: Record<string, unknown>): Promise<void> {
     clearInterval(this.#repeating)
     while (this.#sockets.length === 0) await systemClock.sleep(0.01, new AbortController().signal)
-    for (const socket of this.#sockets.filter(({ destroyed }) => !destroyed)) socket.write(`${JSON.stringify(report)}\r\n`)
+    for (const socket of this.#sockets.filter(({ destroyed }) => !destroyed))
+      socket.write(`${JSON.stringify(report)}\r\n`)
   }
 
   /** Says it again and again, for whoever calls later. */
