@@ -4,36 +4,10 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Test } from 'tap'
 import type { Driver } from '../../drivers/driver.js'
-
-/** What every implementation of every kind has to get through, or has to be excused from with a reason. */
-export const contractCases = {
-  absent: 'absent at the start',
-  appears: 'appears later',
-  unplugged: 'unplugged in the middle',
-  renamed: 'comes back under another name',
-  silent: 'silent',
-  flooding: 'flooding',
-  wrong: 'wrong data',
-  abort: 'aborted at any moment',
-  buffers: 'keeps off what it has handed over',
-  queue: 'bounded queue that counts its drops',
-  reopened: 'reopened a thousand times',
-} as const
-
-export type ContractCase = keyof typeof contractCases
+import { type CaseOutcome, type ContractCase, contractCases } from '../../scripts/contracts/cases.js'
 
 /** Cases that an implementation cannot have, each with its reason. */
 export type Excuses = Partial<Record<ContractCase, string>>
-
-/** What one case came to, as a line of the file that `POLEWATCH_CONTRACTS` names. */
-export interface CaseOutcome {
-  readonly kind: string
-  readonly implementation: string
-  readonly case: ContractCase
-  readonly outcome: 'passed' | 'failed' | 'excused' | 'elsewhere'
-  /** Why it was not run; empty where it was. */
-  readonly reason: string
-}
 
 /** Whether all of it is wanted, however long it takes: `npm run contracts` does. */
 export const thorough = process.env.POLEWATCH_CONTRACTS !== undefined

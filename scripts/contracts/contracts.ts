@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
-import { type CaseOutcome, type ContractCase, contractCases } from '../test/contracts/contract.js'
+import { type CaseOutcome, type ContractCase, contractCases } from './cases.js'
 
 const kinds = ['microphone-array', 'camera', 'plate-reader', 'digital-io', 'sensor-board', 'gnss'] as const
 
@@ -39,7 +39,7 @@ async function run(kind: string): Promise<{ outcomes: CaseOutcome[]; passed: boo
   const folder = mkdtempSync(join(tmpdir(), 'polewatch-contracts-'))
   const notes = join(folder, 'outcomes')
   try {
-    const file = fileURLToPath(new URL(`../test/drivers/${kind}.test.js`, import.meta.url))
+    const file = fileURLToPath(new URL(`../../test/drivers/${kind}.test.js`, import.meta.url))
     const env = { ...process.env, POLEWATCH_CONTRACTS: notes, TAP_TIMEOUT: '3600' }
     const child = spawn(process.execPath, [file], { env, stdio: ['ignore', 'ignore', 'inherit'] })
     const status = await new Promise<number | null>(resolve => child.once('close', resolve))
