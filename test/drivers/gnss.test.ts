@@ -125,6 +125,7 @@ test('receivers', async t => {
         },
         noise: async () => terminal?.write('\u0000\u00ff$GNGGA,123519,4807.038,N*00\r\n$GPGGA'),
         rename: async () => {
+          clearInterval(repeating)
           const second = await PseudoTerminal.plug(`${path}.second`)
           await terminal?.unplug()
           renameSync(`${path}.second`, path)
