@@ -1,5 +1,5 @@
-import type { DriverClock } from '../../drivers/driver.js'
-import { type Line, LineError, type LineListener, type OpenLine } from '../../drivers/plate-reader/line.js'
+import type { DriverClock } from '../../../drivers/driver.js'
+import { type Line, LineError, type LineListener, type OpenLine } from '../../../drivers/plate-reader/line.js'
 import type { Episode, Troubles } from './episodes.js'
 
 /** How often the far end of a line speaks, seconds. */

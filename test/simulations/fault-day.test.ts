@@ -1,6 +1,6 @@
 import { test } from 'tap'
-import { faultDay } from '../../scripts/fault-day/day.js'
-import { complaints } from '../../scripts/fault-day/judge.js'
+import { faultDay } from './fault-day/day.js'
+import { complaints } from './fault-day/judge.js'
 
 test('an hour in which every device has its troubles, all at once: each fault is told once and cleared once', {
   timeout: 600_000,

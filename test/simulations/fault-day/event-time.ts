@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import type { DriverClock } from '../../drivers/driver.js'
+import type { DriverClock } from '../../../drivers/driver.js'
 
 interface Sleeper {
   readonly at: number

@@ -1,6 +1,10 @@
-import type { DriverClock } from '../../drivers/driver.js'
-import { CaptureError, type CaptureRequest, type CaptureSource } from '../../drivers/microphone-array/capture-source.js'
-import type { Random } from '../simulator/random.js'
+import type { DriverClock } from '../../../drivers/driver.js'
+import {
+  CaptureError,
+  type CaptureRequest,
+  type CaptureSource,
+} from '../../../drivers/microphone-array/capture-source.js'
+import type { Random } from '../../../scripts/simulator/random.js'
 import type { Troubles } from './episodes.js'
 
 /** Seconds of sound that is played again and again, and of a packet of it. */

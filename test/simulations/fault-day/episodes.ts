@@ -1,4 +1,4 @@
-import type { Random } from '../simulator/random.js'
+import type { Random } from '../../../scripts/simulator/random.js'
 
 /** What a part of the gateway has to say of something that goes wrong: once when it begins, once when it is over. */
 export interface ExpectedFault {
