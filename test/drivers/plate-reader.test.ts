@@ -543,6 +543,54 @@ test('Wiegand frames', async t => {
     })
     t.match(readsOf(items), [{ text: 'HK55EVB', discarded: { frames: 3 } }])
   })
+
+  t.test('are read by the stamps of the kernel, however the edges of one line overtake those of the other', async t => {
+    const clock = systemClock
+    const inputs = new SimulatedIo({ name: 'lane-1', inputs: [5, 6], outputs: [], clock })
+    const reader = new WiegandPlateReader({ name: 'lane-1', inputs, data0: 5, data1: 6, bits: 64, clock })
+    const start = clock.monotonic()
+    const delays = [0, 40e-6, 0.0007, 0.0025, 0.01, 0.025]
+    const items = await collect(reader, all => {
+      if (all.length === 1) {
+        inputs.plug(true)
+        return false
+      }
+      if (all.length > 2) return readsOf(all).length === 2 * delays.length
+      for (const [frame, delay] of delays.entries()) {
+        for (const late of [5, 6]) {
+          const at = start + frame + late / 10
+          const edges = nedap64.flatMap((bit, index) =>
+            (['low', 'high'] as const).map((level, half) => ({
+              ...{ line: bit === 1 ? 6 : 5, level, stamp: at + index * 0.001 + half * 50e-6 },
+            })),
+          )
+          const arrival = ({ line, stamp }: { line: number; stamp: number }) => stamp + (line === late ? delay : 0)
+          edges.sort((one, other) => arrival(one) - arrival(other))
+          for (const { line, level, stamp } of edges) inputs.move(line, level, stamp)
+        }
+      }
+      return false
+    })
+    t.same(
+      readsOf(items).map(({ text, discarded }) => [text, discarded.frames]),
+      delays.flatMap(() => [0, 0]).map(frames => ['HK55EVB', frames]),
+    )
+  })
+
+  t.test('whose second half comes late, because the process was held up, are one frame by their stamps', async t => {
+    const clock = systemClock
+    const inputs = new SimulatedIo({ name: 'lane-1', inputs: [5, 6], outputs: [], clock })
+    const reader = new WiegandPlateReader({ name: 'lane-1', inputs, data0: 5, data1: 6, bits: 64, clock })
+    inputs.plug(true)
+    const start = clock.monotonic()
+    const items = await collect(reader, all => {
+      if (all.length > 1) return true
+      sendBits(inputs, nedap64.slice(0, 30), start)
+      setTimeout(() => sendBits(inputs, nedap64.slice(30), start + 0.03), 100)
+      return false
+    })
+    t.match(readsOf(items), [{ text: 'HK55EVB', discarded: { frames: 0 } }])
+  })
 })
 
 test('an acknowledgement goes back over the line for an intact frame, and for no other', async t => {
