@@ -1,7 +1,7 @@
 /**
  * The contract matrix: runs every kind of driver's contract on every implementation, a thousand reopenings each, and prints what
  * each case came to. A case that an implementation cannot have, and one whose device this machine lacks, stands there with its reason;
- * one that did neither is a failure. Takes about two minutes, most of them for cameras and the emulated board.
+ * one that did neither is a failure. Takes about seven minutes, most of them for network cameras.
  *
  *   npm run contracts -- [KIND…] [--json]
  */
