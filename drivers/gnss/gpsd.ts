@@ -10,6 +10,9 @@ export interface GpsdReceiverOptions {
   readonly host?: string
   /** 2947 unless given. */
   readonly port?: number
+  /** As of `LineReceiver`. */
+  readonly capacity?: number
+  /** As of `LineReceiver`. */
   readonly silentSeconds?: number
   readonly random?: () => number
 }

@@ -10,6 +10,9 @@ export interface NmeaReceiverOptions {
   /** Bits a second; 9600 unless given. */
   readonly baudRate?: number
   readonly clock: DriverClock
+  /** As of `LineReceiver`. */
+  readonly capacity?: number
+  /** As of `LineReceiver`. */
   readonly silentSeconds?: number
   readonly random?: () => number
 }

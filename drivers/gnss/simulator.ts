@@ -15,6 +15,7 @@ export class SimulatedReceiver implements GnssReceiver {
   readonly #options: SimulatedReceiverOptions
   #queue: BoundedQueue<PositionFix> | null = null
   #present = false
+  #lost = false
 
   constructor(options: SimulatedReceiverOptions) {
     this.name = options.name
@@ -25,6 +26,7 @@ export class SimulatedReceiver implements GnssReceiver {
     const queue = new BoundedQueue<PositionFix>(this.#options.capacity ?? 64)
     this.#queue = queue
     if (!this.#present) this.plug(false)
+    else if (this.#lost) this.lose()
     try {
       for await (const item of queue.take(signal)) {
         yield item.kind === 'state' ? item : { ...item, dropped: queue.takeDropped() }
@@ -41,12 +43,14 @@ export class SimulatedReceiver implements GnssReceiver {
 
   /** The receiver has lost the sky. */
   lose(): void {
+    this.#lost = true
     this.#queue?.report('faulty', 'no-fix', 'The simulated receiver has no position yet.')
   }
 
   /** @param horizontalError metres */
   fix(latitude: number, longitude: number, horizontalError = 3): void {
     if (!this.#present) return
+    this.#lost = false
     const systemTime = this.#options.clock.system()
     this.#queue?.report('ready', null, 'The simulated receiver gives positions.')
     this.#queue?.push({

@@ -20,6 +20,17 @@ export interface SimulatedFault {
   readonly fault: 'absent' | 'zeros'
 }
 
+/** What is wrong with a simulated microphone or its line for the whole stream. */
+export type SimulatedLineFault = 'reversed' | 'dead' | 'stuck' | 'muffled'
+
+/** How a simulated array is wrongly connected; channels count from 0. */
+export interface SimulatedWiring {
+  /** Two channels whose plugs are exchanged. */
+  readonly swapped?: readonly [number, number]
+  /** By channel, as it is heard after any exchange. */
+  readonly lines?: Readonly<Record<number, SimulatedLineFault>>
+}
+
 export interface SimulatedArrayOptions {
   readonly name: string
   readonly channels: number
@@ -32,6 +43,8 @@ export interface SimulatedArrayOptions {
   readonly noiseLevel?: number
   readonly impulses?: readonly SimulatedImpulse[]
   readonly faults?: readonly SimulatedFault[]
+  /** As it should be unless given. */
+  readonly wiring?: SimulatedWiring
   /** The same seed makes the same samples; 1 unless given. */
   readonly seed?: number
 }
@@ -55,6 +68,7 @@ export class SimulatedArray implements MicrophoneArray {
     const systemStart = clock.system()
     const start = clock.monotonic()
     const random = generator(seed)
+    const wiring = new Wiring(this.#options.wiring)
     let present: boolean | null = null
     for (let first = 0; !signal.aborted; first += size) {
       const absent = this.#fault(first / sampleRate) === 'absent'
@@ -67,7 +81,7 @@ export class SimulatedArray implements MicrophoneArray {
       const wait = start + (first + size) / sampleRate - clock.monotonic()
       if (wait > 0) await clock.sleep(wait, signal)
       if (signal.aborted) return
-      const channels = this.#samples(first, size, random)
+      const channels = wiring.connect(this.#samples(first, size, random))
       if (absent) continue
       yield {
         kind: 'audio',
@@ -99,6 +113,54 @@ export class SimulatedArray implements MicrophoneArray {
         }
       }
       return samples.map(sample => Math.max(-1, Math.min(1, sample)))
+    })
+  }
+}
+
+/** What a stuck line gives, full scale 1. */
+const stuckAt = 0.25
+/** Share of the sample before in each of the muffling passes: at 48 kHz three of them take 28 dB at 8 kHz. */
+const muffling = 0.7
+const mufflingPasses = 3
+
+/** The way from the microphones to the channels; what the muffled ones heard last stays with it. */
+class Wiring {
+  readonly #wiring: SimulatedWiring
+  readonly #memory = new Map<number, number[]>()
+
+  constructor(wiring: SimulatedWiring = {}) {
+    this.#wiring = wiring
+  }
+
+  connect(microphones: readonly Float32Array[]): Float32Array[] {
+    const { swapped: [one, other] = [-1, -1], lines = {} } = this.#wiring
+    return microphones.map((own, channel) => {
+      const samples = (channel === one ? microphones[other] : channel === other ? microphones[one] : own) ?? own
+      switch (lines[channel]) {
+        case 'reversed':
+          return samples.map(sample => -sample)
+        case 'dead':
+          return new Float32Array(samples.length)
+        case 'stuck':
+          return new Float32Array(samples.length).fill(stuckAt)
+        case 'muffled':
+          return this.#muffle(samples, channel)
+        default:
+          return samples
+      }
+    })
+  }
+
+  #muffle(samples: Float32Array, channel: number): Float32Array {
+    const memory = this.#memory.get(channel) ?? Array.from({ length: mufflingPasses }, () => 0)
+    this.#memory.set(channel, memory)
+    return samples.map(sample => {
+      let heard = sample
+      for (const [pass, before] of memory.entries()) {
+        heard = muffling * before + (1 - muffling) * heard
+        memory[pass] = heard
+      }
+      return heard
     })
   }
 }

@@ -24,9 +24,12 @@ export interface WiegandPlateReaderOptions {
  */
 const shortestPulse = 5e-6
 const longestPulse = 2e-3
-/** A frame is over when nothing has begun for so many seconds. */
+/** A frame is over when by the kernel's stamps nothing has happened for so many seconds. */
 const frameGap = 0.03
-const longestFrame = 64
+/** A process may be held up while the rest of a frame waits: half a frame is given up when nothing has come for so many seconds. */
+const patience = 0.25
+/** The longest frame has 64 pulses; more edges than of two are noise. */
+const mostEdges = 256
 
 /** Reads plates from two Wiegand lines. Faults are those of the lines. */
 export class WiegandPlateReader implements PlateReader {
@@ -49,7 +52,8 @@ export class WiegandPlateReader implements PlateReader {
     let next = edges.next()
     try {
       while (!signal.aborted) {
-        const settled = pulses.pending ? await nextOrQuiet(next, frameGap, clock, signal) : await next
+        const quiet = pulses.complete ? frameGap : patience
+        const settled = pulses.pending ? await nextOrQuiet(next, quiet, clock, signal) : await next
         if (settled === 'quiet') {
           const read = pulses.finish()
           if (read !== null) yield read
@@ -75,13 +79,17 @@ export class WiegandPlateReader implements PlateReader {
   }
 }
 
-/** Puts edges together into frames. */
+/**
+ * Puts edges together into frames. Edges of two lines may overtake each other on their way here, so that what a frame says is
+ * decided by the kernel's stamps, when all of it has come.
+ */
 class Pulses {
   readonly #options: WiegandPlateReaderOptions
-  #bits: number[] = []
+  #edges: SwitchEdge[] = []
+  #rises = 0
   #spoilt = false
-  #low: { readonly line: number; readonly at: number } | null = null
-  #last: SwitchEdge | null = null
+  /** By its stamp. */
+  #latest: SwitchEdge | null = null
   #discarded = { frames: 0, bytes: 0, reads: 0 }
 
   constructor(options: WiegandPlateReaderOptions) {
@@ -89,38 +97,36 @@ class Pulses {
   }
 
   get pending(): boolean {
-    return this.#bits.length > 0 || this.#spoilt
+    return this.#edges.length > 0 || this.#spoilt
+  }
+
+  /** Whether as many pulses have ended as a frame has. */
+  get complete(): boolean {
+    return this.#rises >= this.#options.bits
   }
 
   /** The read of the frame before, when this edge begins another. */
   take(edge: SwitchEdge): PlateRead | HashedRead | null {
     const { data0, data1 } = this.#options
     if (edge.line !== data0 && edge.line !== data1) return null
-    const over = this.#last !== null && edge.monotonic - this.#last.monotonic > frameGap
+    const over = this.#latest !== null && edge.monotonic - this.#latest.monotonic > frameGap
     const read = over ? this.finish() : null
     if (edge.dropped > 0) this.#spoilt = true
-    this.#last = edge
-    if (edge.level === 'low') {
-      if (this.#low !== null) this.#spoilt = true
-      this.#low = { line: edge.line, at: edge.monotonic }
-      return read
-    }
-    const began = this.#low
-    if (began === null || began.line !== edge.line) return read
-    this.#low = null
-    const width = edge.monotonic - began.at
-    if (width < shortestPulse) return read
-    if (width > longestPulse || this.#bits.length >= longestFrame) this.#spoilt = true
-    else this.#bits.push(edge.line === data1 ? 1 : 0)
+    if (this.#latest === null || edge.monotonic > this.#latest.monotonic) this.#latest = edge
+    if (this.#edges.length >= mostEdges) this.#spoilt = true
+    else this.#edges.push(edge)
+    if (edge.level === 'high') this.#rises += 1
     return read
   }
 
   /** The frame is over. */
   finish(): PlateRead | HashedRead | null {
-    if (!this.pending) return null
-    const content = this.#spoilt || this.#bits.length !== this.#options.bits ? null : decodeWiegand(this.#bits)
-    const systemTime = this.#last?.systemTime ?? this.#options.clock.system()
+    const bits = this.#spoilt ? null : this.#bits()
+    const systemTime = this.#latest?.systemTime ?? this.#options.clock.system()
     this.#begin()
+    // What is too short for a pulse was no frame.
+    if (bits?.length === 0) return null
+    const content = bits === null || bits.length !== this.#options.bits ? null : decodeWiegand(bits)
     if (content === null) {
       this.#discarded.frames += 1
       return null
@@ -135,12 +141,31 @@ class Pulses {
   forget(): void {
     if (this.pending) this.#discarded.frames += 1
     this.#begin()
-    this.#last = null
+    this.#latest = null
+  }
+
+  /** Null for what is no row of pulses. */
+  #bits(): number[] | null {
+    const bits: number[] = []
+    let low: SwitchEdge | null = null
+    for (const edge of this.#edges.sort((one, other) => one.monotonic - other.monotonic)) {
+      if (edge.level === 'low') {
+        if (low !== null) return null
+        low = edge
+      } else if (low?.line === edge.line) {
+        const width = edge.monotonic - low.monotonic
+        low = null
+        if (width < shortestPulse) continue
+        if (width > longestPulse) return null
+        bits.push(edge.line === this.#options.data1 ? 1 : 0)
+      }
+    }
+    return bits
   }
 
   #begin(): void {
-    this.#bits = []
+    this.#edges = []
+    this.#rises = 0
     this.#spoilt = false
-    this.#low = null
   }
 }

@@ -22,7 +22,8 @@ import { consoleCertificate, consoleFingerprint } from './console-certificate.js
 import { exerciseAlert, exerciseFault } from './exercise-alert.js'
 import { forgetAudit } from './forget-audit.js'
 import { ConditionReader } from './gateway-condition.js'
-import { messageOf, Role, rolePaths, systemTime } from './role.js'
+import { messageOf, Role, systemTime } from './role.js'
+import { rolePaths } from './role-files.js'
 import { feedWatchdog, sayEvery } from './role-health.js'
 import { bold, print, printJson, stopSignal } from './terminal.js'
 

@@ -20,6 +20,7 @@ import { SimulatedPlateReader } from '../../drivers/plate-reader/simulator.js'
 import { TcpPlateReader, TcpServerPlateReader } from '../../drivers/plate-reader/tcp.js'
 import { WiegandPlateReader } from '../../drivers/plate-reader/wiegand.js'
 import { FirmataBoard } from '../../drivers/sensor-board/firmata.js'
+import type { SensorBoardMap } from '../../drivers/sensor-board/pin-map.js'
 import type { SensorBoard } from '../../drivers/sensor-board/sensor-board.js'
 import { systemClock } from '../../drivers/system-clock.js'
 import type {
@@ -120,8 +121,14 @@ export function gnssReceiver(settings: GnssSettings, name: string): GnssReceiver
 }
 
 /** @throws PolewatchError PW_DEVICE_FILE */
-export async function sensorBoard({ name, port, pinMap }: SensorBoardSettings): Promise<SensorBoard> {
-  return new FirmataBoard({ name, path: port, map: await deviceFile(loadSensorBoardMap(pinMap)), clock: systemClock })
+export async function pinMapOf({ pinMap }: Pick<SensorBoardSettings, 'pinMap'>): Promise<SensorBoardMap> {
+  return deviceFile(loadSensorBoardMap(pinMap))
+}
+
+/** @throws PolewatchError PW_DEVICE_FILE */
+export async function sensorBoard(settings: SensorBoardSettings): Promise<SensorBoard> {
+  const { name, port } = settings
+  return new FirmataBoard({ name, path: port, map: await pinMapOf(settings), clock: systemClock })
 }
 
 /** @throws PolewatchError PW_DEVICE_FILE */

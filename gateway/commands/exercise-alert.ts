@@ -9,7 +9,8 @@ import { watchBells } from '../journal/bell.js'
 import { Exchange, type ExchangeCursor, ExchangeReader, type Post } from '../journal/exchange.js'
 import { formatTime } from '../messages/time.js'
 import type { ConditionReader } from './gateway-condition.js'
-import { messageOf, type Role, rolePaths, systemTime } from './role.js'
+import { messageOf, type Role, systemTime } from './role.js'
+import { rolePaths } from './role-files.js'
 
 /*
  * Whoever stands under the pole asks sensing for an alert that is marked as an exercise: by a post in an exchange of the asker,

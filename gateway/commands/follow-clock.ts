@@ -2,7 +2,8 @@ import { kernelMonotonic, systemClock } from '../../drivers/system-clock.js'
 import { ExchangeReader } from '../journal/exchange.js'
 import { ClockKeeper, clockReport } from '../timebase/clock-keeper.js'
 import type { ClockStatus } from '../timebase/instant.js'
-import { messageOf, type Role, rolePaths } from './role.js'
+import { messageOf, type Role } from './role.js'
+import { rolePaths } from './role-files.js'
 
 /** Key in uplink's exchange: its latest `ClockReport`, as JSON. */
 export const clockKey = 'clock'

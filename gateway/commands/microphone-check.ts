@@ -37,7 +37,7 @@ export function frontOf({ channels, sampleRate, onset }: Snippet): ImpulseFront 
 /** Watches the microphones of one array and tells the role of each that is not well, by its number from 1. */
 export class MicrophoneCheck {
   readonly #name: string
-  readonly #role: Role
+  readonly #role: Pick<Role, 'ready' | 'raise'>
   readonly #faults = new Map<number, Set<MicrophoneFault>>()
   readonly #geometry: ArrayGeometry
   readonly #fourier: Awaited<ReturnType<typeof loadFourier>>
@@ -46,7 +46,7 @@ export class MicrophoneCheck {
 
   private constructor(
     name: string,
-    role: Role,
+    role: Pick<Role, 'ready' | 'raise'>,
     geometry: ArrayGeometry,
     fourier: Awaited<ReturnType<typeof loadFourier>>,
   ) {
@@ -56,7 +56,11 @@ export class MicrophoneCheck {
     this.#fourier = fourier
   }
 
-  static async of(name: string, role: Role, geometry: ArrayGeometry): Promise<MicrophoneCheck> {
+  static async of(
+    name: string,
+    role: Pick<Role, 'ready' | 'raise'>,
+    geometry: ArrayGeometry,
+  ): Promise<MicrophoneCheck> {
     return new MicrophoneCheck(name, role, geometry, await loadFourier())
   }
 

@@ -45,7 +45,7 @@ export class PositionWatch {
     if (place !== null) this.#compare(place)
   }
 
-  /** @param at kernel's monotonic clock, seconds */
+  /** @param at seconds of a clock that never steps */
   take(fix: PositionFix, at: number): void {
     const seen: SurveyFix = { ...fix, at }
     const moved = this.#moves?.take(this.#middleOf(seen)) ?? null

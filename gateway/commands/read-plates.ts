@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { systemClock } from '../../drivers/system-clock.js'
 import { PolewatchError } from '../errors.js'
 import { writeDurably } from '../hotlist/generations.js'
 import { Hotlist } from '../hotlist/hotlist.js'
@@ -12,7 +11,7 @@ import { plateReader } from './devices.js'
 import { followVerdicts } from './hotlist-verdicts.js'
 import { type ListFault, PlateDesk } from './plate-desk.js'
 import { roleOfReader } from './reader-role.js'
-import { messageOf, type Role, systemTime } from './role.js'
+import { messageOf, type Role } from './role.js'
 import { report } from './role-health.js'
 
 /** The tally goes to flash this often, seconds: rarely, for the flash's sake. */
@@ -20,15 +19,22 @@ const saveEvery = 1800
 
 /** And to the exchange this often, seconds, if anything was counted. */
 const tellEvery = 5
+/** A reader that says neither that it is open nor why it is not for so long hangs, seconds. */
+const longestStart = 60
 
 /** Key in the exchange: what was counted by hour and day, as JSON. */
 export const tallyKey = 'plate-tally'
 
-/** Runs the plate readers and cameras that belong to the role until the signal aborts; returns at once where there are none. */
+/**
+ * Runs the plate readers and cameras that belong to the role until the signal aborts; returns at once where there are none.
+ *
+ * @param open makes the driver of a reader
+ */
 export async function readPlates(
   role: Role,
   policy: { readonly policy: Policy; readonly hash: string },
   signal: AbortSignal,
+  open = plateReader,
 ): Promise<void> {
   const readers = role.configuration.plateReaders.filter(settings => roleOfReader(settings) === role.name)
   const sees = role.name === 'vision' && role.configuration.cameras.length > 0
@@ -50,7 +56,9 @@ export async function readPlates(
   await Promise.all([
     seeing,
     ...readers.map(async settings => {
-      const reader = await plateReader(settings)
+      const reader = await open(settings)
+      // No car may pass for hours, but it is open or says why it is not.
+      role.expect(settings.name, longestStart, { steady: false })
       const received = { received: 0, hashes: 0, discardedFrames: 0, discardedBytes: 0, droppedReads: 0 }
       for await (const reading of reader.readings(signal)) {
         if (reading.kind === 'state') {
@@ -96,7 +104,7 @@ export function openDesk(
     verdicts,
     tally,
     confirmedConfidence: hotlist.confirmedConfidence,
-    clock: systemTime,
+    clock: () => role.clock.system(),
     append: async draft => {
       await role.append(draft)
     },
@@ -133,14 +141,15 @@ function listError(list: string, fault: ListFault): PolewatchError {
 /** Keeps the desk's clock going, tells what it counts, and keeps that over a restart. */
 async function watchOver(role: Role, desk: PlateDesk, tally: Tally, signal: AbortSignal): Promise<void> {
   role.ready('plate matching')
-  let saved = systemTime()
+  let saved = role.clock.system()
   let told = 0
   let toldReads = -1
   while (!signal.aborted) {
     desk.advance()
-    const now = systemTime()
+    const now = role.clock.system()
     const { hour, day } = tally.current(now)
-    role.count('plate matching', { ...desk.counts, ...named('Hour', hour), ...named('Day', day) })
+    role.count('plate matching', { ...desk.counts })
+    role.measure('plate matching', { ...named('Hour', hour), ...named('Day', day) })
     if (now - told > tellEvery && desk.counts.reads !== toldReads) {
       role.exchange.set(tallyKey, JSON.stringify(tally.record()))
       told = now
@@ -150,7 +159,7 @@ async function watchOver(role: Role, desk: PlateDesk, tally: Tally, signal: Abor
       saveTally(role, tally)
       saved = now
     }
-    await systemClock.sleep(1, signal)
+    await role.clock.sleep(1, signal)
   }
   saveTally(role, tally)
 }

@@ -9,7 +9,7 @@ import { gatewayRoles } from '../messages/stream.js'
 import { formatTime } from '../messages/time.js'
 import { type TallyRecord, tallySchema } from '../plates/tally.js'
 import { MonthCounts, type Report } from './month-counts.js'
-import { rolePaths } from './role.js'
+import { rolePaths } from './role-files.js'
 
 /** A calendar month, UTC; seconds since 1970. */
 export interface Month {

@@ -1,5 +1,4 @@
 import type { StateReport } from '../../drivers/driver.js'
-import { systemClock } from '../../drivers/system-clock.js'
 import { ownMemoryRules } from '../health/memory-rules.js'
 import { codeOfFault } from './driver-faults.js'
 import type { Role } from './role.js'
@@ -14,7 +13,7 @@ export async function tellHealth(role: Role, signal: AbortSignal): Promise<void>
     sayCondition(role)
     role.exchange.set('process', JSON.stringify(role.process))
     feedWatchdog(role)
-    await systemClock.sleep(sayEvery, signal)
+    await role.clock.sleep(sayEvery, signal)
   }
 }
 

@@ -1,36 +1,24 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { type Logger, pino } from 'pino'
 import { z } from 'zod'
+import type { DriverClock } from '../../drivers/driver.js'
+import { systemClock } from '../../drivers/system-clock.js'
 import type { Configuration } from '../config/schema.js'
-import type { PartCondition } from '../console/condition.js'
 import { PolewatchError } from '../errors.js'
 import { keepMemoryOutOfCores } from '../health/core-dumps.js'
+import { type FaultNotice, type PartCondition, type PartHealth, Parts } from '../health/parts.js'
 import { ServiceManager } from '../health/service-manager.js'
 import { ringBell } from '../journal/bell.js'
 import { DeliveryReader } from '../journal/delivery.js'
 import { Exchange } from '../journal/exchange.js'
 import { type AuditDetail, type Confirmation, Journal, type JournalCondition } from '../journal/journal.js'
-import { createSigningKey, privateKeyPem, publicKeyPem, type SigningKey, signingKeyFromPem } from '../messages/keys.js'
+import type { SigningKey } from '../messages/keys.js'
 import { sealAudit, sealEvent } from '../messages/seal.js'
 import type { GatewayRole } from '../messages/stream.js'
-import { type EventDraft, type MessageData, messageTypes } from '../messages/table.js'
-import { formatTime, parseTime } from '../messages/time.js'
+import { type EventDraft, messageTypes } from '../messages/table.js'
+import { formatTime } from '../messages/time.js'
 import { HeldAlerts } from './held-alerts.js'
-
-/** The files of a site's gateway, by who writes them. */
-export function rolePaths(paths: Configuration['paths'], role: GatewayRole) {
-  return {
-    journal: join(paths.state, `${role}.journal.db`),
-    exchange: join(paths.runtime, `${role}.exchange.db`),
-    bell: join(paths.runtime, `${role}.bell`),
-    delivery: join(paths.state, 'uplink.delivery.db'),
-    privateKey: join(paths.state, 'keys', `${role}.key`),
-    publicKey: join(paths.state, 'keys', `${role}.pub`),
-  }
-}
-
-export type PartHealth = MessageData<'health'>['parts'][number]
+import { makeFolder, rolePaths, signingKey } from './role-files.js'
 
 const processFigures = z.object({
   processor: z.number(),
@@ -59,6 +47,8 @@ const diskFaults: ReadonlyMap<string, string> = new Map([
 export class Role {
   readonly name: GatewayRole
   readonly configuration: Configuration
+  /** What its parts go by. */
+  readonly clock: DriverClock
   readonly log: Logger
   readonly key: SigningKey
   readonly journal: Journal
@@ -66,23 +56,22 @@ export class Role {
   /** systemd, where it runs the role. */
   readonly manager = new ServiceManager()
   readonly #delivery: DeliveryReader
-  readonly #parts = new Map<string, PartCondition>()
+  readonly #parts: Parts
   readonly #purger: NodeJS.Timeout
-  /** By part: when it last delivered and how long it may be silent, seconds of the monotonic clock. */
-  readonly #expected = new Map<string, { last: number; limit: number }>()
   /** Numbers of what is sent once and never journalled; they begin anew with the process. */
   readonly #liveEpoch: string
   #liveSequence = 0
-  /** Since the process started: alerts committed by kind, and faults raised. */
+  /** Since the process started: alerts committed by kind. */
   readonly #alerts = new Map<string, number>()
-  #faults = 0
   /** What the disk has refused. Trying it again is also how the disk's return is noticed while nothing else is written. */
   readonly #held = new HeldAlerts(draft => this.#commit(draft))
 
   /** @throws PolewatchError when a file of the role is in use or cannot be made */
-  constructor(name: GatewayRole, configuration: Configuration) {
+  constructor(name: GatewayRole, configuration: Configuration, clock: DriverClock = systemClock) {
     this.name = name
     this.configuration = configuration
+    this.clock = clock
+    this.#parts = new Parts(name, clock, notice => this.#tellFault(notice))
     this.log = pino(
       { name: `polewatch-${name}`, level: configuration.log.level },
       pino.destination({ dest: 2, sync: true }),
@@ -173,7 +162,7 @@ export class Role {
 
   /** The same with the codes of their faults, for the unit itself: the hub has a code from the fault's alert. */
   get conditions(): PartCondition[] {
-    return [...this.#parts.values()]
+    return this.#parts.all
   }
 
   /** What Prometheus wants to know of the process. */
@@ -183,57 +172,44 @@ export class Role {
       processor: (user + system) / 1e6,
       memory: process.memoryUsage.rss(),
       started: systemTime() - process.uptime(),
-      faults: this.#faults,
+      faults: this.#parts.faults,
       alerts: Object.fromEntries(this.#alerts),
     }
   }
 
-  /** A part works: whatever fault it had is over. */
+  /** As of `Parts`. */
   ready(part: string, detail = 'It works.'): void {
-    const known = this.#parts.get(part)
-    if (known?.state === 'ready') return
-    this.#set({ part, state: 'ready', fault: null, detail, code: null })
-    // It was not expected to deliver while it could not.
-    this.delivered(part)
-    if (known?.fault == null) return
-    this.log.info({ part, fault: known.fault }, 'cleared')
-    this.#tellFault(known.part, known.fault, 'cleared', detail, null, parseTime(known.since))
+    this.#parts.ready(part, detail)
   }
 
-  /** A part does not work; each fault is told once until it is another or over. */
+  /** As of `Parts`. */
   raise(part: string, state: 'absent' | 'faulty', fault: string, detail: string, code: string | null): void {
-    const known = this.#parts.get(part)
-    if (known?.fault === fault) return
-    if (known?.fault != null) this.ready(part, 'Another fault has taken its place.')
-    const { since } = this.#set({ part, state, fault, detail, code })
-    this.#faults++
-    this.log.warn({ part, fault, code }, detail)
-    this.#tellFault(part, fault, 'raised', detail, code, parseTime(since))
+    this.#parts.raise(part, state, fault, detail, code)
   }
 
-  /** Sets a part's counters, told with its state at the next health message. */
+  /** As of `Parts`; told at the next health message. */
   count(part: string, counters: Readonly<Record<string, number>>): void {
-    const known = this.#parts.get(part)
-    if (known !== undefined) this.#parts.set(part, { ...known, counters })
+    this.#parts.count(part, counters)
   }
 
-  /** A part must deliver something at least so often, seconds, from here on, unless it has said that it cannot. */
-  expect(part: string, limit: number): void {
-    this.#expected.set(part, { last: performance.now() / 1000, limit })
+  /** As of `Parts`; told at the next health message. */
+  measure(part: string, values: Readonly<Record<string, number>>): void {
+    this.#parts.measure(part, values)
   }
 
-  /** A part has delivered what it is there for. */
+  /** As of `Parts`. */
+  expect(part: string, limit: number, how: { readonly steady?: boolean } = {}): void {
+    this.#parts.expect(part, limit, how)
+  }
+
+  /** As of `Parts`. */
   delivered(part: string): void {
-    const expected = this.#expected.get(part)
-    if (expected !== undefined) expected.last = performance.now() / 1000
+    this.#parts.delivered(part)
   }
 
-  /** Parts that are silent for longer than they may be and have not said why: only a new process helps them. */
+  /** As of `Parts`. */
   get overdue(): string[] {
-    const now = performance.now() / 1000
-    return [...this.#expected]
-      .filter(([part, { last, limit }]) => now - last > limit && (this.#parts.get(part)?.fault ?? null) === null)
-      .map(([part]) => part)
+    return this.#parts.overdue
   }
 
   close(): void {
@@ -246,24 +222,12 @@ export class Role {
     this.#delivery.close()
   }
 
-  #set(part: Pick<PartCondition, 'part' | 'state' | 'fault' | 'detail' | 'code'>): PartCondition {
-    const known = this.#parts.get(part.part)
-    const full = { counters: known?.counters ?? {}, ...part, role: this.name, since: formatTime(systemTime()) }
-    this.#parts.set(part.part, full)
-    return full
-  }
-
-  #tellFault(
-    part: string,
-    fault: string,
-    state: 'raised' | 'cleared',
-    detail: string,
-    code: string | null,
-    since: number,
-  ): void {
+  #tellFault({ part, fault, state, detail, code, since }: FaultNotice): void {
+    if (state === 'raised') this.log.warn({ part, fault, code }, detail)
+    else this.log.info({ part, fault }, 'cleared')
     const draft: EventDraft<'fault'> = {
       name: 'fault',
-      time: systemTime(),
+      time: this.clock.system(),
       exercise: this.configuration.exercise,
       subject: part,
       data: { fault, code, part, state, detail, since: formatTime(since) },
@@ -327,33 +291,4 @@ export function systemTime(): number {
 
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
-}
-
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o750 })
-  } catch (error) {
-    throw new PolewatchError('PW_FOLDER', { folder, why: messageOf(error) }, error)
-  }
-}
-
-/** The role's key, made at the first start; the private half is readable by its role alone and complete or absent. */
-function signingKey(privateFile: string, publicFile: string): SigningKey {
-  try {
-    if (existsSync(privateFile)) {
-      const key = signingKeyFromPem(readFileSync(privateFile))
-      if (!existsSync(publicFile)) writeFileSync(publicFile, publicKeyPem(key.publicKey), { mode: 0o644 })
-      return key
-    }
-    makeFolder(dirname(privateFile))
-    const key = createSigningKey()
-    writeFileSync(`${privateFile}.new`, privateKeyPem(key), { mode: 0o600, flush: true })
-    chmodSync(`${privateFile}.new`, 0o600)
-    renameSync(`${privateFile}.new`, privateFile)
-    writeFileSync(publicFile, publicKeyPem(key.publicKey), { mode: 0o644 })
-    return key
-  } catch (error) {
-    if (error instanceof PolewatchError) throw error
-    throw new PolewatchError('PW_KEY_FILE', { file: privateFile, why: messageOf(error) }, error)
-  }
 }

@@ -1,4 +1,3 @@
-import { systemClock } from '../../drivers/system-clock.js'
 import type { Arrival } from '../acoustics/arrival.js'
 import {
   type ChannelLevel,
@@ -56,7 +55,7 @@ export class SoundReporter {
         return { array, levels: shown, impulses }
       })
       this.#role.exchange.set(soundKey, JSON.stringify(report))
-      await systemClock.sleep(tellEvery, signal)
+      await this.#role.clock.sleep(tellEvery, signal)
     }
   }
 

@@ -1,13 +1,14 @@
 import { debounced } from '../../drivers/digital-io/debounced.js'
 import { kernelClock } from '../../drivers/digital-io/kernel-stamp.js'
-import { systemClock } from '../../drivers/system-clock.js'
+import type { DriverClock } from '../../drivers/driver.js'
 import type { RelayCause } from '../config/digital-io.js'
 import type { DigitalIoSettings } from '../config/schema.js'
 import { type GatewayCondition, statusOf } from '../health/status-lamp.js'
 import { ExchangeReader } from '../journal/exchange.js'
 import { messageTypes } from '../messages/table.js'
 import { needsVision } from './reader-role.js'
-import { messageOf, type Role, rolePaths, systemTime } from './role.js'
+import { messageOf, type Role } from './role.js'
+import { rolePaths } from './role-files.js'
 import { report } from './role-health.js'
 import { SwitchBoard } from './switch-board.js'
 import { digitalIo } from './switch-devices.js'
@@ -17,13 +18,21 @@ import { SwitchOutputs } from './switch-outputs.js'
 const lookEvery = 0.5
 /** What another role said longer ago is not believed any more, seconds. */
 const longestSilence = 30
+/** A chip that says neither that its lines are held nor why they are not for so long hangs, seconds. */
+const longestStart = 60
 
 /**
  * Runs switches, lamps and relays until the signal aborts; returns at once where there are none.
  *
  * @param open makes the driver of a chip
+ * @param clock of the stamps of its edges
  */
-export async function watchSwitches(role: Role, signal: AbortSignal, open = digitalIo): Promise<void> {
+export async function watchSwitches(
+  role: Role,
+  signal: AbortSignal,
+  open = digitalIo,
+  clock: DriverClock = kernelClock,
+): Promise<void> {
   const { digitalIo: chips } = role.configuration
   if (chips.length === 0) return
   const board = new SwitchBoard(role)
@@ -34,24 +43,25 @@ export async function watchSwitches(role: Role, signal: AbortSignal, open = digi
     const { enclosureOpen, powerFailed } = board
     const condition: GatewayCondition = { enclosureOpen, powerFailed, faulty, online: others.online }
     const causes: RelayCause[] = faulty ? board.causes : ['healthy', ...board.causes]
-    for (const chip of outputs) chip.show(statusOf(condition), causes, performance.now() / 1000)
+    for (const chip of outputs) chip.show(statusOf(condition), causes, role.clock.monotonic())
   }
   const lookAfter = async (): Promise<void> => {
     while (!signal.aborted) {
       others.look()
       show()
-      await systemClock.sleep(lookEvery, signal)
+      await role.clock.sleep(lookEvery, signal)
     }
     others.close()
   }
   const watchChip = async (settings: DigitalIoSettings): Promise<void> => {
     const { name, inputs } = settings
     const io = await open(settings)
+    role.expect(name, longestStart, { steady: false })
     const driven = new SwitchOutputs(io, settings.outputs)
     outputs.push(driven)
     const quiet = new Map(inputs.map(({ line, debounceMilliseconds }) => [line, debounceMilliseconds / 1000]))
     const counts = { changes: 0, bounces: 0 }
-    for await (const item of debounced(io, quiet, kernelClock, signal)) {
+    for await (const item of debounced(io, quiet, clock, signal)) {
       if (item.kind === 'state') {
         report(role, name, item)
         driven.begin(item.state === 'ready')
@@ -101,7 +111,7 @@ class OtherRoles {
 
   #said(exchange: ExchangeReader, key: string): string | undefined {
     const said = exchange.get(key)
-    if (said === undefined || systemTime() - said.setAt > longestSilence) return undefined
+    if (said === undefined || this.#role.clock.system() - said.setAt > longestSilence) return undefined
     return said.body.toString('utf8')
   }
 }

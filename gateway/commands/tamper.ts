@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { writeDurably } from '../hotlist/generations.js'
 import { formatTime } from '../messages/time.js'
-import { messageOf, type Role, systemTime } from './role.js'
+import { messageOf, type Role } from './role.js'
 
 const saved = z.record(z.string(), z.number())
 
@@ -23,7 +23,7 @@ export class Tampers {
   }
 
   /** @param since when it began, seconds since 1970 UTC */
-  raise(part: string, tamper: string, detail: string, since = systemTime()): void {
+  raise(part: string, tamper: string, detail: string, since = this.#role.clock.system()): void {
     const key = `${part} ${tamper}`
     if (this.#raised.has(key)) return
     this.#raised.set(key, since)
@@ -46,7 +46,9 @@ export class Tampers {
     const { exercise } = this.#role.configuration
     const data = { tamper, part, state, detail, since: formatTime(since) }
     // Logged by the role; what cannot be told must not end it.
-    this.#role.append({ name: 'tamper', time: systemTime(), exercise, subject: part, data }).catch(() => {})
+    this.#role
+      .append({ name: 'tamper', time: this.#role.clock.system(), exercise, subject: part, data })
+      .catch(() => {})
   }
 
   #load(): Map<string, number> {

@@ -3,8 +3,10 @@ import { systemClock } from '../../drivers/system-clock.js'
 import { PolewatchError } from '../errors.js'
 import type { MachineState } from '../health/machine.js'
 import type { GatewayFigures } from '../health/metrics.js'
+import type { PartHealth } from '../health/parts.js'
 import { ExchangeReader } from '../journal/exchange.js'
-import { gatewayRoles } from '../messages/stream.js'
+import { ShedCounter } from '../journal/shed-counter.js'
+import { type GatewayRole, gatewayRoles } from '../messages/stream.js'
 import { type MessageData, messageTypes } from '../messages/table.js'
 import type { KeptClock } from '../timebase/clock-keeper.js'
 import type { Announcements } from '../uplink/announcements.js'
@@ -13,15 +15,8 @@ import type { MqttSession } from '../uplink/session.js'
 import type { ChronyAsker } from './ask-chrony.js'
 import { MachineCheck } from './machine-check.js'
 import { needsVision } from './reader-role.js'
-import {
-  messageOf,
-  type PartHealth,
-  type ProcessFigures,
-  type Role,
-  readProcessFigures,
-  rolePaths,
-  systemTime,
-} from './role.js'
+import { messageOf, type ProcessFigures, type Role, readProcessFigures, systemTime } from './role.js'
+import { rolePaths } from './role-files.js'
 import { feedWatchdog, healthKey, sayCondition, sayEvery } from './role-health.js'
 
 export interface UplinkHealthOptions {
@@ -43,6 +38,7 @@ export class UplinkHealth {
   readonly #vision: ExchangeReader
   readonly #sees: boolean
   readonly #machine: MachineCheck
+  readonly #shed: ReadonlyMap<GatewayRole, ShedCounter>
   readonly #began = performance.now()
 
   constructor(options: UplinkHealthOptions) {
@@ -52,11 +48,14 @@ export class UplinkHealth {
     this.#vision = new ExchangeReader(rolePaths(configuration.paths, 'vision').exchange)
     this.#sees = needsVision(configuration)
     this.#machine = new MachineCheck(options.role)
+    this.#shed = new Map(
+      gatewayRoles.map(name => [name, new ShedCounter(rolePaths(configuration.paths, name).journal)]),
+    )
   }
 
   /** How it stands now. */
   current(): MessageData<'health'> {
-    const { role, session, deliverer, clock } = this.#options
+    const { role, session, clock } = this.#options
     const parts = [
       ...partsOf('sensing', this.#sensing, role),
       ...(this.#sees ? partsOf('vision', this.#vision, role) : []),
@@ -68,7 +67,7 @@ export class UplinkHealth {
       state: parts.every(({ state }) => state === 'ready') ? 'good' : 'degraded',
       parts,
       clock: clockHealth(clock.current()),
-      journals: journals(role, deliverer),
+      journals: this.#journals(),
       machine: machineHealth(this.#machine.current()),
     }
   }
@@ -139,6 +138,29 @@ export class UplinkHealth {
   close(): void {
     this.#sensing.close()
     this.#vision.close()
+    for (const shed of this.#shed.values()) shed.close()
+  }
+
+  #journals(): MessageData<'health'>['journals'] {
+    const { role, deliverer } = this.#options
+    const { journal, paths } = role.configuration
+    return gatewayRoles.flatMap(name => {
+      const streams = deliverer.streams().filter(({ source }) => source.split('/')[3] === name)
+      if (streams.length === 0) return []
+      const waiting = streams.reduce((sum, { last, acknowledged }) => sum + Math.max(0, last - acknowledged), 0)
+      const bytes = fileSize(rolePaths(paths, name).journal)
+      return [{ role: name, bytes, limit: journal.byteLimit, waiting, shed: this.#shedOf(name) }]
+    })
+  }
+
+  /** A journal that cannot be read is told by who delivers it. */
+  #shedOf(name: GatewayRole): number {
+    try {
+      return this.#shed.get(name)?.alerts ?? 0
+    } catch (error) {
+      this.#options.role.log.warn({ error: messageOf(error) }, `what ${name} has given up cannot be counted`)
+      return 0
+    }
   }
 }
 
@@ -168,16 +190,6 @@ function processOf(exchange: ExchangeReader): ProcessFigures | null {
   } catch {
     return null
   }
-}
-
-function journals(role: Role, deliverer: Deliverer): MessageData<'health'>['journals'] {
-  const limit = role.configuration.journal.byteLimit
-  return gatewayRoles.flatMap(name => {
-    const streams = deliverer.streams().filter(({ source }) => source.split('/')[3] === name)
-    if (streams.length === 0) return []
-    const waiting = streams.reduce((sum, { last, acknowledged }) => sum + Math.max(0, last - acknowledged), 0)
-    return [{ role: name, bytes: fileSize(rolePaths(role.configuration.paths, name).journal), limit, waiting, shed: 0 }]
-  })
 }
 
 function clockHealth(clock: KeptClock | null): MessageData<'health'>['clock'] {

@@ -3,7 +3,8 @@ import { type ExchangeCursor, ExchangeReader, type Post } from '../journal/excha
 import type { GatewayRole } from '../messages/stream.js'
 import type { CommandAuthority } from '../uplink/command-authority.js'
 import { commandAuthority } from './command-keys.js'
-import { messageOf, type Role, rolePaths } from './role.js'
+import { messageOf, type Role } from './role.js'
+import { rolePaths } from './role-files.js'
 
 /**
  * Calls `take` with each post of some kinds in another role's exchange, in order, until the signal aborts. `earlier` says of a post that

@@ -60,7 +60,7 @@ function tell(role: Role, budget: TrafficBudget): void {
     const fault = new PolewatchError('PW_TRAFFIC_BUDGET', { percent: Math.round(budget.spent * 100) })
     role.raise('traffic', 'faulty', 'traffic-budget', fault.message, fault.code)
   }
-  role.count('traffic', { dayBytes, monthBytes, withheld })
+  role.measure('traffic', { dayBytes, monthBytes, withheld })
 }
 
 function load(role: Role): Traffic | undefined {

@@ -1,8 +1,7 @@
 import type { Measurement } from '../../drivers/sensor-board/sensor-board.js'
-import { systemClock } from '../../drivers/system-clock.js'
 import type { SensorBoardSettings } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
-import { sensorBoard } from './devices.js'
+import { pinMapOf, sensorBoard } from './devices.js'
 import type { MeasuredAir } from './measured-air.js'
 import type { Role } from './role.js'
 import { report } from './role-health.js'
@@ -12,6 +11,8 @@ import { Tampers } from './tamper.js'
 const recovered = 0.02
 /** So many measurements in a row must say the same before a fault is told or over: one may be noise. */
 const lasting = 3
+/** A board that neither measures nor says why for so long, or thrice as long as it may, hangs, seconds; its driver tells of silence sooner. */
+const leastSilence = 60
 
 const reasons = {
   disconnected: 'its wire gives no such voltage',
@@ -19,16 +20,31 @@ const reasons = {
   stuck: 'it has not moved for too long',
 } as const
 
-/** Listens to the sensor boards until the signal aborts. */
-export async function watchBoards(role: Role, air: MeasuredAir, signal: AbortSignal): Promise<void> {
+/**
+ * Listens to the sensor boards until the signal aborts.
+ *
+ * @param open makes the driver of a board
+ */
+export async function watchBoards(
+  role: Role,
+  air: MeasuredAir,
+  signal: AbortSignal,
+  open = sensorBoard,
+): Promise<void> {
   const { sensorBoards, gateway } = role.configuration
   const watch = async (settings: SensorBoardSettings): Promise<void> => {
     const heading = settings.heading ?? gateway.heading
-    const watched = new BoardWatch(role, { ...settings, heading }, air, () => systemClock.monotonic())
-    const board = await sensorBoard(settings)
+    const watched = new BoardWatch(role, { ...settings, heading }, air, () => role.clock.monotonic())
+    const board = await open(settings)
+    const { sensors } = await pinMapOf(settings)
+    const often = Math.min(...sensors.map(({ interval }) => interval))
+    role.expect(settings.name, Math.max(leastSilence, 3 * often))
     for await (const reading of board.readings(signal)) {
       if (reading.kind === 'state') report(role, settings.name, reading)
-      else watched.take(reading)
+      else {
+        role.delivered(settings.name)
+        watched.take(reading)
+      }
     }
   }
   await Promise.all(sensorBoards.map(watch))
@@ -69,7 +85,8 @@ export class BoardWatch {
       this.#values.set(key, Math.round(value * 100) / 100)
       this.#use(measurement, value)
     }
-    this.#role.count(this.#settings.name, { ...Object.fromEntries(this.#values), dropped: this.#dropped })
+    this.#role.count(this.#settings.name, { dropped: this.#dropped })
+    this.#role.measure(this.#settings.name, Object.fromEntries(this.#values))
   }
 
   #judge({ sensor, quantity, fault }: Measurement): void {

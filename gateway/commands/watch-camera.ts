@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import type { Camera } from '../../drivers/camera/camera.js'
-import { systemClock } from '../../drivers/system-clock.js'
 import type { CameraSettings } from '../config/schema.js'
 import type { EvidenceStore } from '../journal/evidence-store.js'
 import type { Policy } from '../policy/policy.js'
@@ -18,6 +17,8 @@ import { report } from './role-health.js'
 
 /** An unconfirmed read stays this far below what a hit calls a confirmed candidate. */
 const margin = 0.01
+/** A camera that neither gives a picture nor says why for so long hangs, seconds; its driver tells a silent one much sooner. */
+const longestSilence = 60
 
 /** Runs the cameras until the signal aborts. */
 export async function watchCameras(
@@ -52,6 +53,8 @@ export async function watchCamera(
   cues.add(settings, until => eye.lookUntil(until))
   // A picture is encoded and named once, however often its passage is told.
   const prepared = new WeakMap<Picture, Promise<Sight['picture']>>()
+  // A recorded street ends.
+  if (settings.driver !== 'video') role.expect(name, longestSilence)
   let dropped = 0
   const tell = async (passages: readonly PassageReport[]): Promise<void> => {
     for (const passage of passages) {
@@ -70,9 +73,10 @@ export async function watchCamera(
       if (reading.state !== 'ready') await tell(eye.finish())
       continue
     }
+    role.delivered(name)
     dropped += reading.dropped
     const glance = glanceAt(reading)
-    check.see(glance, systemClock.monotonic())
+    check.see(glance, role.clock.monotonic())
     await tell(await eye.see(reading, glance, reading.systemTime))
     role.count(name, { ...eye.counts, dropped })
   }

@@ -1,4 +1,3 @@
-import { kernelMonotonic } from '../../drivers/system-clock.js'
 import type { GnssSettings } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
 import { gnssReceiver } from './devices.js'
@@ -14,28 +13,36 @@ const earliest = -0.3
 const latest = 1.5
 /** So many fixes in a row have to differ. */
 const lasting = 10
+/** A receiver that neither gives a position nor says why for so long hangs, seconds. */
+const longestSilence = 60
 
 /** The role that has the receiver: gpsd is asked over the local network, a wire belongs to sensing. */
 export function roleOfReceiver({ driver }: GnssSettings): 'sensing' | 'uplink' {
   return driver === 'gpsd' ? 'uplink' : 'sensing'
 }
 
-/** Watches position and time of the satellite receiver, where this role has one, until the signal aborts. */
-export async function watchPosition(role: Role, signal: AbortSignal): Promise<void> {
+/**
+ * Watches position and time of the satellite receiver, where this role has one, until the signal aborts.
+ *
+ * @param open makes the driver of the receiver
+ */
+export async function watchPosition(role: Role, signal: AbortSignal, open = gnssReceiver): Promise<void> {
   const [settings] = role.configuration.gnss
   if (settings === undefined || roleOfReceiver(settings) !== role.name) return
   const watch = new PositionWatch(role, settings)
   const counts = { fixes: 0, dropped: 0 }
   let differing = 0
-  for await (const reading of gnssReceiver(settings, part).readings(signal)) {
+  role.expect(part, longestSilence)
+  for await (const reading of open(settings, part).readings(signal)) {
     if (reading.kind === 'state') {
       report(role, part, reading)
       continue
     }
+    role.delivered(part)
     counts.fixes += 1
     counts.dropped += reading.dropped
     role.count(part, counts)
-    watch.take(reading, kernelMonotonic())
+    watch.take(reading, role.clock.monotonic())
     if (reading.utc === null) continue
     const behind = reading.systemTime - reading.utc
     differing = behind < earliest || behind > latest ? differing + 1 : 0

@@ -1,14 +1,12 @@
 import type { SoundReport } from '../acoustics/level-meter.js'
 import type { MemoryRules } from '../health/memory-rules.js'
+import type { PartCondition } from '../health/parts.js'
 import type { GatewayRole } from '../messages/stream.js'
 import type { MessageData } from '../messages/table.js'
 
 /** The roles that do the work of a gateway; the console only looks. */
 export const workingRoles = ['sensing', 'vision', 'uplink'] as const satisfies readonly GatewayRole[]
 export type WorkingRole = (typeof workingRoles)[number]
-
-/** How a part fares, as its role said last, with the code of its fault. */
-export type PartCondition = MessageData<'health'>['parts'][number] & { readonly code: string | null }
 
 /** What a role last said of itself. */
 export interface RoleCondition {

@@ -1,11 +1,11 @@
 import { silence } from '../acoustics/level-meter.js'
 import type { Configuration, GnssSettings, PlateReaderSettings } from '../config/schema.js'
 import { type ErrorCode, errorTable, PolewatchError } from '../errors.js'
+import type { PartCondition } from '../health/parts.js'
 import { formatTime } from '../messages/time.js'
 import {
   type GatewayCondition,
   type ListCondition,
-  type PartCondition,
   type Surroundings,
   type WorkingRole,
   workingRoles,

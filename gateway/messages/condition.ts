@@ -37,7 +37,11 @@ const partHealth = z.object({
   since: time('Of this state.'),
   counters: z
     .record(z.string(), z.number())
-    .describe('Counts since the process started, such as blocks, dropped, reads.'),
+    .describe('Counts since the process started, such as blocks, dropped, reads. They only grow.'),
+  values: z
+    .record(z.string(), z.number())
+    .optional()
+    .describe('What it measures or has counted of this hour, day or month: it rises and falls.'),
 })
 
 const clockHealth = z.object({

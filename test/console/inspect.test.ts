@@ -5,9 +5,10 @@ import { loadConfiguration } from '../../gateway/config/load.js'
 import { loadPolicy } from '../../gateway/config/policy-file.js'
 import type { Configuration } from '../../gateway/config/schema.js'
 import { ClapTest } from '../../gateway/console/clap.js'
-import type { GatewayCondition, PartCondition, Surroundings } from '../../gateway/console/condition.js'
+import type { GatewayCondition, Surroundings } from '../../gateway/console/condition.js'
 import { type Finding, inspect } from '../../gateway/console/inspect.js'
 import { plainPolicy } from '../../gateway/console/plain-policy.js'
+import type { PartCondition } from '../../gateway/health/parts.js'
 import { builtInPolicy } from '../../gateway/policy/policy.js'
 
 const now = 1_800_000_000

@@ -1,10 +1,11 @@
 import { loadFiles } from '../../drivers/microphone-array/node-av.js'
 
-/** Writes pictures (red, green and blue) as an H.264 video in a Matroska file; every half second can be begun at. */
+/** Writes pictures (red, green and blue) as an H.264 video in a Matroska file, or as a bare byte stream; every half second can be begun at. */
 export async function writeVideo(
   file: string,
   { width, height, framesPerSecond }: { width: number; height: number; framesPerSecond: number },
   pictures: readonly Uint8Array[],
+  format: 'matroska' | 'h264' = 'matroska',
 ): Promise<void> {
   const { files, constants } = await loadFiles()
   const source = await files.Demuxer.open({
@@ -25,7 +26,7 @@ export async function writeVideo(
     decoder,
     filter,
   })
-  const muxer = await files.Muxer.open(file, { format: 'matroska' })
+  const muxer = await files.Muxer.open(file, { format })
   const output = muxer.addStream(encoder)
   for await (const packet of encoder.packets(filter.frames(decoder.frames(source.packets(stream.index))))) {
     await muxer.writePacket(packet, output)

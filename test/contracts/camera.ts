@@ -1,6 +1,7 @@
 import type { Test } from 'tap'
 import type { Camera, CameraFrame } from '../../drivers/camera/camera.js'
 import type { StateReport } from '../../drivers/driver.js'
+import { Contract, type Excuses, leavesNothing, reopenings } from './contract.js'
 import { endingContract, isState } from './driver.js'
 
 /** A camera and the hands that plug it in and out. */
@@ -18,10 +19,13 @@ export interface CameraSubject {
   readonly title: string
   /** Not plugged in, or plugged in from the first moment. */
   make(plugged: boolean): Promise<CameraScene>
-  /** How often the suite opens and closes it to see whether anything is left behind. */
+  /** How often it is opened again in a quick run. */
   readonly reopenings: number
-  /** What the process holds of it at the moment: open files, sockets. */
-  held(): number
+  /** Open, but not a picture comes, and the state that it reports. */
+  readonly silent?: (t: Test) => Promise<{ readonly camera: Camera; readonly state: Partial<StateReport> }>
+  /** What comes is no video, and the state that it reports. */
+  readonly wrong?: (t: Test) => Promise<{ readonly camera: Camera; readonly state: Partial<StateReport> }>
+  readonly excused: Excuses
 }
 
 /** When the simulated camera of this suite goes and comes, seconds; others are plugged in and out by hand. */
@@ -30,27 +34,34 @@ export const cameraScene = { plugged: 1, unplugged: 2, pluggedAgain: 3 }
 /** Every implementation of the camera contract has to pass this. */
 export function cameraContract(t: Test, subject: CameraSubject): void {
   t.test(subject.title, async t => {
-    t.test('absent at the start it says so once; it appears, goes in the middle, and comes back', async t => {
-      const scene = await subject.make(false)
-      const controller = new AbortController()
-      const readings = scene.camera.readings(controller.signal)[Symbol.asyncIterator]()
-      t.match(await nextState(readings), { state: 'absent', fault: /^(?:device-absent|recording-missing)$/ })
-      await scene.plug()
-      t.match(await nextState(readings), { state: 'ready', fault: null })
-      await checkFrames(t, readings, 3)
-      if (scene.unplug !== null) {
-        await scene.unplug()
-        t.match(await nextState(readings), { state: 'absent', fault: 'device-absent' })
+    const contract = new Contract(t, 'camera', subject.title, subject.excused)
+    const told = ['absent', 'appears', 'unplugged', 'buffers'] as const
+    contract.test(
+      told,
+      'absent at the start it says so once; it appears, goes in the middle, and comes back',
+      async t => {
+        const scene = await subject.make(false)
+        const controller = new AbortController()
+        const readings = scene.camera.readings(controller.signal)[Symbol.asyncIterator]()
+        t.match(await nextState(readings), { state: 'absent', fault: /^(?:device-absent|recording-missing)$/ })
         await scene.plug()
-        t.match(await nextState(readings), { state: 'ready' })
-        await checkFrames(t, readings, 1)
-      }
-      controller.abort()
-      await readings.return?.()
-      await scene.end()
-    })
+        t.match(await nextState(readings), { state: 'ready', fault: null })
+        await checkFrames(t, readings, 3)
+        if (scene.unplug !== null) {
+          await scene.unplug()
+          t.match(await nextState(readings), { state: 'absent', fault: 'device-absent' })
+          await scene.plug()
+          t.match(await nextState(readings), { state: 'ready' })
+          await checkFrames(t, readings, 1)
+        }
+        controller.abort()
+        await readings.return?.()
+        await scene.end()
+      },
+    )
 
-    t.test(
+    contract.test(
+      ['flooding', 'queue'],
       'who is slow gets fresh frames, a bounded number of old ones, and is told how many were dropped',
       async t => {
         const scene = await subject.make(true)
@@ -73,25 +84,37 @@ export function cameraContract(t: Test, subject: CameraSubject): void {
       },
     )
 
-    t.test('ending', async t => {
+    const { silent, wrong } = subject
+    for (const [name, faulty] of [
+      ['silent', silent],
+      ['wrong', wrong],
+    ] as const) {
+      if (faulty === undefined) continue
+      contract.test(
+        [name],
+        name === 'silent' ? 'open but without a picture it is at fault' : 'what is no video is a fault',
+        async t => {
+          const { camera, state } = await faulty(t)
+          const readings = camera.readings(new AbortController().signal)[Symbol.asyncIterator]()
+          t.match(await nextState(readings), state)
+          await readings.return?.()
+        },
+      )
+    }
+
+    contract.test(['abort'], 'ending', async t => {
       const scene = await subject.make(true)
       endingContract(t, () => scene.camera, 1)
       t.teardown(() => scene.end())
     })
 
-    t.test(`opened ${subject.reopenings} times, it leaves nothing behind`, async t => {
+    contract.test(['reopened'], 'opened again and again, it leaves nothing behind', async t => {
       const scene = await subject.make(true)
-      const open = async () => {
-        for await (const reading of scene.camera.readings(new AbortController().signal)) {
-          if (reading.kind === 'frame') break
-        }
-      }
-      await open()
-      const before = subject.held()
-      for (let round = 0; round < subject.reopenings; round += 1) await open()
-      t.ok(subject.held() <= before, 'no more is held than after the first time')
+      const times = reopenings(subject.reopenings)
+      await leavesNothing(t, scene.camera, ({ kind }) => kind === 'frame', { times })
       await scene.end()
     })
+    contract.end()
   })
 }
 

@@ -1,5 +1,6 @@
 import type { Test } from 'tap'
 import type { AudioBlock, MicrophoneArray } from '../../drivers/microphone-array/microphone-array.js'
+import { Contract, type Excuses, leavesNothing } from './contract.js'
 import { collect, endingContract, isState, states } from './driver.js'
 import { VirtualClock } from './virtual-clock.js'
 
@@ -15,11 +16,21 @@ export interface MicrophoneArraySubject {
   makeInterrupted(clock: VirtualClock): MicrophoneArray
   /** States that the interrupted array reports, in order. */
   readonly interruptedStates: readonly string[]
+  /** Open but without a sound for a while, then well again, and the states that it reports. */
+  readonly silent?: { make(clock: VirtualClock): MicrophoneArray; readonly states: readonly string[] }
+  /** It gives what is no sound of this array, and the state that it reports. */
+  readonly wrong?: { make(clock: VirtualClock): MicrophoneArray; readonly state: string }
+  /** It has gone and come back under another number, and the names that it was asked for by. */
+  readonly renamed?: { make(clock: VirtualClock): MicrophoneArray; asked(): readonly string[] }
+  /** More sound waits than anybody has asked for, and some was lost before. Seconds that are missing. */
+  readonly flooding?: { make(clock: VirtualClock): MicrophoneArray; readonly lost: number }
+  readonly excused: Excuses
 }
 
 /** Every implementation of the microphone-array contract has to pass this. */
 export function microphoneArrayContract(t: Test, subject: MicrophoneArraySubject): void {
   t.test(subject.title, async t => {
+    const contract = new Contract(t, 'microphone-array', subject.title, subject.excused)
     const audio = async (count: number) => {
       const items = await collect(subject.make(new VirtualClock()), all => blocksOf(all).length >= count)
       return { items, blocks: blocksOf(items) }
@@ -49,7 +60,7 @@ export function microphoneArrayContract(t: Test, subject: MicrophoneArraySubject
       }
     })
 
-    t.test('never writes to a block that it has handed over', async t => {
+    contract.test(['buffers'], 'never writes to a block that it has handed over', async t => {
       const clock = new VirtualClock()
       const controller = new AbortController()
       const kept: { readonly block: AudioBlock; readonly copy: number[][] }[] = []
@@ -68,7 +79,7 @@ export function microphoneArrayContract(t: Test, subject: MicrophoneArraySubject
       t.notOk(kept.slice(1).some(({ block }) => block.channels.some(channel => channel.includes(7))))
     })
 
-    t.test('reports absence and return once each, and goes on', async t => {
+    contract.test(['absent', 'appears', 'unplugged'], 'reports absence and return once each, and goes on', async t => {
       const clock = new VirtualClock()
       const items = await collect(
         subject.makeInterrupted(clock),
@@ -88,8 +99,56 @@ export function microphoneArrayContract(t: Test, subject: MicrophoneArraySubject
       }
     })
 
-    endingContract(t, () => subject.make(new VirtualClock()), 6)
-    t.test('interrupted', async t => endingContract(t, () => subject.makeInterrupted(new VirtualClock()), 3))
+    const { silent, wrong, renamed, flooding } = subject
+    if (silent !== undefined) {
+      contract.test(['silent'], 'without sound it says so once, and once when it is well again', async t => {
+        const items = await collect(
+          silent.make(new VirtualClock()),
+          all => states(all).length === silent.states.length && isReady(all) && all.at(-1)?.kind === 'audio',
+        )
+        t.same(states(items), silent.states)
+      })
+    }
+    if (wrong !== undefined) {
+      contract.test(['wrong'], 'of what is not its sound it gives nothing but the name of the fault', async t => {
+        const items = await collect(wrong.make(new VirtualClock()), all => all.length === 1)
+        t.same(states(items), [wrong.state])
+      })
+    }
+    if (renamed !== undefined) {
+      contract.test(['renamed'], 'comes back by its own name, whatever its number', async t => {
+        const items = await collect(renamed.make(new VirtualClock()), all => blocksOf(all).length === 60)
+        t.ok(states(items).filter(state => state === 'ready').length >= 2)
+        t.ok(renamed.asked().length >= 2)
+        t.equal(new Set(renamed.asked()).size, 1)
+      })
+    }
+    if (flooding !== undefined) {
+      contract.test(
+        ['flooding', 'queue'],
+        'what nobody took in time is a gap in the indices, as long as what is missing',
+        async t => {
+          const blocks = blocksOf(await collect(flooding.make(new VirtualClock()), all => blocksOf(all).length === 40))
+          let next = blocks[0]!.firstSample
+          let lost = 0
+          for (const { firstSample, channels } of blocks) {
+            t.ok(firstSample >= next, 'no sample comes twice')
+            lost += firstSample - next
+            next = firstSample + channels[0]!.length
+          }
+          t.ok(Math.abs(lost / subject.sampleRate - flooding.lost) < 0.03, `${lost / subject.sampleRate} s are missing`)
+        },
+      )
+    }
+
+    contract.test(['abort'], 'ending', async t => {
+      endingContract(t, () => subject.make(new VirtualClock()), 6)
+      t.test('interrupted', async t => endingContract(t, () => subject.makeInterrupted(new VirtualClock()), 3))
+    })
+    contract.test(['reopened'], 'a thousand reopenings leave nothing open and the heap as it was', async t => {
+      await leavesNothing(t, subject.make(new VirtualClock()), ({ kind }) => kind === 'audio')
+    })
+    contract.end()
   })
 }
 

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { renameSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'tap'
@@ -21,6 +22,7 @@ class StandIn {
   readonly port: number
   #server: Server | null = null
   #sockets: Socket[] = []
+  #repeating: NodeJS.Timeout | undefined
 
   constructor(port: number) {
     this.port = port
@@ -29,6 +31,9 @@ class StandIn {
   async open(): Promise<void> {
     this.#server = createServer(socket => {
       this.#sockets.push(socket)
+      socket.on('close', () => {
+        this.#sockets = this.#sockets.filter(other => other !== socket)
+      })
       socket.on('error', () => {})
       socket.resume()
     })
@@ -37,11 +42,22 @@ class StandIn {
   }
 
   async tell(report: Record<string, unknown>): Promise<void> {
+    clearInterval(this.#repeating)
     while (this.#sockets.length === 0) await systemClock.sleep(0.01, new AbortController().signal)
-    for (const socket of this.#sockets) socket.write(`${JSON.stringify(report)}\r\n`)
+    for (const socket of this.#sockets.filter(({ destroyed }) => !destroyed))
+      socket.write(`${JSON.stringify(report)}\r\n`)
+  }
+
+  /** Says it again and again, for whoever calls later. */
+  repeat(report: Record<string, unknown>): void {
+    clearInterval(this.#repeating)
+    this.#repeating = setInterval(() => {
+      for (const socket of this.#sockets) socket.write(`${JSON.stringify(report)}\r\n`)
+    }, 5)
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#repeating)
     for (const socket of this.#sockets.splice(0)) socket.destroy()
     const server = this.#server
     this.#server = null
@@ -60,8 +76,13 @@ async function freePort(): Promise<number> {
 test('receivers', async t => {
   gnssContract(t, {
     title: 'simulator',
-    async make() {
-      const receiver = new SimulatedReceiver(usual)
+    excused: {
+      renamed: 'it has no name on a bus',
+      silent: 'a program moves it, and it never listens',
+      wrong: 'it has no line on which anything else could come',
+    },
+    async make({ capacity }) {
+      const receiver = new SimulatedReceiver({ ...usual, capacity })
       return {
         receiver,
         plug: async () => receiver.plug(true),
@@ -69,6 +90,7 @@ test('receivers', async t => {
         fix: async (latitude, longitude) => receiver.fix(latitude, longitude),
         lose: async () => receiver.lose(),
         noise: null,
+        rename: null,
         end: async () => {},
       }
     },
@@ -76,12 +98,13 @@ test('receivers', async t => {
 
   gnssContract(t, {
     title: 'NMEA on a pseudo-terminal',
-    async make() {
+    excused: {},
+    async make({ capacity, silentSeconds }) {
       const path = join(t.testdir({}), 'receiver')
       let terminal: PseudoTerminal | null = null
       let repeating: NodeJS.Timeout | undefined
       return {
-        receiver: new NmeaReceiver({ ...usual, path }),
+        receiver: new NmeaReceiver({ ...usual, path, capacity, silentSeconds }),
         async plug() {
           terminal = await PseudoTerminal.plug(path)
         },
@@ -98,10 +121,20 @@ test('receivers', async t => {
         async lose() {
           clearInterval(repeating)
           const say = async () => terminal?.write(sentence('GNGGA,123519.00,,,,,0,00,99.9,,,,,,'))
-          repeating = setInterval(say, 50)
+          repeating = setInterval(say, 5)
         },
         noise: async () => terminal?.write('\u0000\u00ff$GNGGA,123519,4807.038,N*00\r\n$GPGGA'),
-        end: async () => terminal?.unplug(),
+        rename: async () => {
+          clearInterval(repeating)
+          const second = await PseudoTerminal.plug(`${path}.second`)
+          await terminal?.unplug()
+          renameSync(`${path}.second`, path)
+          terminal = second
+        },
+        end: async () => {
+          clearInterval(repeating)
+          await terminal?.unplug()
+        },
       }
     },
   })
@@ -109,15 +142,17 @@ test('receivers', async t => {
   const port = await freePort()
   gnssContract(t, {
     title: 'gpsd',
-    async make() {
+    excused: { renamed: 'it is asked at one port of this machine' },
+    async make({ capacity, silentSeconds }) {
       const daemon = new StandIn(port)
       return {
-        receiver: new GpsdReceiver({ ...usual, port }),
+        receiver: new GpsdReceiver({ ...usual, port, capacity, silentSeconds }),
         plug: () => daemon.open(),
         unplug: () => daemon.close(),
         fix: (lat, lon) => daemon.tell({ class: 'TPV', mode: 3, time: '2026-03-01T12:00:00.000Z', lat, lon, eph: 4 }),
-        lose: () => daemon.tell({ class: 'TPV', mode: 1 }),
+        lose: async () => daemon.repeat({ class: 'TPV', mode: 1 }),
         noise: () => daemon.tell({ class: 'TPV', mode: 'three', lat: 700 }),
+        rename: null,
         end: () => daemon.close(),
       }
     },

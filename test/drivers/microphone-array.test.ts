@@ -15,6 +15,7 @@ import { NotSoundError } from '../../drivers/microphone-array/sound-file.js'
 import { StreamPlace } from '../../drivers/microphone-array/stream-place.js'
 import { readWaveFile } from '../../drivers/microphone-array/wave-file.js'
 import { systemClock } from '../../drivers/system-clock.js'
+import { contractElsewhere } from '../contracts/contract.js'
 import { collect, states } from '../contracts/driver.js'
 import { microphoneArrayContract } from '../contracts/microphone-array.js'
 import { VirtualClock } from '../contracts/virtual-clock.js'
@@ -115,6 +116,21 @@ function alsa(card: FakeCard, options: Partial<AlsaOptions> = {}): AlsaArray {
 }
 
 test('microphone-array contract', async t => {
+  const asked: string[] = []
+  const renamedCard = {
+    make: (clock: VirtualClock) => {
+      const card = new FakeCard(clock)
+      card.plugged = seconds => seconds < 1 || seconds > 3
+      return alsa(card, {
+        openCapture: request => {
+          asked.push(request.device)
+          return card.open(request)
+        },
+      })
+    },
+    asked: () => asked,
+  }
+  contractElsewhere(t, 'microphone-array', 'snd-aloop', 'the kernel’s looped-back card: ./scripts/test-machine')
   const long = waveFile(tones(2, 4 * sampleRate), { sampleRate, bits: 16 })
   const short = waveFile(tones(2, sampleRate), { sampleRate, bits: 16 })
   microphoneArrayContract(t, {
@@ -129,6 +145,16 @@ test('microphone-array contract', async t => {
         readFile: async () => (clock.monotonic() < 2 ? Promise.reject(new Error('no such file')) : short),
       }),
     interruptedStates: ['absent recording-missing', 'ready', 'absent recording-ended'],
+    wrong: {
+      make: clock => recorded(new TextEncoder().encode('no sound'), { clock, pace: 'real-time' }),
+      state: 'faulty recording-not-audio',
+    },
+    excused: {
+      renamed: 'a file has one name',
+      silent: 'silence in a recording is what was recorded',
+      flooding: 'it is read as fast as it is asked for',
+      queue: 'nothing waits: it is read when it is asked for',
+    },
   })
   microphoneArrayContract(t, {
     title: 'ALSA',
@@ -141,6 +167,35 @@ test('microphone-array contract', async t => {
       return alsa(card)
     },
     interruptedStates: ['absent device-absent', 'ready', 'faulty stream-ended', 'absent device-absent', 'ready'],
+    silent: {
+      make: clock => {
+        const card = new FakeCard(clock)
+        card.mute = seconds => seconds > 1 && seconds < 6
+        return alsa(card)
+      },
+      states: ['ready', 'faulty silent-stream', 'ready'],
+    },
+    wrong: {
+      make: clock => alsa(new FakeCard(clock, 2 * sampleRate), { sampleRate }),
+      state: 'faulty wrong-sample-rate',
+    },
+    renamed: renamedCard,
+    flooding: {
+      make: clock => {
+        const card = new FakeCard(clock)
+        card.overrun = { at: 1, seconds: 0.5 }
+        let delayed = false
+        // Its reader was held up for two seconds, and finds all of them waiting.
+        card.onPacket = seconds => {
+          if (delayed || seconds < 0.5) return
+          delayed = true
+          void clock.sleep(2, new AbortController().signal)
+        }
+        return alsa(card)
+      },
+      lost: 0.5,
+    },
+    excused: {},
   })
   microphoneArrayContract(t, {
     title: 'simulator',
@@ -160,6 +215,13 @@ test('microphone-array contract', async t => {
         ],
       }),
     interruptedStates: ['absent device-absent', 'ready', 'absent device-absent', 'ready'],
+    excused: {
+      renamed: 'it has no name on a bus',
+      silent: 'its zeros are the microphone watch’s to name (test/commands/microphone-wiring)',
+      flooding: 'it makes sound when it is asked for',
+      wrong: 'it makes its own sound',
+      queue: 'nothing waits: sound is made when it is asked for',
+    },
   })
 })
 

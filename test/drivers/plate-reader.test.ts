@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readdirSync, readlinkSync, writeFileSync } from 'node:fs'
+import { readdirSync, readlinkSync, renameSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
@@ -108,7 +108,7 @@ class FakeTcpReader {
     })()
   }
 
-  async send(text: string): Promise<void> {
+  async send(text: string | Uint8Array): Promise<void> {
     while (this.#socket === null) await pause(5)
     this.#socket.write(text)
   }
@@ -139,67 +139,113 @@ function wiegand64(text: string): number[] {
 test('plate-reader contract', async t => {
   const folder = t.testdir({})
   let scenes = 0
+  const noise = Uint8Array.from({ length: 700 }, (_, index) => 128 + ((index * 37) % 128))
   plateReaderContract(t, {
     title: 'serial line',
-    make: async () => {
+    excused: {},
+    noiseIsFault: true,
+    countsReads: true,
+    reopenings: 200,
+    make: async ({ capacity }) => {
       scenes += 1
       const path = join(folder, `tty${scenes}`)
       let cable: PseudoTerminal | null = null
       return {
-        reader: serial(path),
+        reader: serial(path, { capacity, layout: framed }),
         plug: async () => {
           cable = await PseudoTerminal.plug(path)
         },
         unplug: async () => cable?.unplug(),
-        send: async text => cable?.write(line(text)),
+        send: async text => cable?.write(frame(text)),
+        noise: async () => cable?.write(noise),
+        rename: async () => {
+          const second = await PseudoTerminal.plug(`${path}.second`)
+          await cable?.unplug()
+          renameSync(`${path}.second`, path)
+          cable = second
+        },
         end: async () => cable?.unplug(),
       }
     },
   })
-  const tcpOptions = { name: 'lane-1', layout: lines, clock: systemClock, random: () => 0 }
+  const tcpOptions = { name: 'lane-1', layout: framed, clock: systemClock, random: () => 0 }
+  const tcpScene = (reader: FakeTcpReader, plug: () => Promise<void>) => ({
+    plug,
+    unplug: () => reader.vanish(),
+    send: async (text: string) => reader.send(frame(text)),
+    noise: () => reader.send(noise),
+    rename: null,
+    end: () => reader.vanish(),
+  })
+  const addressed = { renamed: 'it is known by its address' }
   plateReaderContract(t, {
     title: 'TCP client',
-    make: async () => {
+    excused: addressed,
+    noiseIsFault: true,
+    countsReads: true,
+    reopenings: 1000,
+    make: async ({ capacity }) => {
       const reader = new FakeTcpReader()
       const port = await reader.reserve()
       return {
-        reader: new TcpPlateReader({ ...tcpOptions, host: '127.0.0.1', port }),
-        plug: () => reader.answer(),
-        unplug: () => reader.vanish(),
-        send: async text => reader.send(line(text)),
-        end: () => reader.vanish(),
+        ...tcpScene(reader, () => reader.answer()),
+        reader: new TcpPlateReader({ ...tcpOptions, host: '127.0.0.1', port, capacity }),
       }
     },
   })
   plateReaderContract(t, {
     title: 'TCP server',
-    make: async () => {
+    excused: addressed,
+    noiseIsFault: true,
+    countsReads: true,
+    reopenings: 1000,
+    make: async ({ capacity }) => {
       const reader = new FakeTcpReader()
       const port = await reader.reserve()
       return {
-        reader: new TcpServerPlateReader({ ...tcpOptions, address: '127.0.0.1', port }),
-        plug: () => reader.call(),
-        unplug: () => reader.vanish(),
-        send: async text => reader.send(line(text)),
-        end: () => reader.vanish(),
+        ...tcpScene(reader, () => reader.call()),
+        reader: new TcpServerPlateReader({ ...tcpOptions, address: '127.0.0.1', port, capacity }),
       }
     },
   })
   plateReaderContract(t, {
     title: 'Wiegand of 64 bits',
-    make: async () => {
-      const inputs = new SimulatedIo({ name: 'lane-1', inputs: [5, 6], outputs: [], clock: systemClock })
+    excused: { renamed: 'two wires have no name; their chip has, in the contract of digital-io' },
+    noiseIsFault: false,
+    countsReads: false,
+    reopenings: 1000,
+    make: async ({ capacity }) => {
+      const lines = { inputs: [5, 6], outputs: [], clock: systemClock }
+      // An edge of a pulse each, of 64 pulses a frame.
+      const inputs = new SimulatedIo({ name: 'lane-1', ...lines, capacity: capacity * 128 })
+      let at = 0
+      const sendFrame = (bits: readonly number[]) => {
+        at = Math.max(at + 0.2, systemClock.monotonic())
+        sendBits(inputs, bits, at)
+      }
       return {
         reader: new WiegandPlateReader({ name: 'lane-1', inputs, data0: 5, data1: 6, bits: 64, clock: systemClock }),
         plug: async () => inputs.plug(true),
         unplug: async () => inputs.plug(false),
-        send: async text => sendBits(inputs, wiegand64(text)),
+        send: async text => sendFrame(wiegand64(text)),
+        noise: async () => sendFrame([1, 0, 1, 1, 0]),
+        rename: null,
         end: async () => {},
       }
     },
   })
   plateReaderContract(t, {
     title: 'simulator',
+    excused: {
+      renamed: 'it has no name on a bus',
+      silent: 'it says what it was told to, when it was told to',
+      flooding: 'it gives each read when it is asked for',
+      wrong: 'it has no line on which anything else could come',
+      queue: 'nothing waits: its reads are known beforehand',
+    },
+    noiseIsFault: false,
+    countsReads: false,
+    reopenings: 1000,
     make: async () => {
       const plugs = plateReaderScene.flatMap((step, index) => (step.do === 'plug' ? [index] : []))
       const unplug = plateReaderScene.findIndex(step => step.do === 'unplug')
@@ -213,7 +259,7 @@ test('plate-reader contract', async t => {
         ],
       })
       const nothing = async () => {}
-      return { reader, plug: nothing, unplug: nothing, send: nothing, end: nothing }
+      return { reader, plug: nothing, unplug: nothing, send: nothing, noise: null, rename: null, end: nothing }
     },
   })
 })
@@ -496,6 +542,54 @@ test('Wiegand frames', async t => {
       return false
     })
     t.match(readsOf(items), [{ text: 'HK55EVB', discarded: { frames: 3 } }])
+  })
+
+  t.test('are read by the stamps of the kernel, however the edges of one line overtake those of the other', async t => {
+    const clock = systemClock
+    const inputs = new SimulatedIo({ name: 'lane-1', inputs: [5, 6], outputs: [], clock })
+    const reader = new WiegandPlateReader({ name: 'lane-1', inputs, data0: 5, data1: 6, bits: 64, clock })
+    const start = clock.monotonic()
+    const delays = [0, 40e-6, 0.0007, 0.0025, 0.01, 0.025]
+    const items = await collect(reader, all => {
+      if (all.length === 1) {
+        inputs.plug(true)
+        return false
+      }
+      if (all.length > 2) return readsOf(all).length === 2 * delays.length
+      for (const [frame, delay] of delays.entries()) {
+        for (const late of [5, 6]) {
+          const at = start + frame + late / 10
+          const edges = nedap64.flatMap((bit, index) =>
+            (['low', 'high'] as const).map((level, half) => ({
+              ...{ line: bit === 1 ? 6 : 5, level, stamp: at + index * 0.001 + half * 50e-6 },
+            })),
+          )
+          const arrival = ({ line, stamp }: { line: number; stamp: number }) => stamp + (line === late ? delay : 0)
+          edges.sort((one, other) => arrival(one) - arrival(other))
+          for (const { line, level, stamp } of edges) inputs.move(line, level, stamp)
+        }
+      }
+      return false
+    })
+    t.same(
+      readsOf(items).map(({ text, discarded }) => [text, discarded.frames]),
+      delays.flatMap(() => [0, 0]).map(frames => ['HK55EVB', frames]),
+    )
+  })
+
+  t.test('whose second half comes late, because the process was held up, are one frame by their stamps', async t => {
+    const clock = systemClock
+    const inputs = new SimulatedIo({ name: 'lane-1', inputs: [5, 6], outputs: [], clock })
+    const reader = new WiegandPlateReader({ name: 'lane-1', inputs, data0: 5, data1: 6, bits: 64, clock })
+    inputs.plug(true)
+    const start = clock.monotonic()
+    const items = await collect(reader, all => {
+      if (all.length > 1) return true
+      sendBits(inputs, nedap64.slice(0, 30), start)
+      setTimeout(() => sendBits(inputs, nedap64.slice(30), start + 0.03), 100)
+      return false
+    })
+    t.match(readsOf(items), [{ text: 'HK55EVB', discarded: { frames: 0 } }])
   })
 })
 

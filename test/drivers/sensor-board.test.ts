@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { devicesFolder, loadSensorBoardMap } from '../../drivers/device-files.js'
@@ -41,8 +41,10 @@ const rest = { volts: { 0: 0.7, 1: 0.4, 2: 3, 3: 0.5 }, levels: { 2: false, 3: f
 test('sensor boards', async t => {
   sensorBoardContract(t, {
     title: 'simulator',
-    async make() {
-      const board = new SimulatedBoard({ name: 'mast', clock: systemClock })
+    reopenings: 1000,
+    excused: { renamed: 'it has no name on a bus', silent: 'a program moves it, and it never listens' },
+    async make({ capacity }) {
+      const board = new SimulatedBoard({ name: 'mast', clock: systemClock, capacity })
       return {
         board,
         plug: async () => board.plug(true),
@@ -50,6 +52,8 @@ test('sensor boards', async t => {
         meet: (sensor, quantity, value) => board.measure(sensor, quantity, value),
         cutThermometer: () => board.measure('air', 'temperature', null, 'disconnected'),
         noise: null,
+        rename: null,
+        halt: null,
         end: async () => {},
       }
     },
@@ -57,12 +61,14 @@ test('sensor boards', async t => {
 
   sensorBoardContract(t, {
     title: 'StandardFirmata on an emulated Uno, on a pseudo-terminal',
-    async make() {
+    reopenings: 25,
+    excused: {},
+    async make(options) {
       const path = join(t.testdir({}), 'board')
       const map = await swift('uno-weather')
       let emulator: FirmataEmulator | null = null
       return {
-        board: new FirmataBoard({ ...patient, path, map }),
+        board: new FirmataBoard({ ...patient, ...options, path, map }),
         async plug() {
           emulator = await FirmataEmulator.plug(path)
           emulator.tell(rest)
@@ -75,6 +81,14 @@ test('sensor boards', async t => {
         cutThermometer: () => emulator?.tell({ volts: { 0: 0 } }),
         // A torn sysex, half an answer of the I2C bus, and bytes of no meaning.
         noise: () => emulator?.tell({ noise: 'f06a7f7ff0770102f7ff00fff0' }),
+        async rename() {
+          const second = await FirmataEmulator.plug(`${path}.second`)
+          second.tell(rest)
+          await emulator?.unplug()
+          renameSync(`${path}.second`, path)
+          emulator = second
+        },
+        halt: () => emulator?.tell({ halt: true }),
         end: async () => emulator?.unplug(),
       }
     },

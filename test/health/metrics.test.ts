@@ -8,10 +8,14 @@ import { type GatewayFigures, serveMetrics } from '../../gateway/health/metrics.
 const figures: GatewayFigures = {
   parts: [
     { part: 'roof', role: 'sensing', state: 'ready', fault: null, counters: { blocks: 12, dropped: 1, gaps: 2 } },
+    {
+      ...{ part: 'mast', role: 'sensing', state: 'ready', fault: null, counters: { dropped: 0 } },
+      values: { 'air temperature': -3.5 },
+    },
     { part: 'gate "7"\\', role: 'sensing', state: 'absent', fault: 'device-absent', counters: {} },
   ],
   alerts: [{ role: 'sensing', kind: 'gunfire', count: 3 }],
-  journals: [{ role: 'sensing', bytes: 4096, waiting: 2 }],
+  journals: [{ role: 'sensing', bytes: 4096, waiting: 2, shed: 7 }],
   clockError: null,
   processes: [{ role: 'sensing', processor: 1.5, memory: 1e8, faults: 4, started: 1_545_180_566 }],
 }
@@ -63,13 +67,17 @@ test('Prometheus reads how the gateway fares over a Unix socket and over a port 
   for (const each of text.split('\n').filter(Boolean)) t.match(each, line)
   for (const wanted of [
     'polewatch_part_ready{role="sensing",part="roof"} 1',
-    'polewatch_part_count{role="sensing",part="roof",counter="dropped"} 1',
+    'polewatch_part_count_total{role="sensing",part="roof",counter="dropped"} 1',
     'polewatch_part_fault{role="sensing",part="gate \\"7\\"\\\\",fault="device-absent"} 1',
-    'polewatch_alerts{role="sensing",kind="gunfire"} 3',
+    '# TYPE polewatch_alerts_total counter',
+    'polewatch_alerts_total{role="sensing",kind="gunfire"} 3',
+    '# TYPE polewatch_part_value gauge',
+    'polewatch_part_value{role="sensing",part="mast",value="air temperature"} -3.5',
+    'polewatch_shed_alerts_total{role="sensing"} 7',
     'polewatch_backlog_alerts{role="sensing"} 2',
     'polewatch_clock_error_seconds +Inf',
-    'polewatch_process_cpu_seconds{role="sensing"} 1.5',
-    'polewatch_faults_raised{role="sensing"} 4',
+    'polewatch_process_cpu_seconds_total{role="sensing"} 1.5',
+    'polewatch_faults_raised_total{role="sensing"} 4',
   ]) {
     t.ok(text.split('\n').includes(wanted), wanted)
   }

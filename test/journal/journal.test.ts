@@ -7,6 +7,7 @@ import { test } from 'tap'
 import { verifyChain } from '../../gateway/journal/audit.js'
 import { type JournalCondition, priorities, type ShedRange } from '../../gateway/journal/journal.js'
 import { JournalReader } from '../../gateway/journal/reader.js'
+import { ShedCounter } from '../../gateway/journal/shed-counter.js'
 import { bytesOf, draft, folder, newPaths, openJournal } from './drafts.js'
 
 const root = folder()
@@ -152,6 +153,8 @@ test('at the byte limit the lowest priority goes first, oldest first, and every 
   // Room for ten alerts of 744 bytes with their 256 of overhead.
   const journal = openJournal(path, { byteLimit: 10_000, onShed: pending => reported.push(pending) })
   const reader = new JournalReader(path)
+  const shed = new ShedCounter(path)
+  t.equal(shed.alerts, 0)
   const held = () =>
     Object.fromEntries(
       reader.streams().map(({ priority, firstSequence, lastSequence }) => [priority, [firstSequence, lastSequence]]),
@@ -174,6 +177,7 @@ test('at the byte limit the lowest priority goes first, oldest first, and every 
     { source: '/harbour/pole-17/sensing/fault', priority: 'fault', firstSequence: 1, lastSequence: 1 },
   ])
   t.same(reported.at(-1), journal.pendingShed())
+  t.equal(shed.alerts, 5)
 
   await t.rejects(journal.append(draft('rest', 744)), { code: 'PW_JOURNAL_SHED' }, 'nothing is less important than it')
   t.match(journal.pendingShed()[0], { firstSequence: 1, lastSequence: 5 }, 'its number is used and named')
@@ -220,6 +224,11 @@ test('at the byte limit the lowest priority goes first, oldest first, and every 
     'a report that was itself shed gives back what it named',
   )
   t.match(verifyChain(path), { valid: true })
+  t.equal(shed.alerts, 18, 'all that was given up is counted, reported or not')
+  await journal.purge(() => 100)
+  t.equal(shed.alerts, 18, 'also when the hub knows of it')
+  t.equal(new ShedCounter(path).alerts, 18)
+  shed.close()
   reader.close()
   journal.close()
 })
