@@ -104,6 +104,18 @@ export class JournalFile {
     }
   }
 
+  /** Moves a long write-ahead log into the file. Never throws for a fault of the disk: it is in `condition`, and met again by `use`. */
+  checkpoint(): void {
+    try {
+      this.#outbox?.checkpoint()
+    } catch (error) {
+      if (!isStorageFault(error)) throw error
+      const fault = storageError(error, this.#options.path)
+      if (fault.code === 'PW_JOURNAL_DISK_FULL') this.#giveUpReserve(fault)
+      else this.#note(error)
+    }
+  }
+
   close(): void {
     this.#drop()
     this.#lock?.release()
@@ -117,12 +129,16 @@ export class JournalFile {
       if (!isStorageFault(error)) throw error
       const fault = storageError(error, this.#options.path)
       if (fault.code !== 'PW_JOURNAL_DISK_FULL') throw error
-      this.#reserve.release()
-      this.#outbox?.shrinkLog()
-      this.#full ??= { limit: Math.max(this.#outbox?.held ?? 0, leastHeld), lookAt: performance.now() + fullDelay }
-      this.#set({ ...this.#condition, fault })
+      this.#giveUpReserve(fault)
       return this.#useOrReplace(work)
     }
+  }
+
+  #giveUpReserve(fault: PolewatchError): void {
+    this.#reserve.release()
+    this.#outbox?.shrinkLog()
+    this.#full ??= { limit: Math.max(this.#outbox?.held ?? 0, leastHeld), lookAt: performance.now() + fullDelay }
+    this.#set({ ...this.#condition, fault })
   }
 
   // A log kept short leaves the reserve's room to the next alert.

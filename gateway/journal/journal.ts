@@ -90,6 +90,7 @@ export class Journal {
   readonly #file: JournalFile
   readonly #queue = new GroupCommit<Waiting>(batch => this.#commit(batch))
   #closed = false
+  #checkpointDue = false
   #purging: Promise<PurgeResult> | undefined
 
   private constructor(options: JournalOptions) {
@@ -212,6 +213,7 @@ export class Journal {
             ? current.write(() => current.purge(stream, through, purgeLimit, time), this.#options.seal)
             : 0,
         )
+        this.#checkpointSoon()
         rows += deleted
         more = deleted === purgeLimit
       }
@@ -241,6 +243,17 @@ export class Journal {
     written.settle()
     this.#options.onBell?.()
     if (written.shedAny) this.#options.onShed?.(this.pendingShed())
+    this.#checkpointSoon()
+  }
+
+  /** After whoever waits for the commit has gone on. */
+  #checkpointSoon(): void {
+    if (this.#checkpointDue) return
+    this.#checkpointDue = true
+    setImmediate(() => {
+      this.#checkpointDue = false
+      this.#file.checkpoint()
+    })
   }
 
   /** Writes a batch inside a transaction, and keeps to the byte limit. */

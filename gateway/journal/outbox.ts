@@ -79,6 +79,9 @@ interface ShedRow {
   until: number
 }
 
+/** Pages of the write-ahead log that are worth a checkpoint. */
+const checkpointPages = 1000
+
 const shedSelect = `SELECT shed.number, source, priority, first, last, since, until FROM shed
   JOIN stream ON stream.number = shed.stream WHERE report IS NULL ORDER BY shed.number LIMIT 100`
 
@@ -107,6 +110,8 @@ export class Outbox {
     this.#audit = new AuditWriter(connection)
     this.#statements = prepare(connection)
     this.#transaction = connection.transaction((work: () => void) => work())
+    // A checkpoint inside a commit would hold up the alert: see `checkpoint`.
+    connection.pragma('wal_autocheckpoint = 0')
     const identity = this.#statements.identity.get()
     if (identity === undefined) throw new Damage('it does not say whose it is')
     if (identity.role !== role) throw new Damage('it belongs to another role')
@@ -136,6 +141,11 @@ export class Outbox {
 
   get lastPurge(): number | null {
     return this.#statements.identity.get()?.lastPurge ?? null
+  }
+
+  /** Moves the write-ahead log into the database when it is long, as far as no reader needs it; between commits, not inside one. */
+  checkpoint(): void {
+    if ((this.#statements.logged.get()?.log ?? 0) >= checkpointPages) this.#connection.pragma('wal_checkpoint(PASSIVE)')
   }
 
   /** Moves the write-ahead log into the database and gives its room back, as far as the disk lets it. */
@@ -295,6 +305,7 @@ function prepare(connection: Connection) {
     identity: statement<[], { role: string; epoch: string; lastPurge: number | null }>(
       'SELECT role, epoch, last_purge AS lastPurge FROM journal',
     ),
+    logged: statement<[], { log: number }>('PRAGMA wal_checkpoint(NOOP)'),
     notePurge: statement<[number]>('UPDATE journal SET last_purge = ?'),
     streams: statement<[], StreamRow>('SELECT number, source, priority, floor FROM stream'),
     addStream: statement<[number, string, number]>('INSERT INTO stream VALUES (?, ?, ?, 0)'),
