@@ -137,6 +137,7 @@ export class JournalFile {
   #giveUpReserve(fault: PolewatchError): void {
     this.#reserve.release()
     this.#outbox?.shrinkLog()
+    this.#outbox?.overwriteDeleted(false)
     this.#full ??= { limit: Math.max(this.#outbox?.held ?? 0, leastHeld), lookAt: performance.now() + fullDelay }
     this.#set({ ...this.#condition, fault })
   }
@@ -147,8 +148,10 @@ export class JournalFile {
     this.#outbox?.shrinkLog()
     if (this.#reserve.free() < leastFree) this.#full.limit = Math.max(this.#full.limit - step, leastHeld)
     if (performance.now() < this.#full.lookAt) return
-    if (this.#reserve.hold()) this.#full = undefined
-    else this.#full.lookAt = performance.now() + fullDelay
+    if (this.#reserve.hold()) {
+      this.#full = undefined
+      this.#outbox?.overwriteDeleted(true)
+    } else this.#full.lookAt = performance.now() + fullDelay
   }
 
   #useOrReplace<Result>(work: (outbox: Outbox) => Result): Result {

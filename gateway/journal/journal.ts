@@ -27,7 +27,8 @@
  *      and is never shed.
  *      On a full disk no more is held than when it filled up, or 1 MiB: what is more important takes the place of what
  *      is less, until there is room for the reserve again.
- *   4. The write-ahead log is cut back to 4 MiB when it starts over. Pages set free are used again; the file never shrinks.
+ *   4. The write-ahead log is cut back to 4 MiB when it starts over. Pages set free are overwritten, except on a full disk, and used
+ *      again; the file never shrinks.
  *   5. One commit takes at most 128 drafts; at most 10,000 wait, further ones are refused.
  *   6. Purging deletes at most 2,000 alerts a transaction.
  */

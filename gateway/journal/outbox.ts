@@ -160,6 +160,14 @@ export class Outbox {
     }
   }
 
+  /**
+   * Whether all of what is deleted is overwritten, or only what costs no further page. Overwriting logs every page that it sets free,
+   * which a full disk has no room for.
+   */
+  overwriteDeleted(all: boolean): void {
+    this.#connection.pragma(`secure_delete = ${all ? 'ON' : 'FAST'}`)
+  }
+
   close(): void {
     this.#connection.close()
   }
