@@ -104,11 +104,12 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
     delay: 0.25,
     onFault: fault => role.log.error({ code: fault.code }, fault.message),
   })
+  const journals = gatewayRoles.map(name => ({ name, reader: new JournalReader(rolePaths(paths, name).journal) }))
   const deliverer = new Deliverer({
     site,
     gateway: gateway.id,
     session: metered.session,
-    journals: gatewayRoles.map(name => new JournalReader(rolePaths(paths, name).journal)),
+    journals: journals.map(({ reader }) => reader),
     progress,
     acknowledge: uplink.acknowledge,
     hubKeys,
@@ -181,8 +182,10 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
     }
     const keys = followKeys(configuration, greetings, signal)
     deliverer.start()
-    const wake = (): void => {
-      deliverer.wake()
+    const wake = (bells: ReadonlySet<string>): void => {
+      deliverer.wake(
+        bells.size === 0 ? undefined : journals.flatMap(({ name, reader }) => (bells.has(name) ? [reader] : [])),
+      )
       exchange?.wake()
     }
     await Promise.all([

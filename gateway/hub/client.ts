@@ -48,7 +48,8 @@ export interface HubOptions {
   readonly onFault?: (error: unknown) => void
 }
 
-const acknowledgeEvery = 0.2
+/** Seconds, and alerts: a gateway lets the less be under way the longer an acknowledgement takes. */
+const acknowledgeEvery = 0.01
 const acknowledgeCount = 50
 
 /**
@@ -73,6 +74,7 @@ export class HubClient implements AsyncIterable<HubOutput> {
   readonly #toGreet = new Set<string>()
   readonly #timer: NodeJS.Timeout
   #settled = 0
+  #flushDue: NodeJS.Timeout | null = null
   #flushing = false
   #flushed: Promise<void> = Promise.resolve()
   #lastFlush = 0
@@ -126,6 +128,7 @@ export class HubClient implements AsyncIterable<HubOutput> {
     if (this.#closed) return
     this.#closed = true
     clearInterval(this.#timer)
+    if (this.#flushDue !== null) clearTimeout(this.#flushDue)
     await this.#flushed
     await this.#flush()
     this.#wake?.()
@@ -180,9 +183,12 @@ export class HubClient implements AsyncIterable<HubOutput> {
     this.#changed = true
     this.#settled += 1
     if (this.#settled >= acknowledgeCount) this.#flushSoon()
+    else this.#flushDue ??= setTimeout(() => this.#flushSoon(), acknowledgeEvery * 1000)
   }
 
   #flushSoon(): void {
+    if (this.#flushDue !== null) clearTimeout(this.#flushDue)
+    this.#flushDue = null
     if (!this.#flushing) this.#flushed = this.#flush()
   }
 

@@ -49,8 +49,8 @@ export async function watchBells(
   signal.addEventListener('abort', stop)
   try {
     while (!signal.aborted) {
-      watched.renew()
       const bells = rung
+      if (bells.size === 0) watched.renew()
       rung = new Set()
       await onRing(bells)
       if (signal.aborted || rung.size > 0) continue

@@ -15,7 +15,7 @@ import {
 /** Streams and epochs kept; the longest unchanged goes first. */
 const acknowledgementLimit = 1000
 /** So many alerts may be sent again after a crash to spare the flash a page each. */
-const unwrittenLimit = 10
+export const unwrittenLimit = 25
 
 const deliveryFormat: Format = {
   applicationId: 0x504c5744,
@@ -36,7 +36,7 @@ export interface DeliveryOptions {
   readonly path: string
   /** Wall clock, seconds since 1970 UTC. */
   readonly clock: () => number
-  /** How long acknowledgements may wait to be written once they are of ten alerts, seconds; default 2. */
+  /** How long acknowledgements may wait to be written once they are of 25 alerts, seconds; default 2. */
   readonly delay?: number
   /** And while they are of fewer; default 3,600. Losing them only sends those alerts again. */
   readonly quietDelay?: number
@@ -198,7 +198,7 @@ export class DeliveryReader {
     })
   }
 
-  /** As far as it was written, up to nine alerts behind; 0 where nothing is known. Throws PW_JOURNAL_UNREADABLE. */
+  /** As far as it was written, up to 24 alerts behind; 0 where nothing is known. Throws PW_JOURNAL_UNREADABLE. */
   acknowledged(source: string, epoch: string): number {
     return this.#file.read(statements => statements.get(source, epoch), undefined) ?? 0
   }

@@ -108,6 +108,18 @@ export class JournalFile {
     }
   }
 
+  /** Moves a long write-ahead log into the file. Never throws for a fault of the disk: it is in `condition`, and met again by `use`. */
+  checkpoint(): void {
+    try {
+      this.#outbox?.checkpoint()
+    } catch (error) {
+      if (!isStorageFault(error)) throw error
+      const fault = storageError(error, this.#options.path)
+      if (fault.code === 'PW_JOURNAL_DISK_FULL') this.#giveUpReserve(fault)
+      else this.#note(error)
+    }
+  }
+
   close(): void {
     this.#drop()
     this.#lock?.release()
@@ -121,12 +133,17 @@ export class JournalFile {
       if (!isStorageFault(error)) throw error
       const fault = storageError(error, this.#options.path)
       if (fault.code !== 'PW_JOURNAL_DISK_FULL') throw error
-      this.#reserve.release()
-      this.#outbox?.shrinkLog()
-      this.#full ??= { limit: Math.max(this.#outbox?.held ?? 0, leastHeld), lookAt: performance.now() + fullDelay }
-      this.#set({ ...this.#condition, fault })
+      this.#giveUpReserve(fault)
       return this.#useOrReplace(work)
     }
+  }
+
+  #giveUpReserve(fault: PolewatchError): void {
+    this.#reserve.release()
+    this.#outbox?.shrinkLog()
+    this.#outbox?.overwriteDeleted(false)
+    this.#full ??= { limit: Math.max(this.#outbox?.held ?? 0, leastHeld), lookAt: performance.now() + fullDelay }
+    this.#set({ ...this.#condition, fault })
   }
 
   // A log kept short leaves the reserve's room to the next alert.
@@ -135,8 +152,10 @@ export class JournalFile {
     this.#outbox?.shrinkLog()
     if (this.#reserve.free() < leastFree) this.#full.limit = Math.max(this.#full.limit - step, leastHeld)
     if (performance.now() < this.#full.lookAt) return
-    if (this.#reserve.hold()) this.#full = undefined
-    else this.#full.lookAt = performance.now() + fullDelay
+    if (this.#reserve.hold()) {
+      this.#full = undefined
+      this.#outbox?.overwriteDeleted(true)
+    } else this.#full.lookAt = performance.now() + fullDelay
   }
 
   #useOrReplace<Result>(work: Work<Result>): Result {

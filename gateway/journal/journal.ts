@@ -27,7 +27,8 @@
  *      and is never shed; its oldest records are deleted when their time is over, see audit-retention.ts.
  *      On a full disk no more is held than when it filled up, or 1 MiB: what is more important takes the place of what
  *      is less, until there is room for the reserve again.
- *   4. The write-ahead log is cut back to 4 MiB when it starts over. Pages set free are used again; the file never shrinks.
+ *   4. The write-ahead log is cut back to 4 MiB when it starts over. Pages set free are overwritten, except on a full disk, and used
+ *      again; the file never shrinks.
  *   5. One commit takes at most 128 drafts; at most 10,000 wait, further ones are refused.
  *   6. Purging deletes at most 2,000 alerts, or 2,000 audit records, a transaction.
  */
@@ -90,6 +91,7 @@ export class Journal {
   readonly #file: JournalFile
   readonly #queue = new GroupCommit<Waiting>(batch => this.#commit(batch))
   #closed = false
+  #checkpointDue = false
   #purging: Promise<PurgeResult> | undefined
 
   private constructor(options: JournalOptions) {
@@ -237,6 +239,7 @@ export class Journal {
             ? current.write(() => current.purge(stream, through, purgeLimit, time), this.#options.seal)
             : 0,
         )
+        this.#checkpointSoon()
         rows += deleted
         more = deleted === purgeLimit
       }
@@ -266,6 +269,17 @@ export class Journal {
     written.settle()
     this.#options.onBell?.()
     if (written.shedAny) this.#options.onShed?.(this.pendingShed())
+    this.#checkpointSoon()
+  }
+
+  /** After whoever waits for the commit has gone on. */
+  #checkpointSoon(): void {
+    if (this.#checkpointDue) return
+    this.#checkpointDue = true
+    setImmediate(() => {
+      this.#checkpointDue = false
+      this.#file.checkpoint()
+    })
   }
 
   /** Writes a batch inside a transaction, and keeps to the byte limit. */

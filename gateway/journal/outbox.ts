@@ -79,6 +79,12 @@ interface ShedRow {
   until: number
 }
 
+/**
+ * Pages of the write-ahead log that are worth a checkpoint. A log that has its full length takes an alert in fewer blocks than one
+ * that still grows, which each time is noted in the file system's own journal.
+ */
+const checkpointPages = 300
+
 const shedSelect = `SELECT shed.number, source, priority, first, last, since, until FROM shed
   JOIN stream ON stream.number = shed.stream WHERE report IS NULL ORDER BY shed.number LIMIT 100`
 
@@ -107,6 +113,8 @@ export class Outbox {
     this.#audit = new AuditWriter(connection)
     this.#statements = prepare(connection)
     this.#transaction = connection.transaction((work: () => void) => work())
+    // A checkpoint inside a commit would hold up the alert: see `checkpoint`.
+    connection.pragma('wal_autocheckpoint = 0')
     const identity = this.#statements.identity.get()
     if (identity === undefined) throw new Damage('it does not say whose it is')
     if (identity.role !== role) throw new Damage('it belongs to another role')
@@ -138,6 +146,11 @@ export class Outbox {
     return this.#statements.identity.get()?.lastPurge ?? null
   }
 
+  /** Moves the write-ahead log into the database when it is long, as far as no reader needs it; between commits, not inside one. */
+  checkpoint(): void {
+    if ((this.#statements.logged.get()?.log ?? 0) >= checkpointPages) this.#connection.pragma('wal_checkpoint(PASSIVE)')
+  }
+
   /** Moves the write-ahead log into the database and gives its room back, as far as the disk lets it. */
   shrinkLog(): void {
     try {
@@ -145,6 +158,14 @@ export class Outbox {
     } catch {
       // Whether it helped shows at the next write.
     }
+  }
+
+  /**
+   * Whether all of what is deleted is overwritten, or only what costs no further page. Overwriting logs every page that it sets free,
+   * which a full disk has no room for.
+   */
+  overwriteDeleted(all: boolean): void {
+    this.#connection.pragma(`secure_delete = ${all ? 'ON' : 'FAST'}`)
   }
 
   close(): void {
@@ -295,6 +316,7 @@ function prepare(connection: Connection) {
     identity: statement<[], { role: string; epoch: string; lastPurge: number | null }>(
       'SELECT role, epoch, last_purge AS lastPurge FROM journal',
     ),
+    logged: statement<[], { log: number }>('PRAGMA wal_checkpoint(NOOP)'),
     notePurge: statement<[number]>('UPDATE journal SET last_purge = ?'),
     streams: statement<[], StreamRow>('SELECT number, source, priority, floor FROM stream'),
     addStream: statement<[number, string, number]>('INSERT INTO stream VALUES (?, ?, ?, 0)'),

@@ -82,7 +82,7 @@ export function openForWriting(path: string, format: Format, synchronous: 'OFF' 
     if (version < format.version) migrate(connection, path, format, version)
     connection.pragma('journal_mode = WAL')
     connection.pragma(`synchronous = ${synchronous}`)
-    connection.pragma('secure_delete = FAST')
+    connection.pragma('secure_delete = ON')
     connection.pragma('temp_store = MEMORY')
     connection.pragma(`journal_size_limit = ${4 * 1024 * 1024}`)
     // BEGIN IMMEDIATE alone succeeds on a file that cannot be written.

@@ -62,11 +62,18 @@ export function sealEvent(draft: EventDraft, position: StreamPosition, key: Sign
   }
   refuseUnknown(check(schema, event, type), event)
   const unsigned = canonical(event)
-  const text = key === null ? unsigned : canonical({ ...event, signature: signDetached(unsigned, key) })
+  const text = key === null ? unsigned : withSignature(unsigned, event, signDetached(unsigned, key))
   const bytes = Buffer.from(text)
   if (bytes.length > messageLimit)
     throw new PolewatchError('PW_MESSAGE_TOO_LARGE', { size: bytes.length, limit: messageLimit })
   return { id: event.id, bytes }
+}
+
+/** The canonical form with the signature, from the one without: names are in order, so what follows it is known. */
+function withSignature(unsigned: string, event: object, signature: string): string {
+  const after = Object.fromEntries(Object.entries(event).filter(([name]) => name > 'signature'))
+  const end = canonical(after).slice(1)
+  return `${unsigned.slice(0, -end.length)}"signature":"${signature}",${end}`
 }
 
 /**
@@ -142,11 +149,12 @@ export function verifyDetached(
 ): Verification {
   if (signature === undefined) return 'unsigned'
   const [header = '', payload, mark = '', ...rest] = typeof signature === 'string' ? signature.split('.') : []
-  const kid = keyIdOf(header)
+  const kid = knownIds.get(header) ?? keyIdOf(header)
   const signatureBytes = fromBase64url(mark)
   if (payload !== '' || rest.length > 0 || kid === null || signatureBytes === null) return 'forged'
   const publicKey = findKey(kid)
   if (publicKey === undefined) return 'unknown-key'
+  remember(header, kid)
   if (publicKey.asymmetricKeyType !== 'ed25519') return 'forged'
   const signed = Buffer.from(`${header}.${Buffer.from(canonicalJson(unsigned)).toString('base64url')}`)
   return verify(null, signed, publicKey, signatureBytes) ? 'valid' : 'forged'
@@ -154,9 +162,20 @@ export function verifyDetached(
 
 /** A detached JWS (RFC 7515, appendix F) with Ed25519 over a text that a verifier can make again. */
 export function signDetached(payload: string, key: SigningKey): string {
-  const header = Buffer.from(JSON.stringify({ alg: 'EdDSA', kid: key.kid })).toString('base64url')
+  const header = headerOf(key)
   const signed = `${header}.${Buffer.from(payload).toString('base64url')}`
   return `${header}..${sign(null, Buffer.from(signed), key.privateKey).toString('base64url')}`
+}
+
+const headers = new WeakMap<SigningKey, string>()
+
+/** The protected header, made once for a key. */
+function headerOf(key: SigningKey): string {
+  const known = headers.get(key)
+  if (known !== undefined) return known
+  const header = Buffer.from(JSON.stringify({ alg: 'EdDSA', kid: key.kid })).toString('base64url')
+  headers.set(key, header)
+  return header
 }
 
 /** The role's mark under its audit chain up to the record of that hash. */
@@ -180,6 +199,15 @@ function keyIdOf(header: string): string | null {
   } catch {
     return null
   }
+}
+
+/** What headers of known keys say: reading one costs as much as a signature's hashing. */
+const knownIds = new Map<string, string>()
+const knownLimit = 10_000
+
+function remember(header: string, kid: string): void {
+  if (knownIds.size >= knownLimit) knownIds.clear()
+  knownIds.set(header, kid)
 }
 
 /** Strict base64url: each byte string has one spelling, so that no changed character passes. */

@@ -153,10 +153,10 @@ export class Deliverer {
     this.#unobserve()
   }
 
-  /** A journal has more: to be called when its bell rings. Polling finds it within a quarter of a second otherwise. */
-  wake(): void {
+  /** These journals have more: to be called when their bells ring. Polling finds it within a quarter of a second otherwise. */
+  wake(journals: readonly AlertJournal[] = this.#options.journals): void {
     if (this.#timer === null) return
-    this.#refresh()
+    this.#refresh(journals)
     this.#pump()
   }
 
@@ -207,10 +207,10 @@ export class Deliverer {
     this.#pump()
   }
 
-  #refresh(): void {
+  #refresh(journals = this.#options.journals): void {
     const now = monotonic()
     let changed = false
-    for (const journal of this.#options.journals) {
+    for (const journal of journals) {
       try {
         for (const { source, epoch, lastSequence } of journal.streams()) {
           let stream = this.#streams.get(source)

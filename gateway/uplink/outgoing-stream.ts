@@ -1,3 +1,5 @@
+import { HubWindow } from './hub-window.js'
+
 /** One alert as it is stored: its number and the final bytes. `topic` is below `polewatch/v1/{site}/{gateway}/`. */
 export interface StoredAlert {
   readonly sequence: number
@@ -11,13 +13,18 @@ export interface OutgoingStreamOptions {
   readonly rank: number
   /** The hub (or, by choice, the broker) has everything up to here. */
   readonly acknowledged: number
-  /** Most alerts sent and not acknowledged. */
+  /** Most alerts sent and not acknowledged; fewer while the hub takes long to acknowledge them. */
   readonly window: number
   /** Seconds of silence until the first is sent again; doubled each time up to the longest. */
   readonly firstRetry: number
   readonly longestRetry: number
   /** At most `limit` alerts after a number, in order; numbers may be missing where alerts were shed. */
   readonly read: (after: number, limit: number) => readonly StoredAlert[]
+}
+
+interface Sent {
+  readonly sequence: number
+  readonly at: number
 }
 
 const readAhead = 64
@@ -39,7 +46,8 @@ export class OutgoingStream {
   #next: number
   #rows: readonly StoredAlert[] = []
   #row = 0
-  #sent: number[] = []
+  #sent: Sent[] = []
+  readonly #window: HubWindow
   #confirmed = new Set<number>()
   #retry: number
   #deadline: number | null = null
@@ -60,6 +68,7 @@ export class OutgoingStream {
     this.acknowledged = options.acknowledged
     this.#next = options.acknowledged + 1
     this.#retry = options.firstRetry
+    this.#window = new HubWindow(options.window)
   }
 
   /** Sent and not acknowledged. */
@@ -93,7 +102,7 @@ export class OutgoingStream {
     this.#next = alert.sequence + 1
     this.last = Math.max(this.last, alert.sequence)
     if (this.#sent.length === 0) this.#waitingSince = now
-    this.#sent.push(alert.sequence)
+    this.#sent.push({ sequence: alert.sequence, at: now })
     this.#deadline ??= now + this.#retry
     return { alert, again: false }
   }
@@ -120,7 +129,10 @@ export class OutgoingStream {
   acknowledge(sequence: number, now: number): void {
     if (sequence <= this.acknowledged) return
     this.acknowledged = sequence
-    this.#forget(sequence)
+    const before = this.#sent.length
+    const last = this.#forget(sequence)
+    const left = this.#sent.length
+    if (last !== undefined && !this.silent) this.#window.answered(now - last.at, before - left, left, now)
     const wasProbing = this.#probing
     this.#deserted = false
     this.#settle(now)
@@ -129,11 +141,11 @@ export class OutgoingStream {
 
   /** The broker took `sequence` and answers for it alone. Returns how far everything is taken now. */
   confirm(sequence: number, now: number): number {
-    if (this.#sent.includes(sequence)) this.#confirmed.add(sequence)
+    if (this.#sent.some(sent => sent.sequence === sequence)) this.#confirmed.add(sequence)
     let reached = this.acknowledged
     for (const sent of this.#sent) {
-      if (!this.#confirmed.has(sent)) break
-      reached = sent
+      if (!this.#confirmed.has(sent.sequence)) break
+      reached = sent.sequence
     }
     this.acknowledge(reached, now)
     return this.acknowledged
@@ -153,6 +165,7 @@ export class OutgoingStream {
 
   /** After the connection was lost: everything unacknowledged is sent again. */
   goBack(now: number): void {
+    this.#window.reset()
     this.#takeBack()
     this.#settle(now)
     this.#deserted = false
@@ -198,8 +211,8 @@ export class OutgoingStream {
   #limit(): number {
     if (this.#deserted) return this.#deadline === null ? 1 : 0
     const first = this.#sent[0]
-    const missing = first !== undefined && first > this.acknowledged + 1
-    return missing ? Number.POSITIVE_INFINITY : this.#options.window
+    const missing = first !== undefined && first.sequence > this.acknowledged + 1
+    return missing ? Number.POSITIVE_INFINITY : this.#window.size
   }
 
   #nextRetry(): number {
@@ -232,15 +245,13 @@ export class OutgoingStream {
     this.#seek(this.acknowledged + 1)
   }
 
-  #forget(sequence: number): void {
-    let count = 0
-    for (const sent of this.#sent) {
-      if (sent > sequence) break
-      this.#confirmed.delete(sent)
-      count += 1
-    }
-    this.#sent.splice(0, count)
+  /** Returns the last of what was sent and is acknowledged now. */
+  #forget(sequence: number): Sent | undefined {
+    const beyond = this.#sent.findIndex(sent => sent.sequence > sequence)
+    const covered = this.#sent.splice(0, beyond === -1 ? this.#sent.length : beyond)
+    for (const sent of covered) this.#confirmed.delete(sent.sequence)
     if (this.#next <= sequence) this.#seek(sequence + 1)
+    return covered.at(-1)
   }
 
   #seek(next: number): void {

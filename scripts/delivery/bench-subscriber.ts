@@ -58,5 +58,5 @@ client.on('message', (topic, payload) => {
   }
 })
 await client.subscribeAsync({ 'plain/#': { qos: 1 }, [`polewatch/v1/${site}/+/alert/#`]: { qos: 1 } })
-setInterval(acknowledge, 50)
+setInterval(acknowledge, 10)
 process.stdout.write('ready\n')

@@ -43,7 +43,9 @@ const signal = new AbortController().signal
 let began: number | null = null
 let ended = false
 uplink.session.observe(({ state }) => {
-  if (state === 'online') began ??= performance.now()
+  if (state !== 'online' || began !== null) return
+  began = performance.now()
+  process.stdout.write('online\n')
 })
 setInterval(() => {
   const faults = uplink.deliverer.streams().find(({ source }) => source.endsWith('/fault'))

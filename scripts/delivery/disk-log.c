@@ -1,12 +1,14 @@
 /*
  * Preloaded into a program, records what it does to the files of one folder: DISK_LOG_FOLDER is the folder, without a
- * slash at its end, DISK_LOG_FILE the file that the records are added to. disk-log.ts reads them.
+ * slash at its end, DISK_LOG_FILE the file that the records are added to. disk-log.ts reads them. While a file named by
+ * DISK_FAIL_WHILE is there, every write and sync in the folder fails with EIO, as a card does that wears out.
  *
  * A record is a header of 24 bytes, little-endian: kind, inode (4 bytes each), offset, length (8 bytes each), and `length`
  * bytes: what was written, or a path (for a renaming the old and the new one with a zero byte between).
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -23,12 +25,14 @@ enum kind { OPENED = 1, CREATED, WRITTEN, TRUNCATED, SYNCED, RENAMED, UNLINKED }
 static uint32_t inodes[65536];
 static int log_file = -1;
 static const char *folder;
+static const char *fails_while;
 static size_t folder_length;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 __attribute__((constructor)) static void begin(void) {
   folder = getenv("DISK_LOG_FOLDER");
   const char *path = getenv("DISK_LOG_FILE");
+  fails_while = getenv("DISK_FAIL_WHILE");
   if (folder == NULL || path == NULL) return;
   folder_length = strlen(folder);
   log_file = syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -40,6 +44,12 @@ static int followed(const char *path) {
 }
 
 static uint32_t inode_of(int file) { return file >= 0 && file < 65536 ? inodes[file] : 0; }
+
+static int failed(int file) {
+  if (fails_while == NULL || inode_of(file) == 0 || access(fails_while, F_OK) != 0) return 0;
+  errno = EIO;
+  return 1;
+}
 
 static void put(const void *bytes, size_t length) {
   const char *at = bytes;
@@ -96,6 +106,7 @@ ssize_t write(int file, const void *bytes, size_t length) {
   REAL(write);
   uint32_t inode = inode_of(file);
   if (inode == 0) return real(file, bytes, length);
+  if (failed(file)) return -1;
   struct stat status;
   fstat(file, &status);
   int appends = (fcntl(file, F_GETFL) & O_APPEND) != 0;
@@ -108,6 +119,7 @@ ssize_t write(int file, const void *bytes, size_t length) {
 #define PWRITE(name, offset_type) \
   ssize_t name(int file, const void *bytes, size_t length, offset_type offset) { \
     REAL(name); \
+    if (failed(file)) return -1; \
     ssize_t done = real(file, bytes, length, offset); \
     if (done > 0 && inode_of(file) != 0) record(WRITTEN, inode_of(file), offset, bytes, done); \
     return done; \
@@ -128,6 +140,7 @@ FTRUNCATE(ftruncate64, off64_t)
 #define SYNC(name) \
   int name(int file) { \
     REAL(name); \
+    if (failed(file)) return -1; \
     int result = real(file); \
     if (result == 0 && inode_of(file) != 0) record(SYNCED, inode_of(file), 0, "", 0); \
     return result; \

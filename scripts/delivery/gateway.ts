@@ -4,7 +4,7 @@ import { Delivery } from '../../gateway/journal/delivery.js'
 import { Journal } from '../../gateway/journal/journal.js'
 import { JournalReader } from '../../gateway/journal/reader.js'
 import type { SigningKey } from '../../gateway/messages/keys.js'
-import { sealEvent } from '../../gateway/messages/seal.js'
+import { sealAudit, sealEvent } from '../../gateway/messages/seal.js'
 import { type EventDraft, messageTypes } from '../../gateway/messages/table.js'
 import { Announcements } from '../../gateway/uplink/announcements.js'
 import type { PublishRequest } from '../../gateway/uplink/connection.js'
@@ -40,6 +40,7 @@ export class Sensing {
       role: 'sensing',
       byteLimit,
       clock: systemTime,
+      seal: hash => sealAudit(hash, sensingKey),
       ...(onBell === undefined ? {} : { onBell }),
     })
   }

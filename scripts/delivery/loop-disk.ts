@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 
@@ -8,6 +8,7 @@ export class LoopDisk {
   readonly #image: string
   readonly #device: string
 
+  readonly #options: string
   readonly #lazy: boolean
 
   /**
@@ -15,6 +16,7 @@ export class LoopDisk {
    * @throws Error where loop devices cannot be used
    */
   constructor(scratch: string, megabytes: number, blockSize: number, options: string) {
+    this.#options = options
     this.#lazy = options.split(',').includes('lazytime')
     this.#image = join(scratch, 'disk.img')
     this.folder = join(scratch, 'disk')
@@ -45,6 +47,18 @@ export class LoopDisk {
       .trim()
       .split(/\s+/)
     return Number(fields[6]) * 512
+  }
+
+  /** As when a block cannot be read back: the kernel notes an error and does what `errors=` says, at once. */
+  fail(): void {
+    writeFileSync(`/sys/fs/ext4/${basename(this.#device)}/trigger_fs_error`, '1')
+  }
+
+  /** Unmounts it, checks it and mounts it again, as a restart does. Nothing may have a file open on it. */
+  repair(): void {
+    run('umount', this.folder)
+    spawnSync('e2fsck', ['-f', '-y', this.#device])
+    run('mount', '-o', this.#options, this.#device, this.folder)
   }
 
   remove(): void {

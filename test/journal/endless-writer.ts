@@ -2,8 +2,6 @@ import { draft, openJournal } from './drafts.js'
 
 // Appends until it is killed, and prints what was confirmed: `endless-writer.js PATH BYTE_LIMIT`.
 const [, , path = '', byteLimit = ''] = process.argv
-// Without a listener the signal of a file size limit ends the process; with one the write fails.
-process.on('SIGXFSZ', () => {})
 const journal = openJournal(path, { byteLimit: Number(byteLimit) })
 process.stdout.write(`epoch ${journal.epoch}\n`)
 for (let round = 0; ; round += 1) {

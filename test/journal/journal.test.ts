@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { test } from 'tap'
@@ -275,6 +275,21 @@ test('purging deletes exactly what is acknowledged, and nothing on a number that
   t.match(verifyChain(path), { valid: true }, 'purged alerts leave their records')
   reader.close()
   journal.close()
+})
+
+test('what was purged is overwritten in the file, its overflowing part too', async t => {
+  const path = newPath()
+  const journal = openJournal(path)
+  const plate = 'ABC-1234'
+  const secret = (priority: 'hit' | 'rest', size: number) =>
+    draft(priority, size, { encode: ({ sequence }) => ({ id: `${sequence}`, bytes: Buffer.alloc(size, plate) }) })
+  for (const size of [40, 700, 5000]) await journal.append(secret('hit', size))
+  await journal.append(draft('hit', 700))
+  const written = () => ['', '-wal'].some(part => existsSync(path + part) && readFileSync(path + part).includes(plate))
+  t.ok(written())
+  await journal.purge(source => (source.endsWith('/hit') ? 3 : 0))
+  journal.close()
+  t.notOk(written())
 })
 
 test('a file has one writer', async t => {

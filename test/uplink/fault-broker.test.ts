@@ -2,7 +2,10 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { type Test, test } from 'tap'
 import * as z from 'zod'
+import { openEvent } from '../../gateway/messages/seal.js'
 import { formatSequence } from '../../gateway/messages/stream.js'
+import { type MessageName, messageNames, messageTypes } from '../../gateway/messages/table.js'
+import { topicFor } from '../../gateway/messages/topics.js'
 import type { DelivererOptions } from '../../gateway/uplink/delivery.js'
 import { LiveStream } from '../../gateway/uplink/live-stream.js'
 import { MqttSession, type SessionChange, type SessionOptions } from '../../gateway/uplink/session.js'
@@ -75,6 +78,28 @@ test('a broker that hangs up at every n-th packet gets everything in order all t
   t.ok(broker.connections() > 3, `${broker.connections()} connections`)
   t.ok(came.length - 40 <= (broker.connections() - 1) * window, `${came.length - 40} twice`)
   t.ok(reasons().has('connection-lost'))
+})
+
+test('each kind of message expires on the wire as its type says, and an alert never', async t => {
+  const { broker, gateway } = await delivering(t, {})
+  const place = { site, gateway: 'pole-1', cell: 'dppj1', id: 'sound-1', name: 'status' }
+  const live = messageNames.filter(name => messageTypes[name].priority === 'live')
+  const streams = {
+    gateway: new LiveStream(site, 'pole-1', 'sensing', sensingKey),
+    hub: new LiveStream(site, 'hub', 'hub', hubKey),
+  }
+  for (const name of messageNames) {
+    const example = openEvent(readFileSync(`test/golden/messages/${name}.json`))
+    if (live.includes(name)) await gateway.session.publish(streams[messageTypes[name].sender].request(example, place))
+    else await gateway.append(example)
+  }
+  await until('delivered', () => gateway.delivered())
+  const seen = (name: MessageName) => broker.expiries.get(topicFor(name, place))
+  // An arrival and a claim share a topic, as a verdict is a command: the last one counts there.
+  const last = new Map(messageNames.map(name => [topicFor(name, place), name]))
+  for (const name of last.values()) t.equal(seen(name), messageTypes[name].expiresAfter, name)
+  t.equal(seen('gunfire'), null)
+  t.equal(seen('health'), 300)
 })
 
 test('a hub that is away is named, asked seldom, and gets everything when it is back', async t => {

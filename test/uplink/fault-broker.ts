@@ -18,6 +18,8 @@ export interface FaultBroker {
   readonly faults: BrokerFaults
   /** Every alert that came, in order, each time that it came. */
   readonly alerts: string[]
+  /** Of each topic that was published to, the message expiry that came with it last, seconds. */
+  readonly expiries: ReadonlyMap<string, number | null>
   readonly connections: () => number
   /** Sends a message to the client that is connected. */
   send(topic: string, payload: Uint8Array): void
@@ -27,6 +29,7 @@ export interface FaultBroker {
 /** An MQTT 5 broker for one client on loopback, which keeps nothing. With `security` it speaks TLS 1.3. */
 export async function startFaultBroker(faults: BrokerFaults, security?: tls.TlsOptions): Promise<FaultBroker> {
   const alerts: string[] = []
+  const expiries = new Map<string, number | null>()
   const sockets = new Set<net.Socket>()
   let connections = 0
   let current: net.Socket | null = null
@@ -36,7 +39,10 @@ export async function startFaultBroker(faults: BrokerFaults, security?: tls.TlsO
     connections += 1
     socket.on('error', () => undefined)
     socket.on('close', () => sockets.delete(socket))
-    serve(socket, faults, alerts)
+    serve(socket, faults, packet => {
+      expiries.set(packet.topic, packet.properties?.messageExpiryInterval ?? null)
+      if (packet.topic.includes('/alert/')) alerts.push(String(packet.payload))
+    })
   }
   const server = security === undefined ? net.createServer(accept) : tls.createServer(security, accept)
   server.on('tlsClientError', () => undefined)
@@ -46,6 +52,7 @@ export async function startFaultBroker(faults: BrokerFaults, security?: tls.TlsO
     url: `${security === undefined ? 'mqtt' : 'mqtts'}://127.0.0.1:${port}`,
     faults,
     alerts,
+    expiries,
     connections: () => connections,
     send: (topic, payload) => {
       const message = {
@@ -65,7 +72,7 @@ export async function startFaultBroker(faults: BrokerFaults, security?: tls.TlsO
   }
 }
 
-function serve(socket: net.Socket, faults: BrokerFaults, alerts: string[]): void {
+function serve(socket: net.Socket, faults: BrokerFaults, seen: (packet: IPublishPacket) => void): void {
   const packets = parser({ protocolVersion: 5 })
   const held: IPublishPacket[] = []
   let count = 0
@@ -77,8 +84,8 @@ function serve(socket: net.Socket, faults: BrokerFaults, alerts: string[]): void
     answer({ cmd: 'puback', messageId: 60_000, reasonCode: 0 })
   }
   const take = (packet: IPublishPacket) => {
-    if (packet.topic.includes('/alert/')) alerts.push(String(packet.payload))
-    else if (packet.qos > 0) return acknowledge(packet)
+    seen(packet)
+    if (!packet.topic.includes('/alert/') && packet.qos > 0) return acknowledge(packet)
     if (packet.qos === 0 || faults.acknowledge === 'never') return
     if (faults.acknowledge !== 'reversed') return acknowledge(packet)
     held.push(packet)
