@@ -64,8 +64,8 @@ export class VideoFile implements Camera {
   async #open(signal: AbortSignal): Promise<Video | StateReport> {
     const { file, framesPerSecond = usualFrameRate } = this.#options
     try {
-      const request = { url: file, title: `The video ${file}`, options: {}, widest: widestFrame, framesPerSecond }
-      return await openVideo(request, signal)
+      const source = { url: file, title: `The video ${file}`, options: {}, waits: true }
+      return await openVideo({ ...source, widest: widestFrame, framesPerSecond }, signal)
     } catch (error) {
       if (!(error instanceof VideoError)) throw error
       return error.fault === 'device-absent'

@@ -12,6 +12,11 @@ export interface VideoRequest {
   readonly widest: number
   /** Frames that come faster are passed over, before the work of making a picture of them. */
   readonly framesPerSecond: number
+  /**
+   * Whether the source is read only as far as pictures are asked for, as a file can be. node-av reads a stream ahead instead, and
+   * where its reader has a hundred packets that nobody wants yet it asks at every turn of the event loop whether somebody does.
+   */
+  readonly waits?: boolean
 }
 
 export interface VideoPicture {
@@ -74,7 +79,7 @@ async function open(
   request: VideoRequest,
   signal: AbortSignal,
 ): Promise<Video> {
-  const { title, widest, framesPerSecond } = request
+  const { title, widest, framesPerSecond, waits = false } = request
   const { Demuxer, Decoder, FilterAPI } = files
   const opening = Demuxer.open(request.url, {
     options: { ...request.options },
@@ -100,7 +105,8 @@ async function open(
       frame.pts === constants.AV_NOPTS_VALUE ? null : (Number(frame.pts) * frame.timeBase.num) / frame.timeBase.den
     async function* pictures(): AsyncGenerator<VideoPicture, void, void> {
       try {
-        const decoded = decoder.frames(demuxer.packets(stream?.index))
+        const packets = waits ? later(demuxer.packetsSync(stream?.index)) : demuxer.packets(stream?.index)
+        const decoded = decoder.frames(packets)
         for await (const frame of filter.frames(spaced(decoded, 1 / framesPerSecond, seconds))) {
           if (frame === null) continue
           const picture = { width: frame.width, height: frame.height, data: frame.toBuffer(), stamp: seconds(frame) }
@@ -116,6 +122,10 @@ async function open(
     await demuxer.close()
     throw error instanceof VideoError ? error : videoError(error, title)
   }
+}
+
+async function* later<Value>(values: Iterable<Value>): AsyncGenerator<Value, void, void> {
+  yield* values
 }
 
 interface TimedFrame {

@@ -226,6 +226,25 @@ test('a video played fast gives every frame at its time and ends; a cut one give
   t.equal(framesOf(await collect(slower, () => false)).length, 10, 'no more frames a second than were asked for')
 })
 
+test('a video that is far ahead of its time lets its process sleep', async t => {
+  const file = await videoIn(t, 20)
+  const stop = new AbortController()
+  // Time stands still: the second frame is never due.
+  const clock = { ...systemClock, monotonic: () => 0, system: () => 1000 }
+  const readings = new VideoFile({ name: 'c', file, pace: 'real-time', clock }).readings(stop.signal)
+  for (let item = await readings.next(); !item.done && item.value.kind !== 'frame'; item = await readings.next()) {}
+  const sleep = clock.sleep
+  clock.sleep = (_, signal) => sleep(3600, signal)
+  const waiting = readings.next()
+  await sleep(0.5, stop.signal)
+  const turns = performance.nodeTiming.uvMetricsInfo.loopCount
+  await sleep(0.5, stop.signal)
+  const more = performance.nodeTiming.uvMetricsInfo.loopCount - turns
+  stop.abort()
+  await waiting
+  t.ok(more < 100, `${more} turns of the event loop in half a second`)
+})
+
 test('a simulated camera freezes and goes black, and its frames go on', async t => {
   const faults = [
     { from: 1, until: 2, fault: 'frozen' as const },
