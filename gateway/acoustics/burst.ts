@@ -20,12 +20,10 @@ const mostLag = 5
 const mostRounds = 40
 /** A place needs so many arrivals that may have come straight, or two with bearings. */
 const fewestDirect = 3
-/** Delays of echoes, and how exactly they come again, seconds. */
+/** Delays of echoes, and how exactly they come again, seconds; a round that so many of the stations heard straight is no echo. */
 const longestEcho = 0.6
 const echoTolerance = 0.004
-/** A round that so many of the stations, of so many or of all, heard straight is no echo: the delay of one differs by place. */
 const nearlyAll = 0.9
-const fewestStraight = 4
 /** Choosing arrivals and solving, or adding rounds, settles within so many turns or is left as it is. */
 const mostTurns = 4
 
@@ -122,11 +120,10 @@ function bestLag(votes: readonly Vote[], silence: number, tracks: number): numbe
 function heardRounds(burst: Burst): number[] {
   const { lags, tracks, solution } = burst
   const heardBy = (round: number) => tracks.filter(({ picks }) => picks[round]).length
-  const straight = directTracks(tracks, solution.residuals)
-  const placed = straight.length >= Math.min(fewestStraight, tracks.length)
+  const allStraight = directTracks(tracks, solution.residuals) === tracks.length
   return lags.filter((_, round) => {
     if (heardBy(round) < Math.max(2, tracks.length / 2)) return false
-    if (placed && straight.filter(({ picks }) => picks[round]).length >= nearlyAll * straight.length) return true
+    if (allStraight && heardBy(round) >= nearlyAll * tracks.length) return true
     return !lags.some((_, earlier) => isEchoOf(burst, round, earlier))
   })
 }
@@ -143,10 +140,7 @@ function isEchoOf({ lags, tracks }: Burst, round: number, earlier: number): bool
   return lags.some((_, third) => {
     if (third === round || third === earlier) return false
     const able = tracks.filter(({ picks }) => picks[round] && picks[third])
-    const alike = able.filter(({ station, picks }) => {
-      const time = picks[third]!.time + delay
-      return Math.abs((pickAt(station.candidates, time)?.time ?? 0) - time) < echoTolerance
-    })
+    const alike = able.filter(({ station, picks }) => pickAt(station.candidates, picks[third]!.time + delay))
     return alike.length >= Math.max(2, able.length / 2)
   })
 }

@@ -6,15 +6,11 @@ import { isEcho, without } from './echoes.js'
 import { stationsOf } from './evidence.js'
 import { solveHeight } from './height.js'
 import { airOf } from './propagation.js'
-import { contradictions } from './rhythm.js'
 import { burstPrice, explain } from './rivals.js'
-import { straightFixes } from './tracks.js'
+import { contradictions, straightFixes } from './tracks.js'
 
-/**
- * A place is reported when it is this probable among all that the arrivals leave open. Of 600 solutions of the live-fire recordings
- * of positions 1, 2 and 4, whole and without one gateway each, those above it were right.
- */
-const leastProbability = 0.55
+/** A place is reported when it is this probable among all that the arrivals leave open. */
+const leastProbability = 0.63
 /** A place less certain than this is none: radius of a circle as large as its 95 % ellipse, metres. */
 const widestPlace = 120
 /** So many more stations, of two with bearings one less, must have heard a burst where its place says than heard its rhythm

@@ -9,17 +9,17 @@ export interface Logistic {
 /** Of a located sound: that it is a blast, and that a blast is a gun's. */
 export const probabilityWeights: Readonly<Record<'blast' | 'gun', Logistic>> = {
   blast: {
-    constant: 1.916,
+    constant: 1.338,
     weights: {
-      blast: 1.165,
-      crooked: -8.698,
-      unexplained: -3.463,
+      blast: 1.374,
+      crooked: -4.474,
+      unexplained: -3.516,
     },
   },
   gun: {
-    constant: -2.13,
+    constant: -2.339,
     weights: {
-      gun: 1.992,
+      gun: 2.068,
     },
   },
 }

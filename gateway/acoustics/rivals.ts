@@ -2,10 +2,9 @@ import { type Burst, growBurst, startBurst } from './burst.js'
 import { placesElsewhere, type Square } from './elsewhere.js'
 import type { Station } from './evidence.js'
 import type { Air } from './propagation.js'
-import { contradictions, precursors } from './rhythm.js'
 import { findSeeds } from './seeds.js'
-import { assumedHeight, solve } from './solve.js'
-import type { Track } from './tracks.js'
+import { assumedHeight } from './solve.js'
+import { contradictions, precursors } from './tracks.js'
 
 /** What a burst must be worth, as a logarithm of odds: how unlikely a shot is at just one place and moment. */
 export const burstPrice = 11
@@ -38,8 +37,7 @@ export interface Explanation {
 export function explain(stations: readonly Station[], air: Air): Explanation | null {
   const height = assumedHeight(stations)
   const contradicted = (burst: Burst): Burst => {
-    const against =
-      contradiction * contradictions(stations, air, burst) + precursor * precursors(stations, air, burst).length
+    const against = contradiction * contradictions(stations, air, burst) + precursor * precursors(stations, air, burst)
     return { ...burst, score: burst.score - against }
   }
   const starts: Burst[] = []
@@ -54,28 +52,10 @@ export function explain(stations: readonly Station[], air: Air): Explanation | n
     if (!bursts.some(other => isRoundOf(start, other)))
       bursts.push(contradicted(growBurst(stations, air, height, start)))
   }
-  const peak = heaviest(bursts)
-  if (!peak) return null
-  if (peak.score > burstPrice)
-    for (const early of precursors(stations, air, peak)) {
-      const start = withEarlier(peak, early, stations, air, height)
-      if (start && !starts.some(other => isSame(other, start)))
-        bursts.push(contradicted(growBurst(stations, air, height, start)))
-    }
-  const burst = heaviest(bursts) ?? peak
+  const burst = bursts.reduce<Burst | null>((a, b) => (a && a.score >= b.score ? a : b), null)
+  if (!burst) return null
   const elsewhere = burst.score < burstPrice ? [] : placesElsewhere(burst, stations, air, samePlace)
   return judge(burst, bursts, elsewhere)
-}
-
-function heaviest(bursts: readonly Burst[]): Burst | null {
-  return bursts.reduce<Burst | null>((a, b) => (a && a.score >= b.score ? a : b), null)
-}
-
-/** The burst of one round at the place that the burst's tracks give with `early`, which a station heard before, in its track's stead. */
-function withEarlier(burst: Burst, early: Track, stations: readonly Station[], air: Air, height: number): Burst | null {
-  const others = burst.tracks.filter(({ station }) => station !== early.station)
-  const { east, north, time } = solve([...others, early], air, height, burst.solution)
-  return startBurst(stations, air, height, { east, north, time, score: burst.score })
 }
 
 function apart(a: Burst, b: Burst): number {

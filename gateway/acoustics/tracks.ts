@@ -25,10 +25,8 @@ export const lagTolerance = 0.0025
 const pickingErrors = 4
 const mostPickingError = 0.005
 /** Sound reaches a gateway no more than this before or after the straight line's time, seconds. */
-export const earliest = -0.05
-export const latest = 0.3
-/** What comes sooner after a sound than this is the sound itself, not an echo that another onset would be picked for, seconds. */
-const leastEchoDelay = 0.015
+const earliest = -0.05
+const latest = 0.3
 /** An arrival likelier than this to have come straight may place a source; from the second on it surely came straight. */
 const maybeDirect = 0.05
 const surelyDirect = 0.5
@@ -69,11 +67,8 @@ export function pickAt(candidates: readonly Candidate[], time: number): Candidat
   return best
 }
 
-/**
- * The track that `head`, heard in the round at `base`, starts, and its evidence without that of its residual, which is that of the
- * pick whose time is known best; the others are held against the time that all of them give together.
- */
-export function trackOf(
+/** The track that `head`, heard in the round at `base`, starts, and its evidence without that of its residual. */
+function trackOf(
   station: Station,
   head: Candidate,
   base: number,
@@ -83,7 +78,7 @@ export function trackOf(
 ): Track {
   const start = head.time - base
   const picks: (Candidate | null)[] = []
-  let worth = 0
+  let evidence = 0
   let lead = head
   let sum = 0
   let weightSum = 0
@@ -91,49 +86,20 @@ export function trackOf(
     const pick = lag === base ? head : pickAt(station.candidates, start + lag)
     picks.push(pick)
     if (!pick) {
-      if (expected + lag < station.heardUntil) worth += logMissed
+      if (expected + lag < station.heardUntil) evidence += logMissed
       continue
     }
-    worth += pick.weight
+    evidence += pick.weight
+    if (pick !== head) {
+      const louder = pick.arrival.soundLevel - head.arrival.soundLevel
+      evidence += logHeardAgain + repeatEvidence(pick.timeError, pick.time - lag - start, louder)
+    }
     if (pick.timeError < lead.timeError) lead = pick
     const weight = 1 / (pick.timeError * pick.timeError + 1e-8)
     sum += weight * (pick.time - lag)
     weightSum += weight
   }
-  const time = sum / weightSum
-  for (let round = 0; round < lags.length; round++) {
-    const pick = picks[round]
-    if (!pick || pick === lead) continue
-    const louder = pick.arrival.soundLevel - lead.arrival.soundLevel
-    worth += logHeardAgain + repeatEvidence(pick.timeError, pick.time - lags[round]! - time, louder)
-  }
-  return { station, time, lead, picks, worth, chance }
-}
-
-/**
- * What it adds to a track that one of the others at its station, a little later, is its echo: a logarithm, none below nought. An
- * echo follows each round by the same delay; that there is one, and how often, the weights of the onsets before it tell already.
- */
-function echoWorth(track: Track, others: readonly Track[]): number {
-  let most = 0
-  for (const other of others) {
-    const delay = other.time - track.time
-    if (delay < leastEchoDelay || delay > latest) continue
-    let followed = 0
-    let worth = 0
-    track.picks.forEach((pick, round) => {
-      const echo = other.picks[round]
-      if (!pick || (!echo && followed === 0)) return
-      if (!echo) worth += logMissed
-      else if (followed++ > 0)
-        worth +=
-          logHeardAgain +
-          repeatEvidence(pick.timeError + echo.timeError, echo.time - pick.time - delay, 0) +
-          Math.min(0, echo.weight)
-    })
-    most = Math.max(most, worth)
-  }
-  return most
+  return { station, time: sum / weightSum, lead, picks, worth: evidence, chance }
 }
 
 /** The best that one station can contribute to a burst from one place, and what it is worth if the burst can be heard there. */
@@ -147,7 +113,8 @@ function bestTrack(
   let listening = 0
   for (const lag of lags) if (expected + lag < station.heardUntil) listening++
   const chance = Math.max(0, listening - 1) * logUnheardAgain
-  const tracks: Track[] = []
+  let evidence = Number.NEGATIVE_INFINITY
+  let best: Track | null = null
   const { candidates } = station
   const used: Candidate[] = []
   for (const base of lags) {
@@ -157,18 +124,12 @@ function bestTrack(
       if (used.includes(head)) continue
       const track = trackOf(station, head, base, lags, expected, chance)
       if (lags.length > 1) for (const pick of track.picks) if (pick) used.push(pick)
-      tracks.push(track)
-    }
-  }
-  let evidence = Number.NEGATIVE_INFINITY
-  let best: Track | null = null
-  for (const track of tracks) {
-    const echoed = lags.length > 1 ? echoWorth(track, tracks) : 0
-    const ratio = bearingOf(track.lead, station, source, air)?.ratio ?? 1
-    const value = track.worth + echoed + Math.log(residualDensity(track.lead, track.time - expected, ratio))
-    if (value > evidence) {
-      evidence = value
-      best = echoed > 0 ? { ...track, worth: track.worth + echoed } : track
+      const ratio = bearingOf(track.lead, station, source, air)?.ratio ?? 1
+      const value = track.worth + Math.log(residualDensity(track.lead, track.time - expected, ratio))
+      if (value > evidence) {
+        evidence = value
+        best = track
+      }
     }
   }
   return { track: best, evidence, chance, listening: listening > 0 }
@@ -254,7 +215,62 @@ export function straightFixes(
   }, 0)
 }
 
-/** The tracks that came straight rather than as an echo. */
-export function directTracks(tracks: readonly Track[], residuals: readonly number[]): Track[] {
-  return tracks.filter(({ lead }, i) => directProbability(lead, residuals[i]!) > surelyDirect)
+/** How many tracks came straight rather than as an echo. */
+export function directTracks(tracks: readonly Track[], residuals: readonly number[]): number {
+  return tracks.filter(({ lead }, i) => directProbability(lead, residuals[i]!) > surelyDirect).length
+}
+
+/**
+ * How many stations heard the burst's rhythm, three rounds or more of it, at a time that neither its sound nor an echo can
+ * have reached them: their clocks or the burst's own are wrong. Chance does not repeat two lags to the millisecond.
+ */
+export function contradictions(
+  stations: readonly Station[],
+  air: Air,
+  {
+    solution,
+    lags,
+    tracks,
+  }: { readonly solution: Source; readonly lags: readonly number[]; readonly tracks: readonly Track[] },
+): number {
+  const enough = Math.max(3, 0.75 * lags.length)
+  const first = Math.min(...lags)
+  return stations.filter(station => {
+    const { east, north, up } = station.position
+    const travel = travelTime(air, east - solution.east, north - solution.north, up - solution.up)
+    const expected = solution.time + travel
+    const heard = tracks.some(track => track.station === station)
+    return station.candidates.some(head => {
+      const late = head.time - expected - first
+      if (late > 2 * earliest && (late < 2 * latest || heard)) return false
+      const { picks } = trackOf(station, head, first, lags, expected, 0)
+      return picks.filter(pick => pick !== null).length >= enough
+    })
+  }).length
+}
+
+/**
+ * How many stations heard the burst's rhythm, two rounds or more of it, shortly before its own sound can have come, as where what is
+ * taken for the burst is its reflection: sound by the straight way came first.
+ */
+export function precursors(
+  stations: readonly Station[],
+  air: Air,
+  { solution, lags }: { readonly solution: Source; readonly lags: readonly number[] },
+): number {
+  const first = Math.min(...lags)
+  const enough = Math.max(2, 0.75 * lags.length)
+  return stations.filter(station => {
+    const { east, north, up } = station.position
+    const travel = travelTime(air, east - solution.east, north - solution.north, up - solution.up)
+    const begin = solution.time + travel + first
+    const { candidates } = station
+    for (let i = firstAfter(candidates, begin - 2 * latest); i < candidates.length; i++) {
+      const head = candidates[i]!
+      if (head.time > begin + earliest) return false
+      const { picks } = trackOf(station, head, first, lags, begin - first, 0)
+      if (picks.filter(pick => pick !== null).length >= enough) return true
+    }
+    return false
+  }).length
 }
