@@ -5,7 +5,6 @@ import { writeWhole } from '../config/replace-file.js'
 import type { Configuration } from '../config/schema.js'
 import { writeDurably } from '../hotlist/generations.js'
 import { messageTypes } from '../messages/table.js'
-
 import type { Report } from './month-counts.js'
 import { monthOf } from './report-counts.js'
 import { messageOf, type Role, systemTime } from './role.js'

@@ -19,7 +19,7 @@ export interface GatewayFigures {
   readonly parts: readonly PartFigures[]
   /** Alerts made, by role and kind of message. */
   readonly alerts: readonly { readonly role: string; readonly kind: string; readonly count: number }[]
-  /** By role: bytes, alerts that wait for the hub, and alerts given up since the journal began. */
+  /** By role: bytes, alerts that wait for the hub, and alerts given up, as far back as the audit chain goes. */
   readonly journals: readonly {
     readonly role: string
     readonly bytes: number
@@ -64,7 +64,11 @@ export function metricsText(figures: GatewayFigures): Promise<string> {
   for (const { role, kind, count } of figures.alerts) alerts.inc({ role, kind }, count)
   const backlog = gauge('backlog_alerts', 'Alerts that the hub has not acknowledged.', ['role'])
   const journal = gauge('journal_bytes', 'Size of the journal.', ['role'])
-  const given = counter('shed_alerts', 'Alerts given up since the journal began, because it was full.', ['role'])
+  const given = counter(
+    'shed_alerts',
+    'Alerts given up because the journal was full, as far back as its audit chain goes.',
+    ['role'],
+  )
   for (const { role, bytes, waiting, shed } of figures.journals) {
     given.inc({ role }, shed)
     backlog.set({ role }, waiting)

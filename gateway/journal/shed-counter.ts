@@ -9,8 +9,9 @@ interface Counted {
 }
 
 /**
- * Counts the alerts that a journal has given up since it began. The audit chain keeps every such loss, also when the hub knows of
- * it and the ranges themselves are forgotten. Cheap to ask often: each record is looked at once.
+ * Counts the alerts that a journal has given up, as far back as its audit chain goes. The chain keeps every such loss for as long as
+ * the policy says, also when the hub knows of it and the ranges themselves are forgotten. Cheap to ask often: each record is
+ * looked at once, and what has been counted stays so when its record is deleted.
  */
 export class ShedCounter {
   readonly #file: FollowedFile<(known: Counted | null) => Counted>

@@ -56,7 +56,7 @@ const journalHealth = z.object({
   bytes: count('Size of the files. Bytes.'),
   limit: count('Where shedding begins. Bytes.'),
   waiting: count('Alerts that the hub has not acknowledged.'),
-  shed: count('Alerts given up since the journal began.'),
+  shed: count('Alerts given up, as far back as the audit chain goes.'),
 })
 
 const measured = (description: string) =>

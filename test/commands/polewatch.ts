@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { parseConfiguration } from '../../gateway/config/load.js'
+import type { Configuration } from '../../gateway/config/schema.js'
 
 const main = join(process.cwd(), 'dist', 'gateway', 'main.js')
 
@@ -51,4 +53,18 @@ export async function until<Value>(
     await pause(100)
   }
   throw new Error(`${what} did not come within ${seconds} s`)
+}
+
+/** The least that an uplink can be configured with; its folders are `state` and `runtime` in the one given. */
+export function uplinkConfiguration(folder: string): Configuration {
+  return parseConfiguration(
+    `version: 1
+site: example-city
+gateway: { id: pole-17, position: { latitude: 41.88, longitude: -87.63, altitude: 5, error: 1 } }
+paths: { state: ${folder}/state, runtime: ${folder}/runtime }
+uplink: { brokers: ['mqtt://127.0.0.1:1883'], acknowledge: broker }
+log: { level: fatal }
+`,
+    join(folder, 'polewatch.yaml'),
+  )
 }

@@ -8,20 +8,11 @@ import { sendReports, storeReport } from '../../gateway/commands/stored-reports.
 import { parseConfiguration } from '../../gateway/config/load.js'
 import { JournalReader } from '../../gateway/journal/reader.js'
 import { openEvent, verifyEvent } from '../../gateway/messages/seal.js'
-import { polewatch } from './polewatch.js'
+import { polewatch, uplinkConfiguration } from './polewatch.js'
 
 test('the report of each month is signed, waits in the journal for the hub, and is sent once, also over a restart', async t => {
   const folder = t.testdir({ state: {}, runtime: {} })
-  const configuration = parseConfiguration(
-    `version: 1
-site: example-city
-gateway: { id: pole-17, position: { latitude: 41.88, longitude: -87.63, altitude: 5, error: 1 } }
-paths: { state: ${folder}/state, runtime: ${folder}/runtime }
-uplink: { brokers: ['mqtt://127.0.0.1:1883'], acknowledge: broker }
-log: { level: fatal }
-`,
-    join(folder, 'polewatch.yaml'),
-  )
+  const configuration = uplinkConfiguration(folder)
   const { paths } = configuration
   const now = Date.now() / 1000
   const run = async (enough: (role: Role) => boolean): Promise<void> => {

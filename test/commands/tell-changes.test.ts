@@ -1,25 +1,15 @@
-import { join } from 'node:path'
 import { test } from 'tap'
 import { tell } from '../../gateway/commands/apply-outcomes.js'
 import { Role } from '../../gateway/commands/role.js'
 import { tellChanges } from '../../gateway/commands/tell-changes.js'
-import { parseConfiguration } from '../../gateway/config/load.js'
 import { openEvent } from '../../gateway/messages/seal.js'
 import type { PublishRequest } from '../../gateway/uplink/connection.js'
 import { LiveStream } from '../../gateway/uplink/live-stream.js'
+import { uplinkConfiguration } from './polewatch.js'
 
 test('what became of each change is recorded once and told until the broker has it, also over a restart', async t => {
   const folder = t.testdir({ state: {}, runtime: {} })
-  const configuration = parseConfiguration(
-    `version: 1
-site: example-city
-gateway: { id: pole-17, position: { latitude: 41.88, longitude: -87.63, altitude: 5, error: 1 } }
-paths: { state: ${folder}/state, runtime: ${folder}/runtime }
-uplink: { brokers: ['mqtt://127.0.0.1:1883'], acknowledge: broker }
-log: { level: fatal }
-`,
-    join(folder, 'polewatch.yaml'),
-  )
+  const configuration = uplinkConfiguration(folder)
   const command = { source: '/example-city/hub/hub/live', id: 'ab12cd34-00000000000000000001' }
   const refusal = { outcome: 'taken-back', code: 'PW_APPLY_TAKEN_BACK', detail: 'It was taken back.' } as const
   tell(configuration.paths, { ...refusal, request: 'configuration-one.json', command, at: 1 })

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
-import Database from 'better-sqlite3'
 import { test } from 'tap'
 import { type AuditHead, verifyChain } from '../../gateway/journal/audit.js'
 import { readChain } from '../../gateway/journal/chain-reader.js'
-import { draft, folder, newPaths, openJournal } from './drafts.js'
+import { draft, folder, forged, newPaths, openJournal } from './drafts.js'
 
 const newPath = newPaths(folder())
 const day = 86_400
@@ -61,14 +60,7 @@ test('whoever deletes records without the key is found', async t => {
   await journal.record({ action: 'access', subject: 'evidence' })
   journal.close()
   const tampered = (sql: string, why: RegExp): void => {
-    const copy = newPath()
-    const original = new Database(path)
-    original.exec(`VACUUM INTO '${copy}'`)
-    original.close()
-    const forger = new Database(copy)
-    forger.exec(sql)
-    forger.close()
-    t.match(verifyChain(copy, { checkSeal }), { valid: false, why }, sql)
+    t.match(verifyChain(forged(path, newPath(), sql), { checkSeal }), { valid: false, why }, sql)
   }
   tampered('DELETE FROM audit WHERE number <= 9', /missing/)
   tampered(`DELETE FROM audit WHERE action = 'audit-purged'`, /missing/)

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import {
   type AlertDraft,
   Journal,
@@ -56,4 +57,15 @@ export function newPaths(root: string): () => string {
     files += 1
     return join(root, `${files}.journal.db`)
   }
+}
+
+/** A copy of a journal at a path of its own, changed by somebody who may write to the file. */
+export function forged(path: string, copy: string, sql: string): string {
+  const original = new Database(path)
+  original.exec(`VACUUM INTO '${copy}'`)
+  original.close()
+  const forger = new Database(copy)
+  forger.exec(sql)
+  forger.close()
+  return copy
 }

@@ -8,7 +8,7 @@ import { verifyChain } from '../../gateway/journal/audit.js'
 import { type JournalCondition, priorities, type ShedRange } from '../../gateway/journal/journal.js'
 import { JournalReader } from '../../gateway/journal/reader.js'
 import { ShedCounter } from '../../gateway/journal/shed-counter.js'
-import { bytesOf, draft, folder, newPaths, openJournal } from './drafts.js'
+import { bytesOf, draft, folder, forged, newPaths, openJournal } from './drafts.js'
 
 const root = folder()
 const newPath = newPaths(root)
@@ -329,14 +329,7 @@ test('the audit chain shows every edit, removal and reordering, and a cut end to
   journal.close()
 
   const tamper = (sql: string, number: number, why: RegExp, options = {}): void => {
-    const copy = newPath()
-    const original = new Database(path)
-    original.exec(`VACUUM INTO '${copy}'`)
-    original.close()
-    const forger = new Database(copy)
-    forger.exec(sql)
-    forger.close()
-    const verdict = verifyChain(copy, { anchors: [anchor], checkSeal, ...options })
+    const verdict = verifyChain(forged(path, newPath(), sql), { anchors: [anchor], checkSeal, ...options })
     t.match(verdict, { valid: false, number, why }, sql)
   }
   tamper(`UPDATE audit SET time = time + 1 WHERE number = 3`, 3, /content/)
