@@ -84,6 +84,9 @@ function switchSensor(settings: Settings<'switch'>, { five, board }: SensorHands
   }
 }
 
+/** Pulses counted over less than this say little of the wind, seconds. */
+const leastCounted = 2
+
 /** The board tells changes of a pin, as fast as some hundred a second; johnny-five has no counter, so they are counted here. */
 function pulseSensor(settings: Settings<'pulse'>, { io, monotonic }: SensorHands): Sensor {
   const { name: sensor, quantity, pin, perHertz, offset, interval } = settings
@@ -95,15 +98,16 @@ function pulseSensor(settings: Settings<'pulse'>, { io, monotonic }: SensorHands
   io.pinMode(pin, io.MODES.INPUT)
   io.digitalWrite(pin, 1)
   io.digitalRead(pin, now => {
-    if (level === 1 && now === 0) pulses += 1
+    if (level === null) since = monotonic()
+    else if (level === 1 && now === 0) pulses += 1
     level = now
   })
   return {
     interval,
     take() {
-      if (level === null) return []
       const now = monotonic()
-      const value = pulses === 0 ? 0 : (pulses / Math.max(now - since, 0.001)) * perHertz + offset
+      if (level === null || now - since < Math.min(leastCounted, interval)) return []
+      const value = pulses === 0 ? 0 : (pulses / (now - since)) * perHertz + offset
       pulses = 0
       since = now
       return [judged(sensor, quantity, value, plausibility, now)]

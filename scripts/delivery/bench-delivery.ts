@@ -6,6 +6,7 @@
  *            not the sender's. Gunshots are appended meanwhile.
  *   verified the same drain with the hub module, which verifies every signature
  *   latency  from `append` to the hub module's application at 20 alerts a second, beside append + fdatasync on the same disk
+ *            and a message of the same size from bare mqtt.js to bare mqtt.js through the same broker
  *
  *   npm run bench:delivery [-- --alerts 100000] [--rounds 3] [--folder ON_THE_DISK_TO_MEASURE] [--profile FOLDER]
  *                          [--latency-only] [--json]
@@ -65,7 +66,7 @@ try {
 }
 
 async function measure() {
-  const latency = await withHub(latencies)
+  const latency = { ...(await withHub(latencies)), hop: percentiles(await hops()) }
   if (values['latency-only']) return { latency, drains: null }
   const filling = performance.now()
   await writer('fill', alerts, 0, false).ended()
@@ -95,6 +96,15 @@ async function measure() {
       shotDuringVerified: percentiles(verifiedShots),
     },
   }
+}
+
+/** Milliseconds that a message takes between two bare clients at the rate of the alerts. */
+async function hops(): Promise<number[]> {
+  const subscriber = new Program('bench-subscriber', { broker: broker.url, hubKey: privateKeyPem(hubKey) })
+  await until('the subscriber is ready', () => subscriber.lines.includes('ready'))
+  await new Program('bench-plain', { broker: broker.url, count: latencyAlerts, interval: 50 }).ended()
+  await subscriber.kill()
+  return subscriber.lines.filter(line => line.startsWith('hop ')).map(line => Number(line.split(' ')[1]))
 }
 
 async function withHub<Result>(work: (hub: Program) => Promise<Result>): Promise<Result> {
@@ -222,12 +232,13 @@ function tell({ latency, drains }: Awaited<ReturnType<typeof measure>>): void {
       `drained to the hub module, which verifies: ${drains.verified.toFixed(0)} a second; a gunshot meanwhile: ${shown(drains.shotDuringVerified)}`,
     )
   }
-  const { appendToHub, appended, pickedUp, travelled, disk } = latency
+  const { appendToHub, appended, pickedUp, travelled, disk, hop } = latency
   line(`append to hub at 20 a second: ${shown(appendToHub)}`)
   line(`of that until it is committed: ${shown(appended)}`)
   line(`then until uplink hands it to the network: ${shown(pickedUp)}`)
   line(`then through the broker to the hub's application: ${shown(travelled)}`)
   line(`append + fdatasync of the disk: ${shown(disk)}`)
+  line(`a message of that size between two bare mqtt.js clients: ${shown(hop)}`)
   line(
     `above the disk: p50 ${(appendToHub.p50 - disk.p50).toFixed(1)} ms (at most 2), p99 ${(appendToHub.p99 - disk.p99).toFixed(1)} ms (at most 20)`,
   )

@@ -43,6 +43,9 @@ const acknowledge = () => {
   }
 }
 client.on('message', (topic, payload) => {
+  if (topic === 'plain/hop') {
+    process.stdout.write(`hop ${performance.timeOrigin + performance.now() - Number(payload)}\n`)
+  }
   if (!topic.startsWith('polewatch/')) return
   const [epoch, sequence, source] = [
     fieldOf(payload, 'epoch'),

@@ -47,8 +47,8 @@ test('the air that a board measures is that of every report: its temperature is 
     const air = reported()
     return air !== null && air.windEast > 0.2 ? air : null
   }, 'the wind')
-  // On a busy machine the emulator turns the cups more slowly than it should, never faster.
-  t.ok(wind.windEast < 9, `${wind.windEast} m/s towards the east`)
+  // On a busy machine the emulator turns the cups more slowly than at 8 m/s; pulses that waited are counted to the next reading.
+  t.ok(wind.windEast < 16, `${wind.windEast} m/s towards the east`)
   t.ok(Math.abs(wind.windNorth) < 0.05 * wind.windEast, `${wind.windNorth} m/s towards the north`)
   board.tell({ volts: { 0: 0.5 - 0.05 } })
   await speedComes(328.25, 'the speed of sound at the measured -5 °C')
