@@ -42,8 +42,10 @@ export function obeyCommands(options: UplinkCommandsOptions): { commands: Comman
   const { site, gateway, exercise, paths } = role.configuration
   const authority = commandAuthority(role.configuration)
   const memory = AcceptedRequests.open(join(paths.state, 'uplink.requests.db'), systemTime)
-  if (memory.movedTo !== null)
-    role.log.error({ movedTo: memory.movedTo }, 'the file of accepted requests was damaged; older commands are refused')
+  if (memory.setAside !== null) {
+    const { message, code } = memory.setAside
+    role.raise('requests', 'faulty', 'requests-damaged', `${message} Requests made before now are refused.`, code)
+  }
   for (const { name, body } of memory.pending()) role.exchange.post(name, body)
   const commands = new Commands({
     site,

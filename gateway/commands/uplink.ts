@@ -9,16 +9,14 @@ import type { Configuration } from '../config/schema.js'
 import { readSecret } from '../config/secret-file.js'
 import { PolewatchError } from '../errors.js'
 import { watchBells } from '../journal/bell.js'
-import { Delivery } from '../journal/delivery.js'
 import { ExchangeReader } from '../journal/exchange.js'
 import { JournalReader } from '../journal/reader.js'
 import { keyId, publicJwkOf, publicKeyFromPem } from '../messages/keys.js'
-import { formatSequence, gatewayRoles } from '../messages/stream.js'
+import { gatewayRoles } from '../messages/stream.js'
 import { type MessageData, messageTypes } from '../messages/table.js'
 import { formatTime } from '../messages/time.js'
 import { Announcements } from '../uplink/announcements.js'
 import type { TlsMaterial } from '../uplink/connection-options.js'
-import { Deliverer, type DeliveryNotice } from '../uplink/delivery.js'
 import { announceToHomeAssistant } from '../uplink/home-assistant.js'
 import { KeyPins } from '../uplink/key-pins.js'
 import { LiveStream } from '../uplink/live-stream.js'
@@ -32,6 +30,7 @@ import { sendReports } from './stored-reports.js'
 import { tellChanges } from './tell-changes.js'
 import { stopSignal } from './terminal.js'
 import { obeyCommands } from './uplink-commands.js'
+import { deliver, tellAbsenceAfter } from './uplink-delivery.js'
 import { EvidenceCourier } from './uplink-evidence.js'
 import { UplinkHealth } from './uplink-health.js'
 import { meter } from './uplink-traffic.js'
@@ -49,9 +48,6 @@ export function define(command: Command): void {
       await connect(config, stopSignal())
     })
 }
-
-/** The hub sees by the status that a gateway went and came; only a longer absence is a fault worth an alert, seconds. */
-const tellAbsenceAfter = 60
 
 /** Runs the role by the configuration in a file until the signal aborts, or the hub has it begin anew. */
 async function connect(file: string, stop: AbortSignal): Promise<void> {
@@ -98,27 +94,14 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
     },
   })
   const metered = meter(role, session)
-  const progress = Delivery.open({
-    path: rolePaths(paths, 'uplink').delivery,
-    clock: systemTime,
-    delay: 0.25,
-    onFault: fault => role.log.error({ code: fault.code }, fault.message),
-  })
   const journals = gatewayRoles.map(name => ({ name, reader: new JournalReader(rolePaths(paths, name).journal) }))
-  const deliverer = new Deliverer({
-    site,
-    gateway: gateway.id,
-    session: metered.session,
-    journals: journals.map(({ reader }) => reader),
-    progress,
-    acknowledge: uplink.acknowledge,
+  const delivery = deliver(
+    role,
+    metered.session,
+    journals.map(({ reader }) => reader),
     hubKeys,
-    window: uplink.window,
-    onNotice: notice => {
-      role.log.warn({ notice: { ...notice, error: 'error' in notice ? messageOf(notice.error) : null } }, notice.kind)
-      if (notice.kind === 'delivered-again' && notice.gone.length > 0) tellGone(role, notice)
-    },
-  })
+  )
+  const { deliverer } = delivery
   const apart = neighbours.enabled && neighbours.brokers.join() !== uplink.brokers.join()
   const neighbourSession = apart
     ? new MqttSession({
@@ -202,13 +185,12 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
     ])
   } finally {
     served?.close()
-    deliverer.stop()
+    delivery.close()
     await commands.settled()
     await session.stop()
     await neighbourSession?.stop()
     closeRequests()
     health.close()
-    progress.close()
     role.close()
   }
 }
@@ -232,17 +214,6 @@ async function serveFigures(
     role.raise('metrics', 'faulty', 'metrics-unserved', fault.message, fault.code)
     return null
   }
-}
-
-/** Tells a hub that has lost what it had which numbers it cannot be given again. */
-function tellGone(role: Role, { source, epoch, gone }: DeliveryNotice & { readonly kind: 'delivered-again' }): void {
-  const ranges = gone.map(([first, last]) => {
-    return { stream: source, epoch, first: formatSequence(first), last: formatSequence(last) }
-  })
-  const count = gone.reduce((sum, [first, last]) => sum + last - first + 1, 0)
-  const data = { ranges, count, reason: 'acknowledged' as const }
-  // Logged by `append`; the hub still sees where it begins.
-  role.append({ name: 'shed', time: systemTime(), exercise: role.configuration.exercise, data }).catch(() => {})
 }
 
 /** Publishes the capabilities whenever another role's key has appeared: a role makes its key at its first start. */

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { PolewatchError } from '../errors.js'
 import {
   type Connection,
   createFile,
@@ -57,8 +58,8 @@ export class AcceptedRequests {
   readonly #path: string
   readonly #clock: () => number
   readonly #statements: ReturnType<typeof prepare>
-  /** Where a damaged file was moved to; null where none was. */
-  readonly movedTo: string | null
+  /** PW_JOURNAL_DAMAGED where a damaged file was moved away; null where none was. */
+  readonly setAside: PolewatchError | null
 
   readonly #limit: number
 
@@ -68,9 +69,9 @@ export class AcceptedRequests {
     this.#clock = clock
     this.#lock = new WriterLock(path)
     try {
-      const { connection, movedTo } = openOrCreate(path, clock)
+      const { connection, damage } = openOrCreate(path, clock)
       this.#connection = connection
-      this.movedTo = movedTo
+      this.setAside = damage
       this.#statements = prepare(connection)
     } catch (error) {
       this.#lock.release()
@@ -144,18 +145,19 @@ function prepare(connection: Connection) {
   }
 }
 
-function openOrCreate(path: string, clock: () => number): { connection: Connection; movedTo: string | null } {
-  let movedTo: string | null = null
+function openOrCreate(path: string, clock: () => number): { connection: Connection; damage: PolewatchError | null } {
+  let damage: PolewatchError | null = null
   if (existsSync(path)) {
     try {
-      return { connection: openForWriting(path, format, 'FULL'), movedTo }
+      return { connection: openForWriting(path, format, 'FULL'), damage }
     } catch (error) {
       if (!isDamage(error, path)) throw error
-      movedTo = setAside(path, clock())
+      const why = error instanceof Error ? error.message : String(error)
+      damage = new PolewatchError('PW_JOURNAL_DAMAGED', { file: path, why, movedTo: setAside(path, clock()) }, error)
     }
   }
   createFile(path, format, connection => {
     connection.prepare<[number]>('INSERT INTO horizon VALUES (1, ?, 0)').run(clock())
   })
-  return { connection: openForWriting(path, format, 'FULL'), movedTo }
+  return { connection: openForWriting(path, format, 'FULL'), damage }
 }

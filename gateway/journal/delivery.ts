@@ -40,8 +40,10 @@ export interface DeliveryOptions {
   readonly delay?: number
   /** And while they are of fewer; default 3,600. Losing them only sends those alerts again. */
   readonly quietDelay?: number
-  /** Called when the file cannot be opened or written; it is tried again with the next acknowledgement. */
-  readonly onFault?: (fault: PolewatchError) => void
+  /** Called when the file cannot be opened or written, each time it was tried, and with null when that is over. */
+  readonly onFault?: (fault: PolewatchError | null) => void
+  /** PW_JOURNAL_DAMAGED: a damaged file was set aside, and what the journals hold is sent again. */
+  readonly onDamage?: (damage: PolewatchError) => void
 }
 
 interface Entry {
@@ -65,7 +67,6 @@ export class Delivery {
   /** Alerts whose acknowledgement is not written; infinite when more than a repetition depends on writing. */
   #unwritten = 0
   #hurried = false
-  #setAside: PolewatchError | null = null
   #fault: PolewatchError | null = null
 
   private constructor(options: DeliveryOptions) {
@@ -77,16 +78,6 @@ export class Delivery {
   /** Opens or creates the file; a damaged one is set aside. Throws PW_JOURNAL_IN_USE when another process has it. */
   static open(options: DeliveryOptions): Delivery {
     return new Delivery(options)
-  }
-
-  /** PW_JOURNAL_DAMAGED when a damaged file was set aside: what the journals hold is sent again. */
-  get setAside(): PolewatchError | null {
-    return this.#setAside
-  }
-
-  /** What keeps the file from being written now, null when nothing does. */
-  get fault(): PolewatchError | null {
-    return this.#fault
   }
 
   /** The hub has everything of the stream up to and with `sequence`. A lower number than before changes nothing. */
@@ -159,9 +150,7 @@ export class Delivery {
   #open(): Connection {
     const { path, clock } = this.#options
     this.#lock ??= new WriterLock(path)
-    const connection = openOrCreate(path, clock, damage => {
-      this.#setAside = damage
-    })
+    const connection = openOrCreate(path, clock, damage => this.#options.onDamage?.(damage))
     const rows = connection.prepare<[], Entry>('SELECT source, epoch, sequence, time FROM acknowledgement')
     for (const entry of rows.all()) {
       const key = keyOf(entry.source, entry.epoch)
@@ -174,6 +163,7 @@ export class Delivery {
   #try(work: () => void): void {
     try {
       work()
+      if (this.#fault !== null) this.#options.onFault?.(null)
       this.#fault = null
     } catch (error) {
       const fault = storageError(error, this.#options.path)

@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { HeldAlerts } from '../../gateway/commands/held-alerts.js'
 import { Role } from '../../gateway/commands/role.js'
+import { deliver } from '../../gateway/commands/uplink-delivery.js'
 import { loadConfiguration } from '../../gateway/config/load.js'
 import { PolewatchError } from '../../gateway/errors.js'
 import { JournalReader } from '../../gateway/journal/reader.js'
@@ -14,6 +15,7 @@ import type { EventDraft } from '../../gateway/messages/table.js'
 import { writeGateway } from '../uplink/attack.js'
 import { faultDraft, gunfireDraft } from '../uplink/events.js'
 import { until } from '../uplink/gateway.js'
+import { RunningCommand } from './polewatch.js'
 
 test('a read-only disk is named to the hub, and its return is noticed without a restart', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'polewatch-disk-'))
@@ -50,13 +52,7 @@ test('a read-only disk is named to the hub, and its return is noticed without a 
   await until('the disk is written again', () => disk()?.state === 'ready')
   const reader = new JournalReader(join(state, 'sensing.journal.db'))
   opened.push(reader)
-  const told = () =>
-    reader.streams().flatMap(({ source, epoch }) =>
-      reader.read(source, epoch, 0, 100).map(({ bytes }) => {
-        const event = openEvent(bytes)
-        return event.name === 'fault' ? `${event.data.fault} ${event.data.state}` : event.name
-      }),
-    )
+  const told = () => toldBy(reader)
   await until('all is stored', () => told().length === 3)
   t.same(
     told().sort(),
@@ -85,4 +81,74 @@ test('of more refused alerts than there is room for the least important goes fir
   await Promise.all([held.tryAgain(), held.tryAgain()])
   await held.tryAgain()
   t.same(committed, [first, light, second])
+})
+
+/** Every alert of a journal: its name, or the fault that it tells and whether that began or is over. */
+function toldBy(reader: JournalReader): string[] {
+  return reader.streams().flatMap(({ source, epoch }) =>
+    reader.read(source, epoch, 0, 100).map(({ bytes }) => {
+      const event = openEvent(bytes)
+      return event.name === 'fault' ? `${event.data.fault} ${event.data.state}` : event.name
+    }),
+  )
+}
+
+test('every damaged file is told to the hub by the role that owns it', async t => {
+  const folder = t.testdir()
+  const file = writeGateway(folder, 'mqtt://127.0.0.1:1', { hub: createSigningKey(), operator: createSigningKey() })
+  mkdirSync(join(folder, 'state'))
+  for (const name of ['sensing.journal', 'uplink.delivery', 'uplink.requests'])
+    writeFileSync(join(folder, 'state', `${name}.db`), 'garbage '.repeat(1000))
+  const roles = ['sensing', 'uplink'].map(name => new RunningCommand(name, '--config', file))
+  t.teardown(() => Promise.all(roles.map(role => role.stop())))
+  const readers = ['sensing', 'uplink'].map(name => new JournalReader(join(folder, 'state', `${name}.journal.db`)))
+  t.teardown(() =>
+    readers.forEach(reader => {
+      reader.close()
+    }),
+  )
+  const told = () => {
+    try {
+      return readers.flatMap(toldBy)
+    } catch {
+      // Unreadable until its owner has set it aside.
+      return []
+    }
+  }
+  for (const fault of ['journal-damaged', 'progress-damaged', 'requests-damaged'])
+    await until(fault, () => told().includes(`${fault} raised`))
+})
+
+test('a hub that is not there is told, and that it is there again', async t => {
+  const folder = t.testdir()
+  const hub = createSigningKey()
+  const file = writeGateway(folder, 'mqtt://127.0.0.1:1', { hub, operator: createSigningKey() }, [
+    { path: ['log'], value: { level: 'fatal' } },
+    { path: ['uplink', 'acknowledge'], value: 'broker' },
+  ])
+  const role = new Role('uplink', loadConfiguration(file))
+  t.teardown(() => role.close())
+  const journal = new JournalReader(join(folder, 'state', 'uplink.journal.db'))
+  t.teardown(() => journal.close())
+  const noSubscribers = 0x10
+  let answer = noSubscribers
+  const session = {
+    online: true,
+    receiveMaximum: 20,
+    publish: async () => answer,
+    subscribe() {},
+    observe: () => () => undefined,
+  }
+  const delivery = deliver(role, session, [journal], [hub.publicKey], 0.1)
+  t.teardown(() => delivery.close())
+  delivery.deliverer.start()
+  await role.append(faultDraft('nobody listens'))
+  const alerts = () => role.parts.find(({ part }) => part === 'alerts')
+  await until('it is told', () => alerts()?.fault === 'alerts-wait')
+  answer = 0
+  // A hub is asked again when there is more, a second after it was asked last.
+  await new Promise(resolve => setTimeout(resolve, 1100))
+  await role.append(faultDraft('somebody listens'))
+  await until('that is over', () => alerts()?.state === 'ready')
+  await until('all of it is told', () => toldBy(journal).includes('alerts-wait cleared'))
 })
