@@ -15,6 +15,8 @@ export interface PublishRequest {
   readonly correlation?: Uint8Array | undefined
   /** Where an answer is to go (MQTT 5 only). */
   readonly responseTopic?: string | undefined
+  /** Goes before whatever else waits until the broker takes more. */
+  readonly urgent?: boolean | undefined
 }
 
 export interface IncomingMessage {
@@ -57,7 +59,11 @@ interface Pending {
   readonly since: number
 }
 
+type Waiting = Omit<Pending, 'since'> & { readonly request: PublishRequest }
+
 const congestionBytes = 1 << 20
+/** Most messages that wait until the broker takes more. */
+const waitingLimit = 1000
 
 /** One network connection with one broker: opened at once, never reopened, nothing kept beyond it. */
 export class Connection {
@@ -65,6 +71,8 @@ export class Connection {
   readonly #events: ConnectionEvents
   readonly #options: ConnectionOptions
   readonly #pending = new Map<number, Pending>()
+  #urgent: Waiting[] = []
+  #waiting: Waiting[] = []
   readonly #watch: NodeJS.Timeout
   #limits: BrokerLimits | null = null
   #closed = false
@@ -94,7 +102,8 @@ export class Connection {
 
   /**
    * Resolves with the broker's reason code: 0, 0x10 (nobody listens) or an error from 0x80 up; QoS 0 resolves with 0 once
-   * it is handed to the socket. Rejects with NotDelivered when the connection goes first, or when the message cannot be sent.
+   * it is handed to the socket. What goes beyond the broker's receive maximum (MQTT 5, 4.9) waits its turn. Rejects with NotDelivered
+   * when the connection goes first, or when the message cannot be sent.
    */
   publish(request: PublishRequest): Promise<number> {
     const limits = this.#limits
@@ -102,14 +111,20 @@ export class Connection {
     if (request.payload.length + request.topic.length + 64 > limits.maximumPacketSize) {
       return Promise.reject(new NotDelivered('packet-too-large'))
     }
-    if (request.qos === 0 && this.#client.stream.writableLength > congestionBytes) {
-      return Promise.reject(new NotDelivered('congested'))
+    const congested =
+      request.qos === 0
+        ? this.#client.stream.writableLength > congestionBytes
+        : this.#waiting.length >= waitingLimit && request.urgent !== true
+    if (congested) return Promise.reject(new NotDelivered('congested'))
+    if (request.qos === 0) {
+      this.#write(request)
+      return Promise.resolve(0)
     }
-    const { topic, payload, qos, retain = false } = request
-    this.#client.publish(topic, asBuffer(payload), { qos, retain, ...this.#properties(request) })
-    if (qos === 0) return Promise.resolve(0)
-    const id = this.#client.getLastMessageId()
-    return new Promise((resolve, reject) => this.#pending.set(id, { resolve, reject, since: performance.now() }))
+    return new Promise((resolve, reject) => {
+      const line = request.urgent === true ? this.#urgent : this.#waiting
+      line.push({ request, resolve, reject })
+      this.#sendWaiting()
+    })
   }
 
   /** Resolves when the broker has granted all; rejects with NotDelivered when it refuses one or goes. */
@@ -188,6 +203,22 @@ export class Connection {
     const pending = this.#pending.get(id)
     this.#pending.delete(id)
     pending?.resolve(code)
+    this.#sendWaiting()
+  }
+
+  #sendWaiting(): void {
+    while (this.#pending.size < (this.#limits?.receiveMaximum ?? 0)) {
+      const next = this.#urgent.shift() ?? this.#waiting.shift()
+      if (next === undefined) return
+      const { request, resolve, reject } = next
+      this.#write(request)
+      this.#pending.set(this.#client.getLastMessageId(), { resolve, reject, since: performance.now() })
+    }
+  }
+
+  #write(request: PublishRequest): void {
+    const { topic, payload, qos, retain = false } = request
+    this.#client.publish(topic, asBuffer(payload), { qos, retain, ...this.#properties(request) })
   }
 
   // Ids are handed out in order, so the map's first entry is the one that waits longest.
@@ -217,8 +248,12 @@ export class Connection {
     clearInterval(this.#watch)
     const up = this.#limits !== null
     const reason = this.#reason ?? (up ? 'connection-lost' : 'closed-before-answer')
-    for (const pending of this.#pending.values()) pending.reject(new NotDelivered(reason))
+    for (const each of [...this.#pending.values(), ...this.#urgent, ...this.#waiting]) {
+      each.reject(new NotDelivered(reason))
+    }
     this.#pending.clear()
+    this.#urgent = []
+    this.#waiting = []
     this.#client.end(true)
     this.#events.closed(reason, this.#detail)
   }

@@ -284,7 +284,7 @@ export class Deliverer {
     this.#counters.sent += 1
     if (again) this.#counters.sentAgain += 1
     const topic = `polewatch/v1/${site}/${gateway}/${alert.topic}`
-    session.publish({ topic, payload: alert.bytes, qos: 1, contentType }).then(
+    session.publish({ topic, payload: alert.bytes, qos: 1, contentType, urgent: true }).then(
       code => this.#answered(stream, alert.sequence, code, connection, generation),
       (error: unknown) => {
         const why = error instanceof NotDelivered ? error.reason : 'offline'

@@ -10,11 +10,12 @@ import type { ConnectionOptions, TlsMaterial } from './connection-options.js'
 export function openClient(options: ConnectionOptions, tooLarge: (size: number) => void): MqttClient {
   const url = new URL(options.url)
   const secure = url.protocol === 'mqtts:' || url.protocol === 'wss:'
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
   const common = clientOptions(options, url)
   if (url.protocol === 'ws:' || url.protocol === 'wss:') {
     const client = mqtt.connect(url.href, {
       ...common,
-      wsOptions: secure ? securityOf(options.tls ?? noMaterial) : {},
+      wsOptions: secure ? { ...securityOf(options.tls), ...named(options, host) } : {},
     })
     client.handleMessage = answerLast
     guardSize(client.stream, options.maximumPacketSize, tooLarge)
@@ -22,13 +23,16 @@ export function openClient(options: ConnectionOptions, tooLarge: (size: number) 
   }
   if (url.protocol !== 'mqtt:' && !secure)
     throw new Error(`a broker URL begins with mqtt, mqtts, ws or wss, not ${url.protocol}`)
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
   const port = url.port === '' ? (secure ? 8883 : 1883) : Number(url.port)
   const client = new MqttClient(() => {
-    const servername = options.tls?.serverName ?? host
-    const named = net.isIP(servername) === 0 ? { servername } : {}
     const socket = secure
-      ? tls.connect({ host, port, ...named, secureContext: secureContext(options.tls), minVersion: 'TLSv1.3' })
+      ? tls.connect({
+          host,
+          port,
+          ...named(options, host),
+          secureContext: secureContext(options.tls),
+          minVersion: 'TLSv1.3',
+        })
       : net.connect({ host, port })
     socket.setNoDelay(true)
     guardSize(socket, options.maximumPacketSize, tooLarge)
@@ -36,6 +40,12 @@ export function openClient(options: ConnectionOptions, tooLarge: (size: number) 
   }, common)
   client.handleMessage = answerLast
   return client
+}
+
+/** The name that the broker's certificate has to bear; an address is no name to ask for (RFC 6066). */
+function named({ tls }: ConnectionOptions, host: string): { servername?: string } {
+  const servername = tls?.serverName ?? host
+  return net.isIP(servername) === 0 ? { servername } : {}
 }
 
 /** Lets every promise that a message settles run before the broker is answered, which takes as long as a system call. */

@@ -67,6 +67,11 @@ interface Subscription {
 const firstDelay = 5
 const outageShare = 1 / 4
 const longestDelay = 60
+/** Most seconds until the next attempt after so many seconds without a broker. */
+export function longestWait(outage: number): number {
+  return Math.min(longestDelay, Math.max(firstDelay, outage * outageShare))
+}
+
 /** A connection that lived this long, seconds, ends a time of trouble. */
 const settledAfter = 30
 /** How long a broker that refused MQTT 5 is asked for 3.1.1 only, milliseconds. */
@@ -279,8 +284,7 @@ export class MqttSession {
       if (settled) this.#broker = 0
     }
     if (!settled && !oldNow) this.#broker = (this.#broker + 1) % this.#options.brokers.length
-    const outage = (now - this.#troubleSince) / 1000
-    const cap = Math.min(longestDelay, Math.max(firstDelay, outage * outageShare))
+    const cap = longestWait((now - this.#troubleSince) / 1000)
     if (settled) this.#takeover.settled()
     const retryIn = oldNow ? 0 : reason === 'taken-over' ? this.#takeover.giveWay(this.#random()) : this.#random() * cap
     this.#report({ ...this.#change, state: 'offline', reason, detail, retryIn })

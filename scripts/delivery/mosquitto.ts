@@ -38,6 +38,14 @@ export async function freePort(): Promise<number> {
   return address.port
 }
 
+/** Lines of a listener that speaks TLS 1.3 and asks every client for a certificate. */
+export function securedListener({ authority, server, serverKey }: CertificateFiles): string {
+  return (
+    `cafile ${authority}\ncertfile ${server}\nkeyfile ${serverKey}\n` +
+    'require_certificate true\nuse_identity_as_username true\ntls_version tlsv1.3\n'
+  )
+}
+
 /** A Mosquitto that keeps nothing on disk, with a port of its own. It is not up yet. */
 export async function startableMosquitto({
   configuration = '',
@@ -49,11 +57,7 @@ export async function startableMosquitto({
   const limits = 'max_inflight_messages 100\nmax_queued_messages 10000\n'
   // Started by root it would become another user, who cannot read the keys.
   const user = `user ${userInfo().username}\n`
-  const security =
-    certificates === undefined
-      ? 'allow_anonymous true\n'
-      : `cafile ${certificates.authority}\ncertfile ${certificates.server}\nkeyfile ${certificates.serverKey}\n` +
-        'require_certificate true\nuse_identity_as_username true\ntls_version tlsv1.3\n'
+  const security = certificates === undefined ? 'allow_anonymous true\n' : securedListener(certificates)
   writeFileSync(file, `${user}listener ${port} 127.0.0.1\n${security}persistence false\n${limits}${configuration}`)
   let running: ChildProcess | null = null
   // Also when the caller itself is stopped half-way.

@@ -3,14 +3,14 @@ import { readFileSync } from 'node:fs'
 import { type Test, test } from 'tap'
 import * as z from 'zod'
 import { openEvent } from '../../gateway/messages/seal.js'
-import { formatSequence } from '../../gateway/messages/stream.js'
+import { formatSequence, priorities } from '../../gateway/messages/stream.js'
 import { type MessageName, messageNames, messageTypes } from '../../gateway/messages/table.js'
 import { topicFor } from '../../gateway/messages/topics.js'
 import type { DelivererOptions } from '../../gateway/uplink/delivery.js'
 import { LiveStream } from '../../gateway/uplink/live-stream.js'
 import { MqttSession, type SessionChange, type SessionOptions } from '../../gateway/uplink/session.js'
 import { clientTls, makeCertificates } from '../../scripts/delivery/certificates.js'
-import { faultDraft, hubKey, sensingKey, site, uplinkKey } from './events.js'
+import { faultDraft, gunfireDraft, hubKey, sensingKey, site, uplinkKey } from './events.js'
 import { type BrokerFaults, type FaultBroker, startFaultBroker } from './fault-broker.js'
 import { TestGateway, until } from './gateway.js'
 
@@ -67,6 +67,50 @@ test('a broker that acknowledges out of order, twice and what was never sent hol
   await until('delivered', () => gateway.delivered())
   t.same(numbers(broker), upTo(120), 'each once and in order')
   t.equal(broker.connections(), 1)
+})
+
+test('no more is under way than the broker takes at once, of all kinds together, and gunfire goes first', async t => {
+  const { broker, gateway, append } = await delivering(t, { receiveMaximum: 5 })
+  await until('online', () => gateway.session.online)
+  const others = Array.from({ length: 60 }, (_, index) =>
+    gateway.session.publish({ topic: `chunk/${index}`, payload: Buffer.alloc(1000), qos: 1 }),
+  )
+  await append(30)
+  await gateway.append(gunfireDraft('incident-1'))
+  await until('delivered', () => gateway.delivered())
+  t.same(await Promise.all(others), Array(60).fill(0))
+  t.equal(broker.connections(), 1)
+  const came = broker.alerts.findIndex(alert => alert.includes('incident-1'))
+  t.ok(came < 20, `${came} of 30 alerts before it`)
+})
+
+test('what is more urgent goes first: gunfire, hits, faults, the rest', async t => {
+  const { broker, gateway } = await delivering(t, { receiveMaximum: 1 })
+  await until('online', () => gateway.session.online)
+  const leastFirst = [...priorities].reverse()
+  await Promise.all(
+    leastFirst.flatMap(priority =>
+      Array.from({ length: 20 }, () =>
+        gateway.journal.append({
+          priority,
+          topic: `alert/${priority}`,
+          kind: priority,
+          exercise: true,
+          audit: { action: priority, subject: priority },
+          encode: ({ sequence }) => ({ id: `${priority} ${sequence}`, bytes: Buffer.from(priority) }),
+        }),
+      ),
+    ),
+  )
+  await until('delivered', () => gateway.delivered() && broker.alerts.length === 80)
+  // The first is committed alone, and is on its way before there is another.
+  const shot = broker.alerts.indexOf('gunfire')
+  t.ok(shot < 5, `${shot} before the first shot`)
+  const after = broker.alerts.slice(shot)
+  t.same(
+    after,
+    priorities.flatMap(priority => after.filter(each => each === priority)),
+  )
 })
 
 test('a broker that hangs up at every n-th packet gets everything in order all the same', async t => {

@@ -11,6 +11,8 @@ export interface BrokerFaults {
   hangUpAt?: number
   /** Acknowledges every message a second time, and one that was never sent. */
   acknowledgeTooMuch?: boolean
+  /** Announced to the client; acknowledges one message a millisecond, and hangs up when more are under way. */
+  receiveMaximum?: number
 }
 
 export interface FaultBroker {
@@ -75,6 +77,8 @@ export async function startFaultBroker(faults: BrokerFaults, security?: tls.TlsO
 function serve(socket: net.Socket, faults: BrokerFaults, seen: (packet: IPublishPacket) => void): void {
   const packets = parser({ protocolVersion: 5 })
   const held: IPublishPacket[] = []
+  let unacknowledged = 0
+  let free = 0
   let count = 0
   const answer = (packet: Packet) => socket.write(generate(packet, { protocolVersion: 5 }))
   const acknowledge = ({ messageId = 0 }: IPublishPacket) => {
@@ -85,6 +89,16 @@ function serve(socket: net.Socket, faults: BrokerFaults, seen: (packet: IPublish
   }
   const take = (packet: IPublishPacket) => {
     seen(packet)
+    if (faults.receiveMaximum !== undefined && packet.qos > 0) {
+      unacknowledged += 1
+      if (unacknowledged > faults.receiveMaximum) return socket.destroy()
+      free = Math.max(free, performance.now()) + 1
+      setTimeout(() => {
+        unacknowledged -= 1
+        acknowledge(packet)
+      }, free - performance.now())
+      return
+    }
     if (!packet.topic.includes('/alert/') && packet.qos > 0) return acknowledge(packet)
     if (packet.qos === 0 || faults.acknowledge === 'never') return
     if (faults.acknowledge !== 'reversed') return acknowledge(packet)
@@ -95,7 +109,11 @@ function serve(socket: net.Socket, faults: BrokerFaults, seen: (packet: IPublish
     count += 1
     if (count === faults.hangUpAt) socket.destroy()
     if (socket.destroyed) return
-    if (packet.cmd === 'connect') answer({ cmd: 'connack', sessionPresent: false, reasonCode: 0 })
+    if (packet.cmd === 'connect') {
+      const { receiveMaximum } = faults
+      const properties = receiveMaximum === undefined ? {} : { properties: { receiveMaximum } }
+      answer({ cmd: 'connack', sessionPresent: false, reasonCode: 0, ...properties })
+    }
     if (packet.cmd === 'pingreq') answer({ cmd: 'pingresp' })
     if (packet.cmd === 'publish') take(packet)
     if (packet.cmd === 'subscribe') {

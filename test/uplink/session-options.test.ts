@@ -1,6 +1,9 @@
+import { spawnSync } from 'node:child_process'
 import net from 'node:net'
 import { type Test, test } from 'tap'
-import { freePort, startableMosquitto } from '../../scripts/delivery/mosquitto.js'
+import { longestWait } from '../../gateway/uplink/session.js'
+import { type CertificateFiles, clientTls, makeCertificates } from '../../scripts/delivery/certificates.js'
+import { freePort, securedListener, startableMosquitto } from '../../scripts/delivery/mosquitto.js'
 import { brokerKinds } from './brokers.js'
 import { until } from './gateway.js'
 import { connected5, sessionWith } from './running-session.js'
@@ -59,6 +62,43 @@ test('a link that is dead though it looks alive is noticed by the keep-alive', a
   t.equal(changes.find(({ state }) => state === 'offline')?.reason, 'keepalive')
 })
 
+test('TLS is as strict over WebSocket as over TCP: both sides show a certificate that is checked', {
+  skip: mosquitto?.missing ?? (spawnSync('openssl', ['version']).error && 'openssl is not installed') ?? false,
+}, async t => {
+  const folders = t.testdir({ good: {}, expired: {}, other: {} })
+  const good = makeCertificates(`${folders}/good`)
+  const expired = makeCertificates(`${folders}/expired`, -1)
+  const other = makeCertificates(`${folders}/other`)
+  const brokerWith = async (certificates: CertificateFiles) => {
+    const port = await freePort()
+    const configuration = `listener ${port} 127.0.0.1\nprotocol websockets\n${securedListener(certificates)}`
+    const broker = await startableMosquitto({ certificates, configuration })
+    t.teardown(() => broker.remove())
+    await broker.up()
+    return [`mqtts://127.0.0.1:${broker.port}`, `wss://127.0.0.1:${port}`]
+  }
+  const old = await brokerWith(expired)
+  for (const [index, url] of (await brokerWith(good)).entries()) {
+    const brokers = [url]
+    const tls = clientTls(good)
+    const { session } = sessionWith(t, { brokers, tls })
+    await until('online', () => session.online)
+    const refusals = [
+      { brokers, tls: { ca: tls.ca }, reason: 'client-certificate' },
+      { brokers, tls: { ...clientTls(other), ca: tls.ca }, reason: 'client-certificate' },
+      { brokers, tls: { ...tls, ca: clientTls(other).ca }, reason: 'broker-certificate' },
+      { brokers, tls: { ...tls, serverName: 'hub.example' }, reason: 'broker-certificate' },
+      { brokers: old.slice(index, index + 1), tls: clientTls(expired), reason: 'broker-certificate' },
+    ]
+    for (const { reason, ...options } of refusals) {
+      const refused = sessionWith(t, { ...options, clientId: 'refused' })
+      await until(`${url} ${reason}`, () => refused.reasons().includes(reason))
+      t.notOk(refused.changes.some(({ state }) => state === 'online'))
+      await refused.session.stop()
+    }
+  }
+})
+
 test('waits are spread over the whole time from nothing to the longest, and grow with the outage', async t => {
   const absent = `mqtt://127.0.0.1:${await freePort()}`
   const waits: number[] = []
@@ -72,4 +112,5 @@ test('waits are spread over the whole time from nothing to the longest, and grow
     waits.map(wait => Math.round(wait * 10) / 10),
     [0, 1.5, 5],
   )
+  t.same([0, 19, 60, 3600, 86_400].map(longestWait), [5, 5, 15, 60, 60])
 })
