@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { Ajv } from 'ajv'
+import { CloudEvent, HTTP } from 'cloudevents'
 import { XMLParser } from 'fast-xml-parser'
 import { test } from 'tap'
 import { validateXML } from 'xmllint-wasm'
@@ -236,6 +237,9 @@ test('a webhook gets the event as it came, again until it takes it, and an error
   t.equal(received.length, 3)
   t.match(received[2], { type: /^application\/cloudevents\+json/, authorization: 'Bearer x' })
   t.same(JSON.parse(received[2]?.body ?? ''), golden('gunfire'))
+  const { type = '', body = '' } = received[2] ?? {}
+  const read = HTTP.toEvent({ headers: { 'content-type': type }, body })
+  t.ok(read instanceof CloudEvent && read.validate(), 'the SDK of CloudEvents takes it, by its schema')
   const refusal = await postToWebhook(event, { url, longestWait: 0.01 }).catch((error: unknown) => error)
   t.match(refusal, { code: 'PW_WEBHOOK_REFUSED', message: /status 403/ })
   t.notMatch(refusal, { message: /secret/ })

@@ -1,5 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Ajv } from 'ajv'
+import formats from 'ajv-formats'
 import fc from 'fast-check'
 import { FlattenedSign, flattenedVerify } from 'jose'
 import { test } from 'tap'
@@ -288,6 +291,17 @@ test('docs/errors.md and the table of errors agree both ways', t => {
   const documented = sections.map(([, name, summary, advice]) => [name, { summary, advice }])
   t.same(documented, Object.entries(errorTable))
   t.equal([...page.matchAll(/^## /gm)].length, sections.length, 'there are no other sections')
+  t.end()
+})
+
+test('the AsyncAPI document keeps to the published schema of AsyncAPI 3.0', t => {
+  const document = parseJsonObject(readFileSync(join(root, 'docs/generated/asyncapi.json')))
+  const ajv = new Ajv({ strict: false, meta: false, validateSchema: false })
+  formats.default(ajv)
+  const schema = fileURLToPath(import.meta.resolve('@asyncapi/specs/schemas/3.0.0.json'))
+  const keeps = ajv.compile(parseJsonObject(readFileSync(schema)))
+  t.ok(keeps(document), JSON.stringify(keeps.errors))
+  t.notOk(keeps({ ...document, channels: [] }))
   t.end()
 })
 
