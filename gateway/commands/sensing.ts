@@ -18,7 +18,7 @@ import { Role } from './role.js'
 import { tellHealth } from './role-health.js'
 import { startAtOption } from './start-at.js'
 import { watchSwitches } from './switches.js'
-import { stopSignal } from './terminal.js'
+import { restartable, stopSignal } from './terminal.js'
 import { watchBoards } from './watch-boards.js'
 import { watchPosition } from './watch-position.js'
 
@@ -39,8 +39,7 @@ export function define(command: Command): void {
 /** Runs the role until the signal aborts, or the hub has it begin anew. */
 async function sense(configuration: Configuration, startAt: number | null, signal: AbortSignal): Promise<void> {
   const role = new Role('sensing', configuration)
-  const restart = new AbortController()
-  const until = AbortSignal.any([signal, restart.signal])
+  const { until, restart } = restartable(signal)
   try {
     const policy = loadPolicy(configuration.policyFile)
     const evidence = evidenceStore(configuration, policy.policy, 'sensing')
@@ -56,7 +55,7 @@ async function sense(configuration: Configuration, startAt: number | null, signa
       watchPosition(role, until),
       watchSwitches(role, until),
       watchBoards(role, air, until),
-      followRequests(role, () => restart.abort(), until),
+      followRequests(role, restart, until),
       followExerciseRequests(role, until),
     ])
   } finally {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { PolewatchError } from '../errors.js'
 
 /** Exit statuses of every command. */
@@ -58,6 +59,15 @@ export function stopSignal(): AbortSignal {
   process.on('disconnect', stop)
   process.channel?.unref()
   return controller.signal
+}
+
+/** A role's signal, which aborts when it is to stop, or when the hub has it begin anew. */
+export function restartable(stop: AbortSignal): { readonly until: AbortSignal; restart(): void } {
+  const controller = new AbortController()
+  const until = AbortSignal.any([stop, controller.signal])
+  // Each part of the role listens; there is no leak to be warned of.
+  setMaxListeners(0, until)
+  return { until, restart: () => controller.abort() }
 }
 
 /** A progress bar on standard error, shown only on a terminal. */

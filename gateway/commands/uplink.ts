@@ -28,7 +28,7 @@ import { messageOf, Role, systemTime } from './role.js'
 import { rolePaths } from './role-files.js'
 import { sendReports } from './stored-reports.js'
 import { tellChanges } from './tell-changes.js'
-import { stopSignal } from './terminal.js'
+import { restartable, stopSignal } from './terminal.js'
 import { obeyCommands } from './uplink-commands.js'
 import { deliver, tellAbsenceAfter } from './uplink-delivery.js'
 import { EvidenceCourier } from './uplink-evidence.js'
@@ -52,8 +52,7 @@ export function define(command: Command): void {
 /** Runs the role by the configuration in a file until the signal aborts, or the hub has it begin anew. */
 async function connect(file: string, stop: AbortSignal): Promise<void> {
   const configuration = loadConfiguration(file, deviceNames(devicesFolder))
-  const restart = new AbortController()
-  const signal = AbortSignal.any([stop, restart.signal])
+  const { until: signal, restart } = restartable(stop)
   const { site, gateway, paths, uplink, neighbours, exercise } = configuration
   const hubKeys = uplink.hubKey === null ? [] : [publicKeyFromPem(readSecret(uplink.hubKey))]
   const tls = tlsOf(uplink.tls)
@@ -145,7 +144,7 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
       audit: role.journal.auditHead(),
       ...health.current(),
     }),
-    end: () => restart.abort(),
+    end: restart,
   })
   if (configuration.homeAssistant.enabled) {
     const { prefix } = configuration.homeAssistant

@@ -10,7 +10,7 @@ import { followAuditRetention } from './forget-audit.js'
 import { readPlates } from './read-plates.js'
 import { Role } from './role.js'
 import { tellHealth } from './role-health.js'
-import { stopSignal } from './terminal.js'
+import { restartable, stopSignal } from './terminal.js'
 
 export function define(command: Command): void {
   command
@@ -27,8 +27,7 @@ export function define(command: Command): void {
 /** Runs the role until the signal aborts, or the hub has it begin anew. */
 async function see(configuration: Configuration, signal: AbortSignal): Promise<void> {
   const role = new Role('vision', configuration)
-  const restart = new AbortController()
-  const until = AbortSignal.any([signal, restart.signal])
+  const { until, restart } = restartable(signal)
   try {
     const policy = loadPolicy(configuration.policyFile)
     const evidence = evidenceStore(configuration, policy.policy, 'vision')
@@ -38,7 +37,7 @@ async function see(configuration: Configuration, signal: AbortSignal): Promise<v
       purgeEvidence(role, evidence, until),
       followAuditRetention(role, until),
       answerEvidenceRequests(role, evidence, policy.policy, until),
-      followRequests(role, () => restart.abort(), until),
+      followRequests(role, restart, until),
     ])
   } finally {
     role.close()
