@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { Exchange, ExchangeReader } from '../../gateway/journal/exchange.js'
@@ -12,7 +13,8 @@ import { LiveStream } from '../../gateway/uplink/live-stream.js'
 import { cellOf, cellsAround, NeighbourGuard } from '../../gateway/uplink/neighbour-guard.js'
 import { type NeighbourNotice, Neighbours } from '../../gateway/uplink/neighbours.js'
 import { MqttSession } from '../../gateway/uplink/session.js'
-import { brokerKinds } from './brokers.js'
+import { documented } from '../hub/documented.js'
+import { brokerKinds, startableMosquitto } from './brokers.js'
 import { capabilities, sensingKey, site, uplinkKey } from './events.js'
 import { until } from './gateway.js'
 
@@ -137,7 +139,7 @@ function pole(
   const uplink = Exchange.open({ path: paths.uplink, clock })
   const outgoing = new ExchangeReader(paths.sensing)
   const incoming = new ExchangeReader(paths.uplink)
-  const session = new MqttSession({ brokers: [broker], clientId: gateway, random: () => 0.05 })
+  const session = new MqttSession({ brokers: [broker], clientId: gateway, username: gateway, random: () => 0.05 })
   const stream = new LiveStream(site, gateway, 'uplink', keys.uplink)
   const announcements = new Announcements({ site, gateway, version: '0.1.0', exercise: true, stream, clock })
   announcements.setCapabilities(capabilities(gateway, keys))
@@ -232,3 +234,24 @@ for (const kind of brokerKinds) {
     t.equal(one.heard().length, 2)
   })
 }
+
+test('the access list of docs/hub.md lets neighbours learn each other’s keys and hear each other', {
+  skip: brokerKinds.find(({ name }) => name.startsWith('Mosquitto'))?.missing ?? false,
+}, async t => {
+  const list = join(t.testdir({}), 'polewatch.acl')
+  writeFileSync(list, documented('acl').replaceAll('/riverside/', `/${site}/`))
+  const broker = await startableMosquitto({ configuration: `acl_file ${list}\n` })
+  t.teardown(() => broker.remove())
+  await broker.up()
+  const folder = t.testdirName
+  const keysOf = () => ({ uplink: createSigningKey(), sensing: createSigningKey() })
+  const one = pole(t, folder, 'pole-1', broker.url, here, keysOf())
+  const two = pole(t, folder, 'pole-2', broker.url, here, keysOf())
+  await until('both online', () => one.session.online && two.session.online)
+  const now = Date.now() / 1000
+  const draft = { name: 'arrival', time: now, exercise: true, data: arrivalData('pole-2', now) } as const
+  two.sensing.post('arrival', two.live.seal(draft))
+  two.neighbours.wake()
+  await until('heard', () => one.heard().length === 1)
+  t.same(one.notices, [{ kind: 'neighbour-known', gateway: 'pole-2' }])
+})
