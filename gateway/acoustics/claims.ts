@@ -1,9 +1,11 @@
-import { type Claim, type IncidentQuality, incidentQualities, type SupportedShot } from './incident.js'
+import { type Claim, gatewayOf, type IncidentQuality, incidentQualities, type SupportedShot } from './incident.js'
 
 /** A reporter that has not been heard of for so long is replaced, seconds. */
 const reporterPatience = 15
 /** Claims are remembered for so long after they came, seconds. */
 const memory = 60
+/** A claim whose revision is further ahead than messages get lost or overtaken is not believed: numbers would run out. */
+const revisionLeap = 1000
 
 export interface SeenClaim {
   readonly claim: Claim
@@ -21,6 +23,7 @@ export class ClaimBook {
 
   /** Takes another gateway's claim; claims may come late, doubled or out of order. */
   receive(claim: Claim, now: number): void {
+    if (claim.revision > this.revisionOf(claim.incident) + revisionLeap) return
     this.told(claim, now)
     const key = `${claim.incident} ${claim.reporter}`
     const known = this.#claims.get(key)
@@ -94,8 +97,9 @@ export class ClaimBook {
   }
 }
 
-function shares(claim: Claim, arrivals: ReadonlySet<string>): boolean {
-  return claim.arrivals.some(id => arrivals.has(id))
+// Only who heard an incident may claim it: one who lies from far away holds nobody up.
+function shares({ arrivals: claimed, reporter }: Claim, arrivals: ReadonlySet<string>): boolean {
+  return claimed.some(id => arrivals.has(id) && gatewayOf(id) === reporter)
 }
 
 /** Those of the shots that a claim was told of. */

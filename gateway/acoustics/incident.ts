@@ -90,6 +90,11 @@ export function earliestArrival(shots: readonly SupportedShot[]): Arrival | unde
   return earliest
 }
 
+/** The gateway whose arrival it is, by the arrival's id. */
+export function gatewayOf(arrival: string): string {
+  return arrival.slice(0, arrival.indexOf('/'))
+}
+
 /** Gateways in the order of their earliest arrival: who reports first, and who steps in when nobody claims. */
 export function reportingOrder(shots: readonly SupportedShot[]): string[] {
   const first = new Map<string, number>()

@@ -33,6 +33,8 @@ const claimDelay = 2
 const revisionSpacing = 1
 /** An incident is final when no shot has been added for so long after its last one, seconds. */
 const finalAfter = 8
+/** Who should have reported, and was claimed before, lets the other finish for so long after the last shot, seconds. */
+const confirmAfter = finalAfter + 2 * claimDelay
 /**
  * Half of a round's arrivals can make a solution lose what all of them bear out, and all are in when sound has crossed the
  * range of hearing: what is lost for longer, seconds, was a mistake.
@@ -56,7 +58,8 @@ type Publication = { revision: GunfireRevision; claim: Claim }
  * Turns changing sets of shots into incidents with permanent ids and rising revisions, and decides whether this gateway is
  * the one to report them: the gateway with the earliest arrival claims and reports, the next steps in when no claim
  * comes, and of two incidents that share an arrival the better located one lives on, of equals the smaller id. Nothing that
- * was told binds a later revision until the final one.
+ * was told binds a later revision until the final one. A claim by a gateway that heard nothing of it does not count, and the gateway
+ * that heard it first is silenced by none: where another claims the incident it says itself how it ended.
  */
 export class IncidentBook {
   readonly #gateway: string
@@ -141,7 +144,8 @@ export class IncidentBook {
     if (incident.endedAt !== null) return []
     if (incident.mergedWith !== null) return this.#leave(incident, incident.mergedWith, now)
     const foreign = this.#claims.on(incident.arrivals, incident.shots, false)
-    if (incident.told === null && foreign !== null && !this.#takesOver(incident, foreign, context)) return []
+    if (incident.told === null && foreign !== null && !this.#takesOver(incident, foreign, context))
+      return this.#confirm(incident, foreign.claim, context)
     const { told, lostAt } = incident
     const last = incident.shots.at(-1)
     if (last === undefined) {
@@ -183,6 +187,24 @@ export class IncidentBook {
     if (now < entry.orphaned + rank * claimDelay) return false
     incident.told = { id: claim.incident, quality: claim.quality, at: Number.NEGATIVE_INFINITY, content: '' }
     return true
+  }
+
+  /**
+   * A gateway that heard the incident before the one that claimed it tells the hub how it ended, under the claim's name: a claim that
+   * nothing follows, or something else, must not silence it.
+   */
+  #confirm(incident: Incident, { incident: id, reporter, quality }: Claim, context: IncidentContext): Publication[] {
+    const { now } = context
+    const { shots, endedAt } = incident
+    const last = shots.at(-1)
+    const order = reportingOrder(shots)
+    const [own, other] = [order.indexOf(this.#gateway), order.indexOf(reporter)]
+    if (last === undefined || own < 0 || (other >= 0 && other < own)) return []
+    if (endedAt === null && now < last.time + confirmAfter) return []
+    const ready = endedAt === null ? readyShots(incident, shot => context.settled(shot)) : shots
+    if (ready.length === 0) return []
+    incident.told = { id, quality, at: now, content: '' }
+    return this.#publish(incident, ready, 'final', now)
   }
 
   /** Ends an incident that was told for good; shots that were not are left over for one of their own. */

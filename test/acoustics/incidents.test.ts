@@ -96,6 +96,11 @@ class Network {
     this.claims.set(gateway, [...(this.claims.get(gateway) ?? []), claim])
   }
 
+  /** A claim reaches every gateway but its reporter, who tells the hub nothing. */
+  say(claim: Claim): void {
+    for (const to of this.#hearings.keys()) if (to !== claim.reporter) this.#post.push({ at: this.now, to, claim })
+  }
+
   hear(gateway: string, number: number, time: number, parts: Partial<Arrival> = {}): void {
     this.#hearings.get(gateway)?.hear([arrival(gateway, number, time, parts)], time, this.now)
   }
@@ -578,4 +583,60 @@ test('a withdrawn shot that comes back is a further revision of its incident, an
     )
     t.equal(network.standing[0]?.shots.length, 1)
   }
+})
+
+/** A claim on others' arrivals that would win against any honest one. */
+function lie(network: Network, reporter: string, heard: readonly string[], parts: Partial<Claim> = {}): Claim {
+  const arrivals = heard.map(gateway => `${gateway}/e/1`)
+  return {
+    incident: '0-lie',
+    reporter,
+    revision: 1,
+    state: 'final',
+    quality: 'located',
+    time: network.now,
+    earliest: { id: arrivals[0] ?? '', time: network.now },
+    arrivals,
+    ...parts,
+  }
+}
+
+test('a claim of a gateway that heard nothing holds nobody up', async t => {
+  for (const state of ['provisional', 'updated', 'final', 'withdrawn'] as const) {
+    const network = new Network(['a', 'b', 'c', 'liar']).run(1001)
+    for (const [place, gateway] of ['a', 'b', 'c'].entries()) network.hear(gateway, 1, 1001 + 0.1 * place)
+    for (let second = 1001; second < 1030; second += 0.5) {
+      network.run(second)
+      network.say(lie(network, 'liar', ['a', 'b', 'c'], { state }))
+      network.say(lie(network, 'liar', ['a', 'b', 'c', 'liar'], { state, incident: '0-other' }))
+    }
+    t.same(
+      network.standing.map(({ incident, state: last, quality }) => ({ incident, state: last, quality })),
+      [{ incident: 'a-e-1', state: 'final', quality: 'located' }],
+    )
+    t.ok(network.revisions[0]!.at < 1001.2 + 2, 'and not later than without it')
+  }
+})
+
+test('one that did hear it delays the report of who heard it before by seconds, and does not prevent it', async t => {
+  for (const state of ['provisional', 'updated', 'final', 'withdrawn'] as const) {
+    const network = new Network(['a', 'b', 'c', 'liar']).run(1001)
+    for (const [place, gateway] of ['a', 'b', 'c', 'liar'].entries()) network.hear(gateway, 1, 1001 + 0.1 * place)
+    network.dead.add('liar')
+    network.say(lie(network, 'liar', ['a', 'b', 'c', 'liar'], { state }))
+    network.run(1040)
+    t.equal(network.standing.length, 1, state)
+    t.match(network.standing[0], { state: 'final', quality: 'located', shots: { length: 1 } }, state)
+    t.ok(network.revisions.every(({ at }) => at < 1001 + 15))
+  }
+})
+
+test('a claim that uses the numbers of revisions up is not believed', async t => {
+  const network = new Network(['a', 'b', 'c', 'liar']).run(1001)
+  for (const gateway of ['a', 'b', 'c', 'liar']) network.hear(gateway, 1, 1001)
+  const revision = Number.MAX_SAFE_INTEGER
+  network.say(lie(network, 'liar', ['a', 'b', 'c', 'liar'], { incident: 'a-e-1', state: 'updated', revision }))
+  network.run(1020)
+  t.match(network.standing, [{ incident: 'a-e-1', state: 'final' }])
+  t.ok(network.standing[0]!.revision < 10)
 })
