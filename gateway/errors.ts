@@ -409,6 +409,11 @@ export const errorTable = {
     summary: '{part}: {what}.',
     advice: 'It helps to {todo}.',
   },
+  PW_NEIGHBOUR_REFUSED: {
+    summary: 'Messages that come under the name of the gateway {gateway} are refused again and again: {why}.',
+    advice:
+      'What it hears does not count here. See whether its clock is right and its keys are the ones that were known, and who is connected to the broker under its name.',
+  },
   PW_NOT_RUNNING: {
     summary: '{role} does not run, so nothing is known of its parts.',
     advice:

@@ -24,6 +24,7 @@ import { Neighbours } from '../uplink/neighbours.js'
 import { MqttSession } from '../uplink/session.js'
 import { ChronyAsker } from './ask-chrony.js'
 import { followAuditRetention } from './forget-audit.js'
+import { NeighbourRefusals } from './neighbour-refusals.js'
 import { messageOf, Role, systemTime } from './role.js'
 import { rolePaths } from './role-files.js'
 import { sendReports } from './stored-reports.js'
@@ -112,6 +113,7 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
         keepalive: uplink.keepAliveSeconds,
       })
     : null
+  const refusals = new NeighbourRefusals(role)
   const exchange = neighbours.enabled
     ? new Neighbours({
         site,
@@ -122,7 +124,7 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
         outgoing: new ExchangeReader(rolePaths(paths, 'sensing').exchange),
         post: (kind, body) => role.exchange.post(kind, body),
         clock: systemTime,
-        onNotice: notice => role.log.warn({ notice }, notice.kind),
+        onNotice: notice => refusals.take(notice),
       })
     : null
   const clock = new ChronyAsker(role)
@@ -190,6 +192,7 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
     await neighbourSession?.stop()
     closeRequests()
     health.close()
+    refusals.close()
     role.close()
   }
 }
