@@ -1,7 +1,13 @@
 import { test } from 'tap'
+import { Role } from '../../gateway/commands/role.js'
+import { meter } from '../../gateway/commands/uplink-traffic.js'
+import { loadConfiguration } from '../../gateway/config/load.js'
+import { createSigningKey } from '../../gateway/messages/keys.js'
 import { NotDelivered } from '../../gateway/uplink/connection.js'
 import type { DeliverySession } from '../../gateway/uplink/delivery.js'
 import { MeteredSession, TrafficBudget } from '../../gateway/uplink/traffic-budget.js'
+import { writeGateway } from './attack.js'
+import { until } from './gateway.js'
 
 const day = 86_400
 const topic = (end: string) => `polewatch/v1/riverside/pole-17/${end}`
@@ -69,4 +75,51 @@ test('a session that keeps to a budget names why, and passes on the rest', async
   t.ok(error instanceof NotDelivered && error.reason === 'over-budget')
   t.equal(await metered.publish({ ...message('alert/gunfire'), qos: 1 }), 0)
   t.same(sent, [topic('alert/gunfire'), topic('alert/gunfire')])
+})
+
+test('a gateway on a metered link says that it holds back, sends gunfire, and goes on counting after a restart', async t => {
+  const folder = t.testdir()
+  const file = writeGateway(folder, 'mqtt://127.0.0.1:1', { hub: createSigningKey(), operator: createSigningKey() }, [
+    { path: ['log'], value: { level: 'fatal' } },
+    { path: ['uplink', 'budget'], value: { bytesPerDay: '1 MiB' } },
+  ])
+  const start = () => {
+    const role = new Role('uplink', loadConfiguration(file))
+    const over = new AbortController()
+    const sent: string[] = []
+    const metered = meter(role, {
+      online: true,
+      receiveMaximum: 20,
+      publish: async request => {
+        sent.push(request.topic)
+        return 0
+      },
+      subscribe() {},
+      observe: () => () => undefined,
+    })
+    const following = metered.follow(over.signal)
+    const stop = async () => {
+      over.abort()
+      await following
+      role.close()
+    }
+    const state = () => role.parts.find(({ part }) => part === 'traffic')
+    return { metered, sent, state, stop }
+  }
+  const first = start()
+  while (
+    await first.metered.session.publish({ ...message('alert/fault', 50_000), qos: 1 }).then(
+      () => true,
+      () => false,
+    )
+  );
+  t.equal(first.sent.length, 19, 'a fault may spend 95 % of it')
+  await until('it says so', () => first.state()?.fault === 'traffic-budget')
+  await first.metered.session.publish({ ...message('alert/gunfire', 200_000), qos: 1 })
+  t.equal(first.sent.at(-1), topic('alert/gunfire'))
+  await first.stop()
+  const second = start()
+  await t.rejects(second.metered.session.publish({ ...message('alert/plate-hit'), qos: 1 }), /over-budget/)
+  t.ok((second.metered.traffic()?.dayBytes ?? 0) > 2 ** 20)
+  await second.stop()
 })
