@@ -28,6 +28,12 @@ export const mosquittoProgram = ['mosquitto', '/usr/sbin/mosquitto'].find(
   path => spawnSync(path, ['-h']).error === undefined,
 )
 
+// Also when the caller itself is stopped half-way.
+const runningBrokers = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const broker of runningBrokers) broker.kill('SIGKILL')
+})
+
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = net.createServer()
@@ -60,20 +66,20 @@ export async function startableMosquitto({
   const security = certificates === undefined ? 'allow_anonymous true\n' : securedListener(certificates)
   writeFileSync(file, `${user}listener ${port} 127.0.0.1\n${security}persistence false\n${limits}${configuration}`)
   let running: ChildProcess | null = null
-  // Also when the caller itself is stopped half-way.
-  process.once('exit', () => running?.kill('SIGKILL'))
   const broker: TestBroker = {
     url: `${certificates === undefined ? 'mqtt' : 'mqtts'}://127.0.0.1:${port}`,
     port,
     async up() {
       const child = spawn(mosquittoProgram ?? 'mosquitto', ['-c', file], { stdio: 'ignore' })
       running = child
+      runningBrokers.add(child)
       await reachable(port, () => child.exitCode === null)
     },
     async down() {
       const child = running
       running = null
       if (child === null) return
+      runningBrokers.delete(child)
       const gone = new Promise(resolve => child.once('exit', resolve))
       child.kill('SIGKILL')
       await gone
