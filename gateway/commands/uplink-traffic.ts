@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { systemClock } from '../../drivers/system-clock.js'
 import { PolewatchError } from '../errors.js'
 import { writeDurably } from '../hotlist/generations.js'
-import type { DeliverySession } from '../uplink/delivery.js'
+import type { DeliverySession } from '../uplink/delivery-contract.js'
 import { MeteredSession, type Traffic, TrafficBudget, trafficSchema } from '../uplink/traffic-budget.js'
 import { messageOf, type Role, systemTime } from './role.js'
 

@@ -1,7 +1,7 @@
 import { openEvent } from '../messages/seal.js'
 import type { MessageData } from '../messages/table.js'
 import { topicFor } from '../messages/topics.js'
-import type { DeliverySession } from './delivery.js'
+import type { DeliverySession } from './delivery-contract.js'
 import type { LiveStream } from './live-stream.js'
 import type { Presence } from './session.js'
 

@@ -4,7 +4,7 @@ import type { MessageData } from '../messages/table.js'
 import { parseTopic, topicFilter, topicFor } from '../messages/topics.js'
 import type { AuthorisedCommand, CommandAuthority, CommandRefusal } from './command-authority.js'
 import type { IncomingMessage } from './connection.js'
-import type { DeliverySession } from './delivery.js'
+import type { DeliverySession } from './delivery-contract.js'
 import type { LiveStream } from './live-stream.js'
 import { RefusalLimit } from './refusal-limit.js'
 

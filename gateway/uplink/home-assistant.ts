@@ -1,6 +1,6 @@
 import { topicFor } from '../messages/topics.js'
 import type { PublishRequest } from './connection.js'
-import type { DeliverySession } from './delivery.js'
+import type { DeliverySession } from './delivery-contract.js'
 
 export interface HomeAssistantOptions {
   readonly site: string

@@ -2,7 +2,7 @@ import { contentType, openEvent } from '../messages/seal.js'
 import { messageTypes } from '../messages/table.js'
 import { parseTopic, topicFilter, topicFor } from '../messages/topics.js'
 import type { IncomingMessage } from './connection.js'
-import type { DeliverySession } from './delivery.js'
+import type { DeliverySession } from './delivery-contract.js'
 import type { KeyPins, PinOutcome } from './key-pins.js'
 import { cellOf, cellsAround, type NeighbourFault, NeighbourGuard } from './neighbour-guard.js'
 

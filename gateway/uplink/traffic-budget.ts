@@ -2,7 +2,7 @@ import * as z from 'zod'
 import type { MessageName } from '../messages/table.js'
 import { parseTopic } from '../messages/topics.js'
 import { NotDelivered, type PublishRequest } from './connection.js'
-import type { DeliverySession } from './delivery.js'
+import type { DeliverySession } from './delivery-contract.js'
 import type { MessageHandler, SessionChange } from './session.js'
 
 export interface TrafficLimits {

@@ -8,12 +8,8 @@ import { sealAudit, sealEvent } from '../../gateway/messages/seal.js'
 import { type EventDraft, messageTypes } from '../../gateway/messages/table.js'
 import { Announcements } from '../../gateway/uplink/announcements.js'
 import type { PublishRequest } from '../../gateway/uplink/connection.js'
-import {
-  Deliverer,
-  type DelivererOptions,
-  type DeliveryNotice,
-  type DeliverySession,
-} from '../../gateway/uplink/delivery.js'
+import { Deliverer } from '../../gateway/uplink/delivery.js'
+import type { DelivererOptions, DeliveryNotice, DeliverySession } from '../../gateway/uplink/delivery-contract.js'
 import { LiveStream } from '../../gateway/uplink/live-stream.js'
 import { MqttSession, type SessionOptions } from '../../gateway/uplink/session.js'
 import { capabilities, site } from './drafts.js'
