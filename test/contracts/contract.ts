@@ -86,9 +86,15 @@ export function openFiles(): number {
   return readdirSync('/proc/self/fd').length
 }
 
-/** Timers, sockets, children and whatever else keeps Node.js from ending. */
-function activeResources(): number {
-  return process.getActiveResourcesInfo().length
+/**
+ * Timers, sockets, children and whatever else keeps Node.js from ending. Reads of a file are left out: the far end of a pseudo-terminal
+ * is read by the test itself, now waiting and now not, and who waits for one has the file open, which is counted.
+ */
+function activeResources(): string[] {
+  return process
+    .getActiveResourcesInfo()
+    .filter(resource => resource !== 'FSReqPromise')
+    .sort()
 }
 
 /** A leak of a kilobyte at each opening is found. Bytes. */
@@ -115,11 +121,12 @@ export async function leavesNothing(
   await collectGarbage()
   const before = { held: held(), active: activeResources(), heap: process.memoryUsage().heapUsed }
   for (let round = 0; round < times; round += 1) await open()
-  const grown = () => held() > before.held || activeResources() > before.active
+  const grown = () => held() > before.held || activeResources().length > before.active.length
   for (let waited = 0; waited < settling && grown(); waited += 50) await pause(50)
   await collectGarbage()
   t.ok(held() <= before.held, `${before.held} handles before, ${held()} after ${times} openings`)
-  t.ok(activeResources() <= before.active, `${before.active} active resources before, ${activeResources()} after`)
+  const active = activeResources()
+  t.ok(active.length <= before.active.length, `active before: ${before.active}; after: ${active}`)
   const heap = process.memoryUsage().heapUsed - before.heap
   t.ok(heap < grownAtMost, `the heap has grown by ${Math.round(heap / 1024)} KiB`)
 }
