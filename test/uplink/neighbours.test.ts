@@ -1,3 +1,5 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { Exchange, ExchangeReader } from '../../gateway/journal/exchange.js'
@@ -12,7 +14,8 @@ import { LiveStream } from '../../gateway/uplink/live-stream.js'
 import { cellOf, cellsAround, NeighbourGuard } from '../../gateway/uplink/neighbour-guard.js'
 import { type NeighbourNotice, Neighbours } from '../../gateway/uplink/neighbours.js'
 import { MqttSession } from '../../gateway/uplink/session.js'
-import { brokerKinds } from './brokers.js'
+import { documented } from '../hub/documented.js'
+import { brokerKinds, startableMosquitto } from './brokers.js'
 import { capabilities, sensingKey, site, uplinkKey } from './events.js'
 import { until } from './gateway.js'
 
@@ -137,7 +140,7 @@ function pole(
   const uplink = Exchange.open({ path: paths.uplink, clock })
   const outgoing = new ExchangeReader(paths.sensing)
   const incoming = new ExchangeReader(paths.uplink)
-  const session = new MqttSession({ brokers: [broker], clientId: gateway, random: () => 0.05 })
+  const session = new MqttSession({ brokers: [broker], clientId: gateway, username: gateway, random: () => 0.05 })
   const stream = new LiveStream(site, gateway, 'uplink', keys.uplink)
   const announcements = new Announcements({ site, gateway, version: '0.1.0', exercise: true, stream, clock })
   announcements.setCapabilities(capabilities(gateway, keys))
@@ -162,6 +165,37 @@ function pole(
   const live = new LiveStream(site, gateway, 'sensing', keys.sensing)
   return { sensing, heard: () => [...incoming.after(undefined).posts], neighbours, notices, live, session }
 }
+
+test('with the access list of docs/hub.md neighbours learn each other’s keys and hear each other', {
+  skip: brokerKinds.find(({ name }) => name.startsWith('Mosquitto'))?.missing ?? 'mosquitto is not installed',
+}, async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'polewatch-neighbours-'))
+  const list = join(folder, 'polewatch.acl')
+  writeFileSync(list, documented('acl').replaceAll('/riverside/', `/${site}/`), { mode: 0o644 })
+  const broker = await startableMosquitto({ configuration: `acl_file ${list}\n` })
+  t.teardown(async () => {
+    await broker.remove()
+    rmSync(folder, { recursive: true })
+  })
+  await broker.up()
+  const keysOf = () => ({ uplink: createSigningKey(), sensing: createSigningKey() })
+  const [one, two] = ['pole-1', 'pole-2'].map(name => pole(t, folder, name, broker.url, here, keysOf()))
+  if (one === undefined || two === undefined) throw new Error('no poles')
+  await until('both online', () => one.session.online && two.session.online)
+  const tell = (from: Pole, gateway: string): void => {
+    const now = Date.now() / 1000
+    const bytes = from.live.seal({ name: 'arrival', time: now, exercise: true, data: arrivalData(gateway, now) })
+    from.sensing.post('arrival', bytes)
+    from.neighbours.wake()
+  }
+  tell(one, 'pole-1')
+  tell(two, 'pole-2')
+  await until('each has heard the other', () => one.heard().length > 0 && two.heard().length > 0)
+  t.same(
+    [one.notices, two.notices],
+    ['pole-2', 'pole-1'].map(gateway => [{ kind: 'neighbour-known', gateway }]),
+  )
+})
 
 for (const kind of brokerKinds) {
   test(`neighbours hear each other's arrivals and claims, and nobody else's, with ${kind.name}`, {
