@@ -176,9 +176,31 @@ test('whatever somebody on the broker sends is refused, recorded and changes not
       data: { ...data, heardUntil: formatTime(time), arrivals: [] },
     }
     const source = '/test/pole-2/sensing/live'
-    const forged = sealEvent({ ...draft, name: 'arrival' }, { source, epoch: 'forged', sequence: 1 }, stranger)
-    await session.publish({ topic: topicFor('arrival', other), payload: forged.bytes, qos: 1 })
+    const topic = topicFor('arrival', other)
+    for (let sequence = 1; sequence <= 1000; sequence += 1) {
+      const forged = sealEvent({ ...draft, name: 'arrival' }, { source, epoch: 'forged', sequence }, stranger)
+      await session.publish({ topic, payload: forged.bytes, qos: 1 })
+    }
     await until('the forgery is named', () => /"gateway":"pole-2","why":"unknown-key"/.test(uplink.errors))
+    const faults = () => {
+      const events = heard.flatMap(({ event }) => (event?.name === 'fault' ? [event] : []))
+      const ofNeighbours = events.filter(({ data: { part } }) => part.startsWith('neighbour/'))
+      return [...new Map(ofNeighbours.map(event => [event.id, event.data])).values()]
+    }
+    await until('the hub is told', () => faults().length > 0)
+    const status = await answerTo('status', commandBytes(keys.operator, { name: 'status', arguments: {} }))
+    const refused = status?.result?.neighbours
+    t.match(refused, { refused: { 'pole-2': { 'unknown-key': Number } } })
+    t.match(
+      faults(),
+      [{ part: 'neighbour/pole-2', fault: 'neighbour-refused', code: 'PW_NEIGHBOUR_REFUSED', state: 'raised' }],
+      'one fault for all',
+    )
+    const lines = uplink.errors.split('\n').filter(line => line.includes('message-refused'))
+    t.ok(lines.length >= 1 && lines.length <= 6, `${lines.length} lines for a thousand forgeries`)
+    const listed = polewatch('audit', 'list', '--config', file, '--action', 'neighbour-refused', '--json').output
+    t.match(listed, /"subject":"pole-2"/)
+    t.ok(listed.trim().split('\n').length <= 6, 'and as few audit records')
     const exchange = new ExchangeReader(join(folder, 'run', 'uplink.exchange.db'))
     t.same(exchange.after(undefined, ['arrival', 'claim']).posts, [])
     exchange.close()

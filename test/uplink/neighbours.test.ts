@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
+import { NeighbourRefusals } from '../../gateway/commands/neighbour-refusals.js'
 import { Exchange, ExchangeReader } from '../../gateway/journal/exchange.js'
 import { createSigningKey, publicJwkOf, type SigningKey } from '../../gateway/messages/keys.js'
 import { sealEvent } from '../../gateway/messages/seal.js'
@@ -109,6 +110,46 @@ test('a neighbour that floods is slowed down and others are not', async t => {
     [6, 7, 8].map(sequence => pass('pole-2', sequence, 1)),
     [null, null, 'too-fast'],
   )
+})
+
+test('a refused neighbour is one fault until it is quiet, and a line and a record a minute', async t => {
+  let now = 0
+  const said: string[] = []
+  const refusals = new NeighbourRefusals({
+    raise: (part, _state, fault) => said.push(`${part} ${fault}`),
+    ready: part => said.push(`${part} ready`),
+    log: ({ gateway, why }, count) => said.push(`log ${gateway} ${why} ${count}`),
+    record: ({ action, subject, detail }) => said.push(`${action} ${subject} ${detail?.why} ${detail?.count}`),
+    clock: () => now,
+  })
+  const taken = (): string[] => said.splice(0)
+  const refuse = (gateway: string, why: 'forged' | 'stale' | 'unknown-key', times: number): void => {
+    for (let time = 0; time < times; time += 1) refusals.take({ kind: 'message-refused', gateway, why })
+  }
+  refuse('pole-2', 'forged', 1000)
+  t.same(taken(), ['log pole-2 forged 1', 'neighbour-refused pole-2 forged 1', 'neighbour/pole-2 neighbour-refused'])
+  now = 61
+  refusals.look()
+  t.same(taken(), ['log pole-2 forged 999', 'neighbour-refused pole-2 forged 999'])
+  refusals.take({ kind: 'capabilities-refused', gateway: 'pole-2', why: 'key-changed' })
+  t.equal(taken().at(-1), 'neighbour/pole-2 neighbour-key-changed', 'what explains the rest takes its place')
+  refuse('pole-2', 'unknown-key', 50)
+  t.equal(taken().length, 2, 'and keeps it')
+  now = 660
+  refusals.look()
+  t.notOk(taken().includes('neighbour/pole-2 ready'))
+  now = 661
+  refusals.look()
+  t.same(taken(), ['neighbour/pole-2 ready'])
+  refuse('pole-3', 'stale', 9)
+  t.notOk(
+    taken().some(line => line.startsWith('neighbour/')),
+    'a slow network is no fault',
+  )
+  refuse('pole-3', 'stale', 1)
+  t.same(taken(), ['neighbour/pole-3 neighbour-refused'])
+  for (let count = 0; count < 1000; count += 1) refuse(`made-up-${count}`, 'forged', 1)
+  t.equal(taken().filter(line => line.startsWith('log')).length, 32, 'made-up names fill nothing either')
 })
 
 test('a cell has eight around it', async t => {
