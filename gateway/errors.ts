@@ -412,7 +412,7 @@ export const errorTable = {
   PW_NEIGHBOUR_KEY_CHANGED: {
     summary: 'The gateway {gateway} signs with other keys than before, and nothing of it is believed.',
     advice:
-      'If it was replaced or set up anew, restart polewatch-uplink here. If not, somebody speaks in its name: revoke its certificate.',
+      'If it was replaced or set up anew, delete uplink.neighbours.json in the state folder here and restart polewatch-uplink. If not, somebody speaks in its name: revoke its certificate.',
   },
   PW_NEIGHBOUR_REFUSED: {
     summary: 'What the gateway {gateway} sends is refused: {why}.',

@@ -25,6 +25,8 @@ const [, mosquitto] = brokerKinds
 const usual = topicFor('command-result', place)
 const keys = { hub: createSigningKey(), operator: createSigningKey() }
 const stranger = createSigningKey()
+const position = { latitude: 40.4412, longitude: -79.9931, altitude: null }
+const polesCell = cellOf(position)
 
 /** Somebody on the broker who may publish whatever he likes and hears everything. */
 async function attack(t: Test, url: string) {
@@ -159,9 +161,7 @@ test('whatever somebody on the broker sends is refused, recorded and changes not
 
   await t.test('a forged neighbour reaches no other role', async t => {
     const sensing = createSigningKey()
-    const position = { latitude: 40.4412, longitude: -79.9931, altitude: null }
-    const cell = cellOf(position)
-    const other = { site: 'test', gateway: 'pole-2', cell }
+    const other = { site: 'test', gateway: 'pole-2', cell: polesCell }
     const own = createSigningKey()
     const stream = new LiveStream('test', 'pole-2', 'uplink', own)
     const told = { ...capabilities('pole-2', { uplink: own, sensing }), site: 'test' }
@@ -225,8 +225,21 @@ test('whatever somebody on the broker sends is refused, recorded and changes not
   // Twice for each of the 8 that were authorised, once for each refusal.
   t.ok(chain.valid && chain.records >= 8 * 2 + 13, 'all is in the audit chain')
 
+  const pole2 = { site: 'test', gateway: 'pole-2' }
+  const imposter = new LiveStream('test', 'pole-2', 'uplink', stranger)
+  const claimed = { ...capabilities('pole-2', { uplink: stranger, sensing: stranger }), site: 'test' }
+  const claim = { name: 'capabilities', time: Date.now() / 1000, exercise: true, data: claimed } as const
+  await session.publish(imposter.request(claim, pole2))
   uplink = new RunningCommand('uplink', '--config', file)
   await connected()
+  await session.publish({
+    topic: topicFor('arrival', { ...pole2, cell: polesCell }),
+    payload: Buffer.from('{}'),
+    qos: 1,
+  })
+  await until('keys that changed while it was away are noticed', () =>
+    uplink.errors.includes('PW_NEIGHBOUR_KEY_CHANGED'),
+  )
   t.match(await answerTo('log-level', accepted), { code: 'PW_COMMAND_REPLAYED' }, 'a restart forgets nothing')
   const sender = new CommandSender({ url: broker.url, ...place, signingKey: keys.hub, timeout: 20 })
   const status = await sender.send({ name: 'status', purpose: 'operation', requestedBy: 'technician' })

@@ -9,6 +9,7 @@ import { sealEvent } from '../../gateway/messages/seal.js'
 import type { MessageData } from '../../gateway/messages/table.js'
 import { formatTime } from '../../gateway/messages/time.js'
 import { topicFor } from '../../gateway/messages/topics.js'
+import { Acquaintances } from '../../gateway/uplink/acquaintances.js'
 import { Announcements } from '../../gateway/uplink/announcements.js'
 import { KeyPins } from '../../gateway/uplink/key-pins.js'
 import { LiveStream } from '../../gateway/uplink/live-stream.js'
@@ -150,6 +151,46 @@ test('a refused neighbour is one fault until it is quiet, and a line and a recor
   t.same(taken(), ['neighbour/pole-3 neighbour-refused'])
   for (let count = 0; count < 1000; count += 1) refuse(`made-up-${count}`, 'forged', 1)
   t.equal(taken().filter(line => line.startsWith('log')).length, 32, 'made-up names fill nothing either')
+})
+
+test('of more gateways than can be listened to, the nearest are, and each other one is asked once', async t => {
+  const listened = new Set<string>()
+  const lost: string[] = []
+  let asked = 0
+  const acquaintances = new Acquaintances<string>({
+    place: here,
+    ask: gateway => {
+      asked += 1
+      listened.add(gateway)
+    },
+    leave: gateway => listened.delete(gateway),
+    onSilent: (gateway, held) => lost.push(`${gateway} ${held.join()}`),
+  })
+  // Every seventh: neither from near to far nor the other way round.
+  const order = Array.from({ length: 300 }, (_, index) => (index * 7) % 300)
+  for (const round of [0, 1, 2]) {
+    for (const index of order) {
+      const gateway = `pole-${index}`
+      if (acquaintances.heard(gateway, round) !== 'asked') continue
+      acquaintances.hold(gateway, 'heard')
+      acquaintances.answered(gateway, { ...here, latitude: here.latitude + index * 1e-4 }, round)
+    }
+  }
+  const nearest = Array.from({ length: 200 }, (_, index) => `pole-${index}`).sort()
+  t.same(acquaintances.names.sort(), nearest)
+  t.same([...listened].sort(), nearest, 'and no subscription is left over')
+  t.equal(asked, 300)
+
+  for (const gateway of nearest) if (gateway !== 'pole-3') acquaintances.heard(gateway, 1000)
+  acquaintances.heard('pole-new', 1000)
+  acquaintances.answered('pole-new', { ...here, latitude: here.latitude + 1 }, 1000)
+  t.notOk(acquaintances.names.includes('pole-3'), 'one that fell silent makes room first')
+  for (let count = 0; count < 1000; count += 1) acquaintances.heard(`made-up-${count}`, 1001)
+  t.ok(listened.size <= 232, 'made-up names take no place of the true ones')
+  acquaintances.hold('made-up-1', 'kept')
+  acquaintances.look(1032)
+  t.ok(lost.includes('made-up-1 kept'), 'what is held is given up with whom it is of')
+  t.equal(listened.size, 200)
 })
 
 test('a cell has eight around it', async t => {

@@ -61,6 +61,7 @@ test('a session that keeps to a budget names why, and passes on the rest', async
       return 0
     },
     subscribe: () => undefined,
+    unsubscribe: () => undefined,
     observe: () => () => undefined,
   }
   const metered = new MeteredSession(session, new TrafficBudget({ bytesPerDay: 1000, bytesPerMonth: null }, () => day))
