@@ -409,10 +409,15 @@ export const errorTable = {
     summary: '{part}: {what}.',
     advice: 'It helps to {todo}.',
   },
-  PW_NEIGHBOUR_REFUSED: {
-    summary: 'Messages that come under the name of the gateway {gateway} are refused again and again: {why}.',
+  PW_NEIGHBOUR_KEY_CHANGED: {
+    summary: 'The gateway {gateway} signs with other keys than before, and nothing of it is believed.',
     advice:
-      'What it hears does not count here. See whether its clock is right and its keys are the ones that were known, and who is connected to the broker under its name.',
+      'If it was replaced or set up anew, delete uplink.neighbours.json in the state folder here and restart polewatch-uplink. If not, somebody speaks in its name: revoke its certificate.',
+  },
+  PW_NEIGHBOUR_REFUSED: {
+    summary: 'What the gateway {gateway} sends is refused: {why}.',
+    advice:
+      'Look at its own health, clock and time source first. If it is well, somebody speaks in its name: check the access list of the broker, and revoke its certificate.',
   },
   PW_NOT_RUNNING: {
     summary: '{role} does not run, so nothing is known of its parts.',

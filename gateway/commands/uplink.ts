@@ -9,7 +9,6 @@ import type { Configuration } from '../config/schema.js'
 import { readSecret } from '../config/secret-file.js'
 import { PolewatchError } from '../errors.js'
 import { watchBells } from '../journal/bell.js'
-import { ExchangeReader } from '../journal/exchange.js'
 import { JournalReader } from '../journal/reader.js'
 import { keyId, publicJwkOf, publicKeyFromPem } from '../messages/keys.js'
 import { gatewayRoles } from '../messages/stream.js'
@@ -18,13 +17,10 @@ import { formatTime } from '../messages/time.js'
 import { Announcements } from '../uplink/announcements.js'
 import type { TlsMaterial } from '../uplink/connection-options.js'
 import { announceToHomeAssistant } from '../uplink/home-assistant.js'
-import { KeyPins } from '../uplink/key-pins.js'
 import { LiveStream } from '../uplink/live-stream.js'
-import { Neighbours } from '../uplink/neighbours.js'
 import { MqttSession } from '../uplink/session.js'
 import { ChronyAsker } from './ask-chrony.js'
 import { followAuditRetention } from './forget-audit.js'
-import { NeighbourRefusals } from './neighbour-refusals.js'
 import { messageOf, Role, systemTime } from './role.js'
 import { rolePaths } from './role-files.js'
 import { sendReports } from './stored-reports.js'
@@ -34,6 +30,7 @@ import { obeyCommands } from './uplink-commands.js'
 import { deliver, tellAbsenceAfter } from './uplink-delivery.js'
 import { EvidenceCourier } from './uplink-evidence.js'
 import { UplinkHealth } from './uplink-health.js'
+import { meetNeighbours } from './uplink-neighbours.js'
 import { meter } from './uplink-traffic.js'
 import { version } from './version.js'
 import { watchPosition } from './watch-position.js'
@@ -113,20 +110,7 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
         keepalive: uplink.keepAliveSeconds,
       })
     : null
-  const refusals = new NeighbourRefusals(role)
-  const exchange = neighbours.enabled
-    ? new Neighbours({
-        site,
-        gateway: gateway.id,
-        position: gateway.position,
-        session: neighbourSession ?? metered.session,
-        keys: new KeyPins(),
-        outgoing: new ExchangeReader(rolePaths(paths, 'sensing').exchange),
-        post: (kind, body) => role.exchange.post(kind, body),
-        clock: systemTime,
-        onNotice: notice => refusals.take(notice),
-      })
-    : null
+  const met = neighbours.enabled ? meetNeighbours(role, neighbourSession ?? metered.session) : null
   const clock = new ChronyAsker(role)
   const health = new UplinkHealth({ role, clock, session, announcements, deliverer })
   const evidence = new EvidenceCourier(role, metered.session)
@@ -141,7 +125,7 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
       streams: deliverer.streams(),
       delivery: deliverer.counters(),
       commands: commands.counters(),
-      neighbours: exchange?.counters() ?? null,
+      neighbours: met?.exchange.counters() ?? null,
       traffic: metered.traffic(),
       audit: role.journal.auditHead(),
       ...health.current(),
@@ -170,7 +154,7 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
       deliverer.wake(
         bells.size === 0 ? undefined : journals.flatMap(({ name, reader }) => (bells.has(name) ? [reader] : [])),
       )
-      exchange?.wake()
+      met?.exchange.wake()
     }
     await Promise.all([
       watchBells(paths.runtime, wake, { signal }),
@@ -183,6 +167,7 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
       evidence.follow(signal),
       followAuditRetention(role, signal),
       sendReports(role, signal),
+      met?.follow(signal),
     ])
   } finally {
     served?.close()
@@ -192,7 +177,6 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
     await neighbourSession?.stop()
     closeRequests()
     health.close()
-    refusals.close()
     role.close()
   }
 }

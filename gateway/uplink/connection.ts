@@ -143,6 +143,11 @@ export class Connection {
     })
   }
 
+  /** A broker that does not take it goes on sending, which does no harm. */
+  unsubscribe(filter: string): void {
+    this.#client.unsubscribe(filter, () => undefined)
+  }
+
   /** Says goodbye, which discards the will, and closes; at most a second. */
   async end(reason = 'stopped', detail = 'stopped here'): Promise<void> {
     if (this.#closed) return

@@ -29,6 +29,7 @@ export interface DeliverySession {
   readonly receiveMaximum: number
   publish(request: PublishRequest): Promise<number>
   subscribe(filter: string, qos: 0 | 1, handler: MessageHandler): void
+  unsubscribe(filter: string): void
   observe(observer: (change: SessionChange) => void): () => void
 }
 

@@ -1,6 +1,7 @@
 import { contentType, openEvent } from '../messages/seal.js'
 import { messageTypes } from '../messages/table.js'
 import { parseTopic, topicFilter, topicFor } from '../messages/topics.js'
+import { Acquaintances, type GroundPlace } from './acquaintances.js'
 import type { IncomingMessage } from './connection.js'
 import type { DeliverySession } from './delivery-contract.js'
 import type { KeyPins, PinOutcome } from './key-pins.js'
@@ -44,14 +45,15 @@ export type NeighbourNotice =
 export interface NeighbourCounters {
   readonly published: number
   readonly passedOn: number
+  /** Messages of gateways that are too far off to be listened to, or have yet to say who they are. */
+  readonly ignored: number
   /** Refusals by gateway and reason. */
   readonly refused: Readonly<Record<string, Readonly<Record<string, number>>>>
 }
 
 /** Own posts older than this, seconds, would only be refused elsewhere. */
 const publishWithin = 30
-const heldLimit = 8
-const askedLimit = 200
+const malformed = { outcome: 'malformed', place: null } as const
 
 /** Exchanges arrivals and claims with the gateways around, over MQTT on one side and the exchanges on the other. */
 export class Neighbours<Cursor> {
@@ -59,12 +61,11 @@ export class Neighbours<Cursor> {
   readonly #guard: NeighbourGuard
   readonly #cell: string
   readonly #refused = new Map<string, Map<string, number>>()
-  /** Messages of gateways whose keys were asked for. */
-  readonly #held = new Map<string, IncomingMessage[]>()
-  readonly #asked = new Set<string>()
+  readonly #acquaintances: Acquaintances<IncomingMessage>
   #cursor: Cursor | undefined
   #published = 0
   #passedOn = 0
+  #ignored = 0
 
   /** Subscribes at once; to be made before the session starts. */
   constructor(options: NeighboursOptions<Cursor>) {
@@ -72,6 +73,16 @@ export class Neighbours<Cursor> {
     this.#cell = cellOf(options.position)
     const { site, gateway, keys, session } = options
     this.#guard = new NeighbourGuard({ site, gateway, keys, ...options.guard })
+    this.#acquaintances = new Acquaintances({
+      place: options.position,
+      ask: other => {
+        session.subscribe(topicFor('capabilities', { site, gateway: other }), 1, message => this.#learn(other, message))
+      },
+      leave: other => session.unsubscribe(topicFor('capabilities', { site, gateway: other })),
+      onSilent: (other, held) => {
+        for (let count = 0; count < held.length; count += 1) this.#refuse(other, 'unknown-key')
+      },
+    })
     for (const cell of cellsAround(this.#cell)) {
       session.subscribe(topicFilter('arrival', { site, cell }), 1, message => this.#arrived(message))
     }
@@ -79,7 +90,8 @@ export class Neighbours<Cursor> {
 
   counters(): NeighbourCounters {
     const refused = [...this.#refused].map(([gateway, counts]) => [gateway, Object.fromEntries(counts)] as const)
-    return { published: this.#published, passedOn: this.#passedOn, refused: Object.fromEntries(refused) }
+    const [published, passedOn, ignored] = [this.#published, this.#passedOn, this.#ignored]
+    return { published, passedOn, ignored, refused: Object.fromEntries(refused) }
   }
 
   /** Publishes what sensing has posted since the last call: to be called when its bell rings and now and then. */
@@ -115,11 +127,16 @@ export class Neighbours<Cursor> {
       this.#refuse(gateway, 'replayed')
       return
     }
-    if (!this.#options.keys.knows(this.#options.site, gateway)) {
-      this.#ask(gateway, message)
-      return
-    }
-    this.#pass(message)
+    // Only gateways that speak here are asked for, so that a site of a thousand does not send its capabilities to each of them.
+    const standing = this.#acquaintances.heard(gateway, monotonic())
+    if (standing !== 'left' && this.#options.keys.knows(this.#options.site, gateway)) this.#pass(message)
+    else if (message.payload.length > (this.#options.guard?.sizeLimit ?? 65_536)) this.#refuse(gateway, 'too-large')
+    else if (standing !== 'asked' || !this.#acquaintances.hold(gateway, message)) this.#ignored += 1
+  }
+
+  /** Gives up on gateways that have not said who they are in time: to be called every few seconds. */
+  look(): void {
+    this.#acquaintances.look(monotonic())
   }
 
   #pass(message: IncomingMessage): void {
@@ -137,44 +154,25 @@ export class Neighbours<Cursor> {
     }
   }
 
-  // Only gateways that speak here are asked for, so that a site of a thousand does not send its capabilities to each of them.
-  #ask(gateway: string, message: IncomingMessage): void {
-    const held = this.#held.get(gateway) ?? []
-    if (!this.#asked.has(gateway)) {
-      if (this.#asked.size >= askedLimit) {
-        this.#refuse(gateway, 'unknown-key')
-        return
-      }
-      this.#asked.add(gateway)
-      this.#held.set(gateway, held)
-      const filter = topicFor('capabilities', { site: this.#options.site, gateway })
-      this.#options.session.subscribe(filter, 1, capabilities => this.#learn(gateway, capabilities))
-    }
-    if (held.length < heldLimit && message.payload.length <= (this.#options.guard?.sizeLimit ?? 65_536))
-      held.push(message)
-    else this.#refuse(gateway, 'unknown-key')
-  }
-
   #learn(gateway: string, message: IncomingMessage): void {
-    const outcome = this.#outcomeOf(gateway, message)
-    if (outcome === 'known') return
-    if (outcome !== 'pinned') {
+    const { outcome, place } = this.#outcomeOf(gateway, message)
+    const believed = outcome === 'known' || outcome === 'pinned'
+    if (!believed) {
       this.#options.onNotice?.({ kind: 'capabilities-refused', gateway, why: outcome })
-      return
+      // Whoever speaks in the name of a gateway that is known must not silence it: its messages are checked by its own keys.
+      if (!this.#options.keys.knows(this.#options.site, gateway)) return
     }
-    this.#options.onNotice?.({ kind: 'neighbour-known', gateway })
-    const held = this.#held.get(gateway) ?? []
-    this.#held.delete(gateway)
-    for (const each of held) this.#pass(each)
+    if (outcome === 'pinned') this.#options.onNotice?.({ kind: 'neighbour-known', gateway })
+    for (const each of this.#acquaintances.answered(gateway, believed ? place : null, monotonic())) this.#pass(each)
   }
 
-  #outcomeOf(gateway: string, message: IncomingMessage): PinOutcome {
+  #outcomeOf(gateway: string, message: IncomingMessage): { outcome: PinOutcome; place: GroundPlace | null } {
     try {
       const event = openEvent(message.payload)
-      if (event.name !== 'capabilities' || event.stream.gateway !== gateway) return 'malformed'
-      return this.#options.keys.learn(event)
+      if (event.name !== 'capabilities' || event.stream.gateway !== gateway) return malformed
+      return { outcome: this.#options.keys.learn(event), place: event.data.position }
     } catch {
-      return 'malformed'
+      return malformed
     }
   }
 
@@ -184,4 +182,8 @@ export class Neighbours<Cursor> {
     counts.set(why, (counts.get(why) ?? 0) + 1)
     this.#options.onNotice?.({ kind: 'message-refused', gateway, why })
   }
+}
+
+function monotonic(): number {
+  return performance.now() / 1000
 }

@@ -84,7 +84,7 @@ const rememberOldProtocol = 24 * 3_600_000
 export class MqttSession {
   readonly #options: SessionOptions
   readonly #random: () => number
-  readonly #subscriptions: Subscription[] = []
+  #subscriptions: readonly Subscription[] = []
   readonly #observers = new Set<(change: SessionChange) => void>()
   readonly #old = new Map<string, number>()
   readonly #unanswered = new Map<string, number>()
@@ -158,10 +158,16 @@ export class MqttSession {
 
   /** Takes effect at once where online and again at every reconnect, before anything else is sent. */
   subscribe(filter: string, qos: 0 | 1, handler: MessageHandler): void {
-    this.#subscriptions.push({ filter, qos, handler, matches: filterMatcher(filter) })
+    this.#subscriptions = [...this.#subscriptions, { filter, qos, handler, matches: filterMatcher(filter) }]
     if (this.#online) {
       this.#connection?.subscribe([{ filter, qos }]).catch((error: unknown) => this.#warn(error))
     }
+  }
+
+  /** Ends every subscription to that very filter; what is still on its way reaches no handler. */
+  unsubscribe(filter: string): void {
+    this.#subscriptions = this.#subscriptions.filter(each => each.filter !== filter)
+    if (this.#online) this.#connection?.unsubscribe(filter)
   }
 
   /** Returns the function that ends the observation. */

@@ -129,6 +129,10 @@ export class MeteredSession implements DeliverySession {
     this.#session.subscribe(filter, qos, handler)
   }
 
+  unsubscribe(filter: string): void {
+    this.#session.unsubscribe(filter)
+  }
+
   observe(observer: (change: SessionChange) => void): () => void {
     return this.#session.observe(observer)
   }

@@ -173,6 +173,7 @@ function observed(session: MqttSession, onSend: (request: PublishRequest) => voi
       onSend(request)
       return session.publish(request)
     },
+    unsubscribe: filter => session.unsubscribe(filter),
     subscribe: (filter, quality, handler) => session.subscribe(filter, quality, handler),
     observe: observer => session.observe(observer),
   }

@@ -137,6 +137,7 @@ test('a hub that is not there is told, and that it is there again', async t => {
     receiveMaximum: 20,
     publish: async () => answer,
     subscribe() {},
+    unsubscribe() {},
     observe: () => () => undefined,
   }
   const delivery = deliver(role, session, [journal], [hub.publicKey], 0.1)

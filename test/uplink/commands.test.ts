@@ -109,6 +109,7 @@ function desk(options: { recordFails?: boolean; wait?: Promise<void> } = {}): De
       subscribe: (_, __, take) => {
         handler = take
       },
+      unsubscribe: () => undefined,
       observe: () => () => undefined,
     },
     stream: new LiveStream(place.site, place.gateway, 'uplink', uplinkKey),

@@ -1,12 +1,15 @@
-import { writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
+import { NeighbourRefusals } from '../../gateway/commands/neighbour-refusals.js'
 import { Exchange, ExchangeReader } from '../../gateway/journal/exchange.js'
 import { createSigningKey, publicJwkOf, type SigningKey } from '../../gateway/messages/keys.js'
 import { sealEvent } from '../../gateway/messages/seal.js'
 import type { MessageData } from '../../gateway/messages/table.js'
 import { formatTime } from '../../gateway/messages/time.js'
 import { topicFor } from '../../gateway/messages/topics.js'
+import { Acquaintances } from '../../gateway/uplink/acquaintances.js'
 import { Announcements } from '../../gateway/uplink/announcements.js'
 import { KeyPins } from '../../gateway/uplink/key-pins.js'
 import { LiveStream } from '../../gateway/uplink/live-stream.js'
@@ -110,6 +113,86 @@ test('a neighbour that floods is slowed down and others are not', async t => {
   )
 })
 
+test('a refused neighbour is one fault until it is quiet, and a line and a record a minute', async t => {
+  let now = 0
+  const said: string[] = []
+  const refusals = new NeighbourRefusals({
+    raise: (part, _state, fault) => said.push(`${part} ${fault}`),
+    ready: part => said.push(`${part} ready`),
+    log: ({ gateway, why }, count) => said.push(`log ${gateway} ${why} ${count}`),
+    record: ({ action, subject, detail }) => said.push(`${action} ${subject} ${detail?.why} ${detail?.count}`),
+    clock: () => now,
+  })
+  const taken = (): string[] => said.splice(0)
+  const refuse = (gateway: string, why: 'forged' | 'stale' | 'unknown-key', times: number): void => {
+    for (let time = 0; time < times; time += 1) refusals.take({ kind: 'message-refused', gateway, why })
+  }
+  refuse('pole-2', 'forged', 1000)
+  t.same(taken(), ['log pole-2 forged 1', 'neighbour-refused pole-2 forged 1', 'neighbour/pole-2 neighbour-refused'])
+  now = 61
+  refusals.look()
+  t.same(taken(), ['log pole-2 forged 999', 'neighbour-refused pole-2 forged 999'])
+  refusals.take({ kind: 'capabilities-refused', gateway: 'pole-2', why: 'key-changed' })
+  t.equal(taken().at(-1), 'neighbour/pole-2 neighbour-key-changed', 'what explains the rest takes its place')
+  refuse('pole-2', 'unknown-key', 50)
+  t.equal(taken().length, 2, 'and keeps it')
+  now = 660
+  refusals.look()
+  t.notOk(taken().includes('neighbour/pole-2 ready'))
+  now = 661
+  refusals.look()
+  t.same(taken(), ['neighbour/pole-2 ready'])
+  refuse('pole-3', 'stale', 9)
+  t.notOk(
+    taken().some(line => line.startsWith('neighbour/')),
+    'a slow network is no fault',
+  )
+  refuse('pole-3', 'stale', 1)
+  t.same(taken(), ['neighbour/pole-3 neighbour-refused'])
+  for (let count = 0; count < 1000; count += 1) refuse(`made-up-${count}`, 'forged', 1)
+  t.equal(taken().filter(line => line.startsWith('log')).length, 32, 'made-up names fill nothing either')
+})
+
+test('of more gateways than can be listened to, the nearest are, and each other one is asked once', async t => {
+  const listened = new Set<string>()
+  const lost: string[] = []
+  let asked = 0
+  const acquaintances = new Acquaintances<string>({
+    place: here,
+    ask: gateway => {
+      asked += 1
+      listened.add(gateway)
+    },
+    leave: gateway => listened.delete(gateway),
+    onSilent: (gateway, held) => lost.push(`${gateway} ${held.join()}`),
+  })
+  // Every seventh: neither from near to far nor the other way round.
+  const order = Array.from({ length: 300 }, (_, index) => (index * 7) % 300)
+  for (const round of [0, 1, 2]) {
+    for (const index of order) {
+      const gateway = `pole-${index}`
+      if (acquaintances.heard(gateway, round) !== 'asked') continue
+      acquaintances.hold(gateway, 'heard')
+      acquaintances.answered(gateway, { ...here, latitude: here.latitude + index * 1e-4 }, round)
+    }
+  }
+  const nearest = Array.from({ length: 200 }, (_, index) => `pole-${index}`).sort()
+  t.same(acquaintances.names.sort(), nearest)
+  t.same([...listened].sort(), nearest, 'and no subscription is left over')
+  t.equal(asked, 300)
+
+  for (const gateway of nearest) if (gateway !== 'pole-3') acquaintances.heard(gateway, 1000)
+  acquaintances.heard('pole-new', 1000)
+  acquaintances.answered('pole-new', { ...here, latitude: here.latitude + 1 }, 1000)
+  t.notOk(acquaintances.names.includes('pole-3'), 'one that fell silent makes room first')
+  for (let count = 0; count < 1000; count += 1) acquaintances.heard(`made-up-${count}`, 1001)
+  t.ok(listened.size <= 232, 'made-up names take no place of the true ones')
+  acquaintances.hold('made-up-1', 'kept')
+  acquaintances.look(1032)
+  t.ok(lost.includes('made-up-1 kept'), 'what is held is given up with whom it is of')
+  t.equal(listened.size, 200)
+})
+
 test('a cell has eight around it', async t => {
   const cells = cellsAround(cell)
   t.equal(new Set(cells).size, 9)
@@ -164,6 +247,37 @@ function pole(
   const live = new LiveStream(site, gateway, 'sensing', keys.sensing)
   return { sensing, heard: () => [...incoming.after(undefined).posts], neighbours, notices, live, session }
 }
+
+test('with the access list of docs/hub.md neighbours learn each other’s keys and hear each other', {
+  skip: brokerKinds.find(({ name }) => name.startsWith('Mosquitto'))?.missing ?? 'mosquitto is not installed',
+}, async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'polewatch-neighbours-'))
+  const list = join(folder, 'polewatch.acl')
+  writeFileSync(list, documented('acl').replaceAll('/riverside/', `/${site}/`), { mode: 0o644 })
+  const broker = await startableMosquitto({ configuration: `acl_file ${list}\n` })
+  t.teardown(async () => {
+    await broker.remove()
+    rmSync(folder, { recursive: true })
+  })
+  await broker.up()
+  const keysOf = () => ({ uplink: createSigningKey(), sensing: createSigningKey() })
+  const [one, two] = ['pole-1', 'pole-2'].map(name => pole(t, folder, name, broker.url, here, keysOf()))
+  if (one === undefined || two === undefined) throw new Error('no poles')
+  await until('both online', () => one.session.online && two.session.online)
+  const tell = (from: Pole, gateway: string): void => {
+    const now = Date.now() / 1000
+    const bytes = from.live.seal({ name: 'arrival', time: now, exercise: true, data: arrivalData(gateway, now) })
+    from.sensing.post('arrival', bytes)
+    from.neighbours.wake()
+  }
+  tell(one, 'pole-1')
+  tell(two, 'pole-2')
+  await until('each has heard the other', () => one.heard().length > 0 && two.heard().length > 0)
+  t.same(
+    [one.notices, two.notices],
+    ['pole-2', 'pole-1'].map(gateway => [{ kind: 'neighbour-known', gateway }]),
+  )
+})
 
 for (const kind of brokerKinds) {
   test(`neighbours hear each other's arrivals and claims, and nobody else's, with ${kind.name}`, {

@@ -67,6 +67,7 @@ test('a session that keeps to a budget names why, and passes on the rest', async
       return 0
     },
     subscribe: () => undefined,
+    unsubscribe: () => undefined,
     observe: () => () => undefined,
   }
   const metered = new MeteredSession(session, new TrafficBudget({ bytesPerDay: 1000, bytesPerMonth: null }, () => day))
@@ -95,6 +96,7 @@ test('a gateway on a metered link says that it holds back, sends gunfire, and go
         return 0
       },
       subscribe() {},
+      unsubscribe() {},
       observe: () => () => undefined,
     })
     const following = metered.follow(over.signal)
