@@ -16,6 +16,7 @@ interface WatchOptions {
   readonly acknowledge?: boolean
   readonly key?: string
   readonly state?: string
+  readonly share?: string
   readonly record?: string
   readonly truth?: string
   readonly ca?: string
@@ -37,6 +38,10 @@ export function define(command: Command): void {
     .option('--acknowledge', 'tell the gateways what has arrived, so that they may forget it; needs --key')
     .option('--key <FILE>', "the hub's private key (PEM, Ed25519), whose public half the gateways' configurations name")
     .option('--state <FILE>', "keep the hub's place in this file over restarts")
+    .option(
+      '--share <GROUP>',
+      "share the alerts with the other hubs of this name, on the same broker or cluster; needs --acknowledge and the same key as the others'",
+    )
     .option('--record <FILE>', 'append every verified event to this file as NDJSON, before it is acknowledged')
     .option('--truth <SET>', 'a recording set with truth; distances to its shots are shown')
     .option('--ca <FILE>', "the authorities that may sign the broker's certificate (PEM)")
@@ -55,7 +60,7 @@ export function define(command: Command): void {
 
 async function watch(options: WatchOptions, signal: AbortSignal): Promise<void> {
   const { broker, site, acknowledge, key, state, record, truth, json, ca, certificate, certificateKey } = options
-  const { as, sender, webhook } = options
+  const { as, sender, webhook, share } = options
   if (json && as !== undefined) throw new PolewatchError('PW_USAGE', { why: '--json and --as exclude each other' })
   if (acknowledge === true && key === undefined)
     throw new PolewatchError('PW_USAGE', { why: '--acknowledge needs --key' })
@@ -67,6 +72,7 @@ async function watch(options: WatchOptions, signal: AbortSignal): Promise<void> 
     acknowledge: acknowledge === true,
     ...(signingKey === undefined ? {} : { signingKey }),
     ...(state === undefined ? {} : { stateFile: state }),
+    ...(share === undefined ? {} : { share }),
     tls: { ca: optional(ca), cert: optional(certificate), key: optional(certificateKey) },
     onChange: ({ state: change, broker: url, detail, reason }) => {
       if (change !== 'offline' || reason === 'protocol-version') return
