@@ -1,8 +1,8 @@
 import { appendFileSync, readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { PolewatchError } from '../errors.js'
-import { connectHub, type HubOutput, postToWebhook } from '../hub/index.js'
-import { type SigningKey, signingKeyFromPem } from '../messages/keys.js'
+import { connectHub, type HubOutput, KeyPins, parsePinnedKeys, postToWebhook } from '../hub/index.js'
+import { keyId, publicKeyFromJwk, type SigningKey, signingKeyFromPem } from '../messages/keys.js'
 import { type AlertFormat, alertFormats, alertWriter } from './alert-formats.js'
 import type { TrueShot } from './recording-set.js'
 import { readRecordingSet } from './recording-set.js'
@@ -17,6 +17,7 @@ interface WatchOptions {
   readonly key?: string
   readonly state?: string
   readonly share?: string
+  readonly keys?: string
   readonly record?: string
   readonly truth?: string
   readonly ca?: string
@@ -39,6 +40,10 @@ export function define(command: Command): void {
     .option('--key <FILE>', "the hub's private key (PEM, Ed25519), whose public half the gateways' configurations name")
     .option('--state <FILE>', "keep the hub's place in this file over restarts")
     .option(
+      '--keys <FILE>',
+      'the public keys of units, as polewatch enroll keys prints them there; they take the place of what --state remembers of these units',
+    )
+    .option(
       '--share <GROUP>',
       "share the alerts with the other hubs of this name, on the same broker or cluster; needs --acknowledge and the same key as the others'",
     )
@@ -60,7 +65,7 @@ export function define(command: Command): void {
 
 async function watch(options: WatchOptions, signal: AbortSignal): Promise<void> {
   const { broker, site, acknowledge, key, state, record, truth, json, ca, certificate, certificateKey } = options
-  const { as, sender, webhook, share } = options
+  const { as, sender, webhook, share, keys } = options
   if (json && as !== undefined) throw new PolewatchError('PW_USAGE', { why: '--json and --as exclude each other' })
   if (acknowledge === true && key === undefined)
     throw new PolewatchError('PW_USAGE', { why: '--acknowledge needs --key' })
@@ -73,6 +78,7 @@ async function watch(options: WatchOptions, signal: AbortSignal): Promise<void> 
     ...(signingKey === undefined ? {} : { signingKey }),
     ...(state === undefined ? {} : { stateFile: state }),
     ...(share === undefined ? {} : { share }),
+    ...(keys === undefined ? {} : { keys: pinsFrom(keys) }),
     tls: { ca: optional(ca), cert: optional(certificate), key: optional(certificateKey) },
     onChange: ({ state: change, broker: url, detail, reason }) => {
       if (change !== 'offline' || reason === 'protocol-version') return
@@ -113,7 +119,10 @@ function personLines(output: HubOutput, truth: readonly TrueShot[]): string[] {
     case 'epoch-changed':
       return [colour('yellow', `${output.source} has begun a new journal.`)]
     case 'key-refused':
-      return [colour('red', `The keys of ${output.gateway} were refused: ${output.why}.`)]
+      return [
+        colour('red', `The keys of ${output.gateway} were refused: ${output.why}. What it sends is not believed.`),
+        ...output.offered.map(({ role, jwk }) => `  It offers for ${role}: ${keyId(publicKeyFromJwk(jwk))}`),
+      ]
     case 'refused':
       return [colour('red', `A message on ${output.topic} was refused: ${output.why}.`)]
     case 'key-pinned':
@@ -132,6 +141,12 @@ function keep(file: string, event: unknown): void {
   } catch (error) {
     throw new PolewatchError('PW_HUB_RECORD', { file, why: messageOf(error) }, error)
   }
+}
+
+function pinsFrom(file: string): KeyPins {
+  const pins = new KeyPins()
+  pins.replace(parsePinnedKeys(optional(file) ?? ''))
+  return pins
 }
 
 function readSigningKey(file: string): SigningKey {

@@ -41,7 +41,7 @@ export interface HubOptions {
    * never given out again, so that a hub that was killed counts nothing twice.
    */
   readonly recorded?: Iterable<RecordedEvent>
-  /** Gateways' keys known beforehand; capabilities pin the rest at first sight. */
+  /** Gateways' keys known beforehand, which the state file does not overrule; capabilities pin the rest at first sight. */
   readonly keys?: KeyPins
   /** Seconds that an event waits for an earlier one before the gap is named: default 2. */
   readonly hold?: number

@@ -1,12 +1,12 @@
 import * as z from 'zod'
-import { publicJwk } from '../messages/condition.js'
 import type { Envelope } from '../messages/envelope.js'
 import { openData, openEnvelope, verifyEvent } from '../messages/seal.js'
-import { gatewayRoles, parseSequence, parseStream, type Stream } from '../messages/stream.js'
+import { parseSequence, parseStream, type Stream } from '../messages/stream.js'
 import { type MessageEvent, messageNameOf } from '../messages/table.js'
-import { KeyPins, type PinOutcome } from '../uplink/key-pins.js'
+import { KeyPins, type PinnedKey, type PinOutcome } from '../uplink/key-pins.js'
 import { GroupCertainty } from './group.js'
 import { IncomingStream, type StreamState } from './incoming-stream.js'
+import { pinnedKey } from './pinned-keys.js'
 import type { Range } from './ranges.js'
 
 /** Why a message was not taken, kebab-case. */
@@ -63,7 +63,14 @@ export type HubOutput =
   /** The gateway has begun a new journal file. */
   | { readonly kind: 'epoch-changed'; readonly source: string; readonly epoch: string; readonly former: string }
   | { readonly kind: 'key-pinned'; readonly site: string; readonly gateway: string }
-  | { readonly kind: 'key-refused'; readonly site: string; readonly gateway: string; readonly why: PinOutcome }
+  /** A gateway offers keys that are not the known ones. `offered` is for `keys.replace`, once a person knows them to be the unit's. */
+  | {
+      readonly kind: 'key-refused'
+      readonly site: string
+      readonly gateway: string
+      readonly why: PinOutcome
+      readonly offered: readonly PinnedKey[]
+    }
   | { readonly kind: 'refused'; readonly topic: string; readonly why: RefusalReason }
 
 export interface HubState {
@@ -73,7 +80,7 @@ export interface HubState {
 }
 
 export interface HubReceiverOptions {
-  /** Gateways' keys known beforehand; capabilities pin the rest at first sight. */
+  /** Gateways' keys known beforehand, which no state overrules; capabilities pin the rest at first sight. */
   readonly keys?: KeyPins
   /** Seconds that an event waits for an earlier one before the gap is named: default 2. */
   readonly hold?: number
@@ -138,7 +145,9 @@ export class HubReceiver {
     this.#options = options
     this.#group = options.share === undefined ? null : new GroupCertainty()
     this.keys = options.keys ?? new KeyPins()
-    for (const key of state?.keys ?? []) this.keys.give(key)
+    // What was given counts, and not what the state remembers of those gateways.
+    const remembered = (state?.keys ?? []).filter(({ site, gateway }) => !this.keys.knows(site, gateway))
+    for (const key of remembered) this.keys.give(key)
     for (const stream of state?.streams ?? []) this.#remember(new IncomingStream(stream, options.holdLimit))
   }
 
@@ -244,7 +253,10 @@ export class HubReceiver {
     const outcome = this.keys.learn(message)
     const { site, gateway } = envelope.stream
     if (outcome === 'malformed') return this.#refuse(topic, 'malformed')
-    if (outcome !== 'pinned' && outcome !== 'known') return [{ kind: 'key-refused', site, gateway, why: outcome }]
+    if (outcome !== 'pinned' && outcome !== 'known') {
+      const offered = message.data.keys.map(({ role, jwk }) => ({ site, gateway, role, jwk }))
+      return [{ kind: 'key-refused', site, gateway, why: outcome, offered }]
+    }
     const live = this.#live(topic, envelope, message)
     if (outcome === 'known') return live
     const waited = this.#forget(`${site}/${gateway}`).flatMap(each => this.feed(each.topic, each.bytes, now))
@@ -402,7 +414,7 @@ const stateSchema = z.object({
       shed: z.array(range),
     }),
   ),
-  keys: z.array(z.object({ site: z.string(), gateway: z.string(), role: z.enum(gatewayRoles), jwk: publicJwk })),
+  keys: z.array(pinnedKey),
 })
 
 /** Reads a state written by `JSON.stringify(receiver)`. @throws ZodError, SyntaxError for anything else */

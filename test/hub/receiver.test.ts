@@ -1,11 +1,13 @@
 import fc from 'fast-check'
 import { test } from 'tap'
+import { parsePinnedKeys } from '../../gateway/hub/pinned-keys.js'
 import { RangeSet } from '../../gateway/hub/ranges.js'
 import { type HubOutput, HubReceiver, readHubState } from '../../gateway/hub/receiver.js'
-import { createSigningKey, type SigningKey } from '../../gateway/messages/keys.js'
+import { createSigningKey, publicJwkOf, type SigningKey } from '../../gateway/messages/keys.js'
 import { sealEvent } from '../../gateway/messages/seal.js'
 import { formatSequence } from '../../gateway/messages/stream.js'
 import { topicFor } from '../../gateway/messages/topics.js'
+import { KeyPins } from '../../gateway/uplink/key-pins.js'
 import {
   capabilities,
   faultDraft,
@@ -276,6 +278,21 @@ test('capabilities pin keys at first sight and a changed key is refused', async 
   t.same(offer({ uplink: uplinkKey, sensing: sensingKey }, uplinkKey), ['live'])
   t.same(offer({ uplink: uplinkKey, sensing: sensingKey, vision: other }, uplinkKey), ['key-pinned', 'live'])
   t.same(told(feed(hub, [1])), ['1'])
+})
+
+test('keys that a person gave take the place of those the state remembers, and no key of the former unit counts', async t => {
+  const before = receiver()
+  const other = createSigningKey()
+  const keys = new KeyPins()
+  keys.replace(
+    ['uplink' as const, 'sensing' as const].map(role => ({ site, gateway, role, jwk: publicJwkOf(other.publicKey) })),
+  )
+  const hub = new HubReceiver({ keys }, readHubState(JSON.stringify(before)))
+  t.same(told(feed(hub, [1])), ['refused unknown-key'])
+  t.same(told(hub.feed(topic, sealed(faultDraft('anew'), gateway, epoch, 1, other), 0)), ['1'])
+  hub.keys.forget(site, gateway)
+  t.notOk(hub.keys.knows(site, gateway))
+  t.throws(() => parsePinnedKeys('{"site":"x"}'), { code: 'PW_KEY_INVALID' })
 })
 
 test('messages of a gateway whose keys are not known yet wait for its capabilities', async t => {
