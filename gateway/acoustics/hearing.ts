@@ -1,6 +1,6 @@
 import type { Arrival, GatewayPlace, LocatedShot, Weather } from './arrival.js'
 import { type GeodeticPosition, TangentPlane } from './geodesy.js'
-import { type Claim, type GunfireRevision, roundsOf, type SupportedShot, supportOf } from './incident.js'
+import { type Claim, type GunfireRevision, gatewayOf, roundsOf, type SupportedShot, supportOf } from './incident.js'
 import { IncidentBook } from './incidents.js'
 import { Presence } from './presence.js'
 import { blastProbability } from './probability.js'
@@ -128,7 +128,8 @@ export class Hearing {
     if (moved) this.#trust.moved(gateway)
     if (restarted) this.#book.restarted(gateway)
     this.#presence.told(gateway, Math.min(report.heardUntil, now + futureLimit), now)
-    this.#add(report.arrivals.filter(arrival => arrival.gateway === gateway && arrival.time < now + futureLimit))
+    const own = ({ id, gateway: by }: Arrival): boolean => by === gateway && gatewayOf(id) === gateway
+    this.#add(report.arrivals.filter(arrival => own(arrival) && arrival.time < now + futureLimit))
   }
 
   receiveClaim(claim: Claim, now: number): void {

@@ -1,15 +1,19 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { defaultConfigurationFile, loadConfiguration } from '../config/load.js'
 import type { Configuration } from '../config/schema.js'
 import { readSecret } from '../config/secret-file.js'
 import { PolewatchError } from '../errors.js'
+import { publicJwkOf, publicKeyFromPem } from '../messages/keys.js'
+import { gatewayRoles } from '../messages/stream.js'
 import { authorityCertificates, enrol } from '../uplink/enrolment.js'
+import type { PinnedKey } from '../uplink/key-pins.js'
 import { certificateRequest, pemCertificates, renewalDue, unitChain, validity } from '../uplink/unit-certificate.js'
 import { CertificateFiles } from './certificate-files.js'
 import { resetUnit } from './reset-unit.js'
 import { messageOf, systemTime } from './role.js'
+import { rolePaths } from './role-files.js'
 import { exitStatus, print, printJson } from './terminal.js'
 
 interface Options {
@@ -67,6 +71,19 @@ export function define(command: Command): void {
       files.replace(chain)
       const { until } = validity(chain)
       tell(options, { until: iso(until) }, () => `The certificate is in place, good until ${iso(until)}.`)
+    })
+  command
+    .command('keys')
+    .description(
+      "Prints the public keys of this unit's roles, a JSON object a line, for the hub (polewatch watch --keys).",
+    )
+    .option('--config <FILE>', 'the configuration', defaultConfigurationFile)
+    .addHelpText('after', '\nExample:\n  polewatch enroll keys >> keys.ndjson')
+    .action(({ config }: Options) => {
+      const keys = publicKeysOf(loadConfiguration(config))
+      if (keys.length === 0)
+        throw new PolewatchError('PW_KEY_INVALID', { why: 'no role of this unit has been started yet' })
+      for (const key of keys) printJson(key)
     })
   configured(command.command('reset'))
     .description(
@@ -148,6 +165,22 @@ function nameOf({ site, gateway }: Configuration): { site: string; gateway: stri
 function trustOf({ enrolment }: Configuration): string {
   if (enrolment.trust === null) throw new PolewatchError('PW_ENROLMENT_SETTINGS', { why: 'enrolment.trust is empty' })
   return readSecret(enrolment.trust)
+}
+
+function publicKeysOf({ site, gateway, paths }: Configuration): PinnedKey[] {
+  return gatewayRoles.flatMap(role => {
+    const file = rolePaths(paths, role).publicKey
+    if (!existsSync(file)) return []
+    return [{ site, gateway: gateway.id, role, jwk: publicJwkOf(publicKeyFromPem(readKey(file))) }]
+  })
+}
+
+function readKey(file: string): Buffer {
+  try {
+    return readFileSync(file)
+  } catch (error) {
+    throw new PolewatchError('PW_KEY_FILE', { file, why: messageOf(error) }, error)
+  }
 }
 
 function restartUplink(): void {

@@ -9,6 +9,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -219,10 +220,17 @@ function newer(configuration: Configuration, list: HotlistSettings, file: string
 }
 
 function setAside(path: string, folder: string, file: string): void {
+  const aside = join(folder, file)
   try {
     mkdirSync(folder, { recursive: true, mode: 0o750 })
-    renameSync(path, join(folder, file))
+    try {
+      renameSync(path, aside)
+    } catch {
+      // In the unit's sandbox the inbox is another mount, from which nothing can be renamed.
+      writeFileSync(aside, readOnly(path), { mode: 0o640 })
+    }
   } catch {
-    rmSync(path, { recursive: true, force: true })
+    // What is no file is only removed.
   }
+  rmSync(path, { recursive: true, force: true })
 }

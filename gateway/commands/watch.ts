@@ -1,8 +1,8 @@
 import { appendFileSync, readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { PolewatchError } from '../errors.js'
-import { connectHub, type HubOutput, postToWebhook } from '../hub/index.js'
-import { type SigningKey, signingKeyFromPem } from '../messages/keys.js'
+import { connectHub, type HubOutput, KeyPins, parsePinnedKeys, postToWebhook } from '../hub/index.js'
+import { keyId, publicKeyFromJwk, type SigningKey, signingKeyFromPem } from '../messages/keys.js'
 import { type AlertFormat, alertFormats, alertWriter } from './alert-formats.js'
 import type { TrueShot } from './recording-set.js'
 import { readRecordingSet } from './recording-set.js'
@@ -16,6 +16,8 @@ interface WatchOptions {
   readonly acknowledge?: boolean
   readonly key?: string
   readonly state?: string
+  readonly share?: string
+  readonly keys?: string
   readonly record?: string
   readonly truth?: string
   readonly ca?: string
@@ -37,6 +39,14 @@ export function define(command: Command): void {
     .option('--acknowledge', 'tell the gateways what has arrived, so that they may forget it; needs --key')
     .option('--key <FILE>', "the hub's private key (PEM, Ed25519), whose public half the gateways' configurations name")
     .option('--state <FILE>', "keep the hub's place in this file over restarts")
+    .option(
+      '--keys <FILE>',
+      'the public keys of units, as polewatch enroll keys prints them there; they take the place of what --state remembers of these units',
+    )
+    .option(
+      '--share <GROUP>',
+      "share the alerts with the other hubs of this name, on the same broker or cluster; needs --acknowledge and the same key as the others'",
+    )
     .option('--record <FILE>', 'append every verified event to this file as NDJSON, before it is acknowledged')
     .option('--truth <SET>', 'a recording set with truth; distances to its shots are shown')
     .option('--ca <FILE>', "the authorities that may sign the broker's certificate (PEM)")
@@ -55,7 +65,7 @@ export function define(command: Command): void {
 
 async function watch(options: WatchOptions, signal: AbortSignal): Promise<void> {
   const { broker, site, acknowledge, key, state, record, truth, json, ca, certificate, certificateKey } = options
-  const { as, sender, webhook } = options
+  const { as, sender, webhook, share, keys } = options
   if (json && as !== undefined) throw new PolewatchError('PW_USAGE', { why: '--json and --as exclude each other' })
   if (acknowledge === true && key === undefined)
     throw new PolewatchError('PW_USAGE', { why: '--acknowledge needs --key' })
@@ -67,6 +77,8 @@ async function watch(options: WatchOptions, signal: AbortSignal): Promise<void> 
     acknowledge: acknowledge === true,
     ...(signingKey === undefined ? {} : { signingKey }),
     ...(state === undefined ? {} : { stateFile: state }),
+    ...(share === undefined ? {} : { share }),
+    ...(keys === undefined ? {} : { keys: pinsFrom(keys) }),
     tls: { ca: optional(ca), cert: optional(certificate), key: optional(certificateKey) },
     onChange: ({ state: change, broker: url, detail, reason }) => {
       if (change !== 'offline' || reason === 'protocol-version') return
@@ -107,7 +119,10 @@ function personLines(output: HubOutput, truth: readonly TrueShot[]): string[] {
     case 'epoch-changed':
       return [colour('yellow', `${output.source} has begun a new journal.`)]
     case 'key-refused':
-      return [colour('red', `The keys of ${output.gateway} were refused: ${output.why}.`)]
+      return [
+        colour('red', `The keys of ${output.gateway} were refused: ${output.why}. What it sends is not believed.`),
+        ...output.offered.map(({ role, jwk }) => `  It offers for ${role}: ${keyId(publicKeyFromJwk(jwk))}`),
+      ]
     case 'refused':
       return [colour('red', `A message on ${output.topic} was refused: ${output.why}.`)]
     case 'key-pinned':
@@ -126,6 +141,12 @@ function keep(file: string, event: unknown): void {
   } catch (error) {
     throw new PolewatchError('PW_HUB_RECORD', { file, why: messageOf(error) }, error)
   }
+}
+
+function pinsFrom(file: string): KeyPins {
+  const pins = new KeyPins()
+  pins.replace(parsePinnedKeys(optional(file) ?? ''))
+  return pins
 }
 
 function readSigningKey(file: string): SigningKey {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { PolewatchError } from '../errors.js'
 import type { SigningKey } from '../messages/keys.js'
 import { formatSequence, nothingStored } from '../messages/stream.js'
 import { topicFilter } from '../messages/topics.js'
@@ -7,6 +8,7 @@ import type { TlsMaterial } from '../uplink/connection-options.js'
 import type { KeyPins } from '../uplink/key-pins.js'
 import { LiveStream } from '../uplink/live-stream.js'
 import { MqttSession, type SessionChange } from '../uplink/session.js'
+import { groupWord } from './group.js'
 import { type HubEvent, type HubLive, type HubOutput, HubReceiver, type StreamAcknowledgement } from './receiver.js'
 import { loadHubState, type RecordedEvent, saveHubState, withRecorded } from './state-file.js'
 
@@ -16,10 +18,12 @@ export interface HubOptions {
   readonly site: string
   /**
    * Shares alerts and reports with other hubs of this name on the same broker or cluster (`$share`); retained messages go
-   * to each. The broker must give all messages of one publisher to one hub (EMQX: `hash_clientid`), or the order is lost.
+   * to each. The hubs of a group tell each other by their acknowledgements how far each stream is recorded: they need one
+   * signing key and one `hub` name, and have to acknowledge. Best is a broker that gives all messages of one publisher to one hub
+   * (EMQX: `hash_clientid`); where it deals them out in turn, each waits for the others.
    */
   readonly share?: string
-  /** The hub's own name, as in its acknowledgements: default `hub`. */
+  /** The hub's own name, as in its acknowledgements: default the name of the share, or `hub`. */
   readonly hub?: string
   /** Default: `polewatch-hub-` and something random. */
   readonly clientId?: string
@@ -37,7 +41,7 @@ export interface HubOptions {
    * never given out again, so that a hub that was killed counts nothing twice.
    */
   readonly recorded?: Iterable<RecordedEvent>
-  /** Gateways' keys known beforehand; capabilities pin the rest at first sight. */
+  /** Gateways' keys known beforehand, which the state file does not overrule; capabilities pin the rest at first sight. */
   readonly keys?: KeyPins
   /** Seconds that an event waits for an earlier one before the gap is named: default 2. */
   readonly hold?: number
@@ -58,6 +62,9 @@ const acknowledgeCount = 50
  * tell). Resolves before the connection is up. @throws PW_HUB_STATE_UNREADABLE, PW_USAGE
  */
 export async function connectHub(options: HubOptions): Promise<HubClient> {
+  const { share, signingKey, acknowledge } = options
+  if (share !== undefined && (signingKey === undefined || acknowledge === false))
+    throw new PolewatchError('PW_USAGE', { why: 'hubs that share alerts have to acknowledge, and need a key for it' })
   const state = options.stateFile === undefined ? undefined : await loadHubState(options.stateFile)
   return new HubClient(options, new HubReceiver(options, withRecorded(state, options.recorded ?? [])))
 }
@@ -67,6 +74,7 @@ export class HubClient implements AsyncIterable<HubOutput> {
   readonly session: MqttSession
   readonly #options: HubOptions
   readonly #stream: LiveStream | null
+  readonly #hub: string
   readonly #queue: HubOutput[] = []
   /** What each gateway's uplink last said by itself: acknowledging it is how a hub says that it is there. */
   readonly #lastLive = new Map<string, StreamAcknowledgement>()
@@ -87,8 +95,10 @@ export class HubClient implements AsyncIterable<HubOutput> {
   constructor(options: HubOptions, receiver: HubReceiver) {
     this.#options = options
     this.receiver = receiver
-    const { signingKey, acknowledge = signingKey !== undefined, hub = 'hub', site } = options
-    this.#stream = acknowledge && signingKey !== undefined ? new LiveStream(site, hub, 'hub', signingKey) : null
+    const { signingKey, acknowledge = signingKey !== undefined, site, share } = options
+    this.#hub = options.hub ?? share ?? 'hub'
+    const stream = acknowledge && signingKey !== undefined ? new LiveStream(site, this.#hub, 'hub', signingKey) : null
+    this.#stream = stream
     this.session = new MqttSession({
       brokers: typeof options.url === 'string' ? [options.url] : options.url,
       clientId: options.clientId ?? `polewatch-hub-${randomBytes(6).toString('hex')}`,
@@ -98,11 +108,19 @@ export class HubClient implements AsyncIterable<HubOutput> {
       sessionExpiry: 0,
       maximumPacketSize: 2 << 20,
       onChange: change => {
-        if (change.state === 'connecting') this.#greeted.clear()
+        if (change.state === 'connecting') {
+          this.#greeted.clear()
+          this.receiver.rejoin()
+        }
         options.onChange?.(change)
       },
     })
-    for (const filter of filters(site, options.share)) {
+    // Before the alerts, so that nothing that is said of them is missed.
+    if (share !== undefined && stream !== null) {
+      const heard = topicFilter('acknowledgement', { site })
+      this.session.subscribe(heard, 1, ({ payload }) => this.#hear(payload, stream))
+    }
+    for (const filter of filters(site, share)) {
       this.session.subscribe(filter, 1, message => this.#feed(message))
     }
     this.#timer = setInterval(() => this.#tick(), 50)
@@ -142,6 +160,17 @@ export class HubClient implements AsyncIterable<HubOutput> {
       return
     }
     this.#take(this.receiver.feed(topic, payload, monotonic(), redelivered))
+  }
+
+  #hear(bytes: Uint8Array, own: LiveStream): void {
+    const word = this.#closed ? null : groupWord(bytes, own)
+    if (word === null) return
+    if (word.kind === 'greeting') this.receiver.repeatAcknowledgements(word.site, word.gateway)
+    else {
+      this.#take(this.receiver.recorded(word.source, word.epoch, word.sequence, monotonic()))
+      this.#changed = true
+    }
+    this.#flushSoon()
   }
 
   #tick(): void {
@@ -229,13 +258,17 @@ export class HubClient implements AsyncIterable<HubOutput> {
   // One that is lost is made again when the gateway sends again.
   async #acknowledge({ site, gateway, source, epoch, sequence }: StreamAcknowledgement): Promise<void> {
     if (this.#stream === null) return
-    const { hub = 'hub' } = this.#options
     const request = this.#stream.request(
       {
         name: 'acknowledgement',
         time: Date.now() / 1000,
         exercise: false,
-        data: { stream: source, epoch, sequence: sequence === 0 ? nothingStored : formatSequence(sequence), hub },
+        data: {
+          stream: source,
+          epoch,
+          sequence: sequence === 0 ? nothingStored : formatSequence(sequence),
+          hub: this.#hub,
+        },
       },
       { site, gateway },
     )

@@ -35,6 +35,8 @@ export class IncomingStream<Item> {
   readonly #done: RangeSet
   readonly #settled: RangeSet
   readonly #shed: RangeSet
+  /** Shed, or recorded by another hub of the group: nobody waits for these. */
+  readonly #accounted: RangeSet
   readonly #held = new Map<number, Item>()
   readonly #gaps: Range[] = []
   #base: number | null
@@ -49,6 +51,7 @@ export class IncomingStream<Item> {
     this.#seen = new RangeSet(state.settled)
     this.#settled = new RangeSet(state.settled)
     this.#shed = new RangeSet(state.shed)
+    this.#accounted = new RangeSet(state.shed)
     this.#done = new RangeSet([...state.settled, ...state.shed])
     this.#decided = this.#done.last ?? state.base ?? 0
     for (const range of this.#done.missing((state.base ?? this.#decided) + 1, this.#decided)) this.#gaps.push(range)
@@ -86,7 +89,8 @@ export class IncomingStream<Item> {
   /** `redelivered`: the broker sent it again by itself, so it says nothing of where the sender stands. */
   offer(sequence: number, item: Item, now: number, redelivered = false): Offered<Item> {
     // A sender that goes back starts at the first number that it knows no acknowledgement of.
-    if (this.#base === null && !redelivered && sequence <= (this.#seen.last ?? 0)) this.#base = sequence - 1
+    if (this.#base === null && sequence === 1) this.#base = 0
+    else if (this.#base === null && !redelivered && sequence <= (this.#seen.last ?? 0)) this.#base = sequence - 1
     if (this.#seen.has(sequence)) return { duplicate: true, released: nothing, closed: nothing }
     this.#seen.add(sequence)
     if (sequence <= this.#decided) {
@@ -102,14 +106,20 @@ export class IncomingStream<Item> {
     return this.#held.size > 0 && (now - this.#heldSince >= hold || this.#held.size > this.#holdLimit)
   }
 
-  /** Gives up waiting for what is missing before the first held event: names it and releases what comes after. */
-  skip(now: number): {
+  /**
+   * Gives up waiting for what is missing before the first held event and releases what comes after. What is missing from the
+   * number `named` on is named.
+   */
+  skip(
+    now: number,
+    named = 0,
+  ): {
     readonly missing: readonly Range[]
     readonly released: readonly { item: Item; late: boolean }[]
   } {
     let first = Number.POSITIVE_INFINITY
     for (const sequence of this.#held.keys()) first = Math.min(first, sequence)
-    const missing = this.#shed.missing(this.#decided + 1, first - 1)
+    const missing = this.#accounted.missing(Math.max(named, this.#decided + 1), first - 1)
     for (const range of missing) this.#gaps.push(range)
     this.#decided = first - 1
     this.#heldSince = now
@@ -119,8 +129,22 @@ export class IncomingStream<Item> {
   /** These numbers will never come. Returns what that released and which gaps it closed. */
   account(first: number, last: number): Omit<Offered<Item>, 'duplicate'> {
     this.#shed.add(first, last)
+    this.#accounted.add(first, last)
     this.#done.add(first, last)
     return { closed: this.#fill(first, last), released: this.#drain() }
+  }
+
+  /** Another hub of the group tells that the group has everything up to `last`. What that released, and which gaps it closed. */
+  recorded(last: number, now: number): Omit<Offered<Item>, 'duplicate'> {
+    if (last <= (this.acknowledged ?? 0)) return { closed: nothing, released: nothing }
+    this.#base = 0
+    this.#settled.add(1, last)
+    this.#done.add(1, last)
+    this.#seen.add(1, last)
+    this.#accounted.add(1, last)
+    // The group goes on, so what still waits is not late yet.
+    this.#heldSince = now
+    return { closed: this.#fill(1, last), released: this.#drain() }
   }
 
   /** The application has it; it need not come again. */
@@ -150,7 +174,7 @@ export class IncomingStream<Item> {
         this.#decided = next
         continue
       }
-      const end = this.#shed.runEnd(next)
+      const end = this.#accounted.runEnd(next)
       if (end === null) return released
       this.#decided = this.#beforeHeld(next, end)
     }
@@ -170,6 +194,6 @@ export class IncomingStream<Item> {
   }
 
   #filled([first, last]: Range): boolean {
-    return this.#shed.missing(first, last).every(([from, to]) => this.#seen.missing(from, to).length === 0)
+    return this.#accounted.missing(first, last).every(([from, to]) => this.#seen.missing(from, to).length === 0)
   }
 }

@@ -34,6 +34,7 @@ export {
   type CommandSenderOptions,
   sendCommand,
 } from './command-sender.js'
+export { parsePinnedKeys } from './pinned-keys.js'
 export {
   type HubCounters,
   type HubEvent,

@@ -1,11 +1,12 @@
 import * as z from 'zod'
-import { publicJwk } from '../messages/condition.js'
 import type { Envelope } from '../messages/envelope.js'
 import { openData, openEnvelope, verifyEvent } from '../messages/seal.js'
-import { gatewayRoles, parseSequence, parseStream, type Stream } from '../messages/stream.js'
+import { parseSequence, parseStream, type Stream } from '../messages/stream.js'
 import { type MessageEvent, messageNameOf } from '../messages/table.js'
-import { KeyPins, type PinOutcome } from '../uplink/key-pins.js'
+import { KeyPins, type PinnedKey, type PinOutcome } from '../uplink/key-pins.js'
+import { GroupCertainty } from './group.js'
 import { IncomingStream, type StreamState } from './incoming-stream.js'
+import { pinnedKey } from './pinned-keys.js'
 import type { Range } from './ranges.js'
 
 /** Why a message was not taken, kebab-case. */
@@ -62,7 +63,14 @@ export type HubOutput =
   /** The gateway has begun a new journal file. */
   | { readonly kind: 'epoch-changed'; readonly source: string; readonly epoch: string; readonly former: string }
   | { readonly kind: 'key-pinned'; readonly site: string; readonly gateway: string }
-  | { readonly kind: 'key-refused'; readonly site: string; readonly gateway: string; readonly why: PinOutcome }
+  /** A gateway offers keys that are not the known ones. `offered` is for `keys.replace`, once a person knows them to be the unit's. */
+  | {
+      readonly kind: 'key-refused'
+      readonly site: string
+      readonly gateway: string
+      readonly why: PinOutcome
+      readonly offered: readonly PinnedKey[]
+    }
   | { readonly kind: 'refused'; readonly topic: string; readonly why: RefusalReason }
 
 export interface HubState {
@@ -72,7 +80,7 @@ export interface HubState {
 }
 
 export interface HubReceiverOptions {
-  /** Gateways' keys known beforehand; capabilities pin the rest at first sight. */
+  /** Gateways' keys known beforehand, which no state overrules; capabilities pin the rest at first sight. */
   readonly keys?: KeyPins
   /** Seconds that an event waits for an earlier one before the gap is named: default 2. */
   readonly hold?: number
@@ -80,7 +88,7 @@ export interface HubReceiverOptions {
   readonly holdLimit?: number
   /** Bytes: default 1 MiB. */
   readonly sizeLimit?: number
-  /** Where hubs share alerts, one that knows nothing of a stream does not ask for what another one may have recorded. */
+  /** Where hubs share alerts, one that does not know how far a stream is recorded waits for another one to tell. */
   readonly share?: string
 }
 
@@ -125,6 +133,9 @@ export class HubReceiver {
   readonly #streams = new Map<string, IncomingStream<HubEvent>[]>()
   readonly #waiting = new Set<IncomingStream<HubEvent>>()
   readonly #toAcknowledge = new Set<IncomingStream<HubEvent>>()
+  readonly #toRepeat = new Set<IncomingStream<HubEvent>>()
+  readonly #group: GroupCertainty<HubEvent> | null
+  #now = 0
   readonly #sessions = new Map<string, string>()
   /** A broker may send what is new before what it retains: messages of gateways of which no key is known yet. */
   readonly #unverified = new Map<string, Unverified[]>()
@@ -132,13 +143,17 @@ export class HubReceiver {
 
   constructor(options: HubReceiverOptions = {}, state?: HubState) {
     this.#options = options
+    this.#group = options.share === undefined ? null : new GroupCertainty()
     this.keys = options.keys ?? new KeyPins()
-    for (const key of state?.keys ?? []) this.keys.give(key)
+    // What was given counts, and not what the state remembers of those gateways.
+    const remembered = (state?.keys ?? []).filter(({ site, gateway }) => !this.keys.knows(site, gateway))
+    for (const key of remembered) this.keys.give(key)
     for (const stream of state?.streams ?? []) this.#remember(new IncomingStream(stream, options.holdLimit))
   }
 
   /** Takes one MQTT message. `redelivered` is its DUP flag. */
   feed(topic: string, bytes: Uint8Array, now: number, redelivered = false): HubOutput[] {
+    this.#now = now
     const place = placeOf(topic)
     if (place === null) return this.#refuse(topic, 'other-topic')
     let envelope: Envelope
@@ -165,6 +180,7 @@ export class HubReceiver {
 
   /** Names the gaps, and refuses what nobody's key was found for, when they were waited for long enough. To be called some times a second. */
   tick(now: number): HubOutput[] {
+    this.#now = now
     const outputs: HubOutput[] = []
     for (const [place, messages] of this.#unverified) {
       const [first] = messages
@@ -187,21 +203,44 @@ export class HubReceiver {
 
   /** What is to be acknowledged since the last call: what was settled, and what came again. */
   acknowledgements(): StreamAcknowledgement[] {
-    const asks = this.#options.share === undefined
-    const due = [...this.#toAcknowledge].flatMap(stream => acknowledgementOf(stream, asks))
-    this.#toAcknowledge.clear()
+    const due: StreamAcknowledgement[] = []
+    for (const stream of new Set([...this.#toRepeat, ...this.#toAcknowledge])) {
+      const known = this.#group?.mayAcknowledge(stream, this.#now) ?? true
+      // What a hub of a group is not sure of is said where it is asked for, and otherwise waits.
+      if (!known && !this.#toRepeat.has(stream)) continue
+      due.push(...acknowledgementOf(stream, this.#group?.mayAsk(stream, this.#now) ?? true))
+      if (known) this.#toAcknowledge.delete(stream)
+    }
+    this.#toRepeat.clear()
     return due
   }
 
-  get acknowledgementsDue(): boolean {
-    return this.#toAcknowledge.size > 0
+  /** The hub has joined its group, perhaps once more: what the others did meanwhile it cannot know until they tell. */
+  rejoin(): void {
+    this.#group?.rejoin()
+  }
+
+  /** Another hub of the group has told that everything of a stream is recorded up to `sequence`. */
+  recorded(source: string, epoch: string, sequence: number, now: number): HubOutput[] {
+    this.#now = now
+    const outputs: HubOutput[] = []
+    const stream = this.#find(source, epoch) ?? this.#begin(source, epoch, 1, outputs)
+    if (stream === null) return outputs
+    this.#group?.told(stream)
+    const { closed, released } = stream.recorded(sequence, now)
+    this.#release(released, outputs)
+    for (const gap of closed) outputs.push(rangeOutput('gap-closed', stream, gap))
+    if (!stream.waiting) this.#waiting.delete(stream)
+    // What this hub had recorded behind that is now told by it.
+    if ((stream.acknowledged ?? 0) > sequence) this.#toAcknowledge.add(stream)
+    return outputs
   }
 
   /** Everything a gateway may be told: for when it, or the hub, has come back. */
   repeatAcknowledgements(site: string, gateway: string): void {
     for (const [source, epochs] of this.#streams) {
       const current = epochs.at(-1)
-      if (current !== undefined && source.startsWith(`/${site}/${gateway}/`)) this.#toAcknowledge.add(current)
+      if (current !== undefined && source.startsWith(`/${site}/${gateway}/`)) this.#toRepeat.add(current)
     }
   }
 
@@ -214,7 +253,10 @@ export class HubReceiver {
     const outcome = this.keys.learn(message)
     const { site, gateway } = envelope.stream
     if (outcome === 'malformed') return this.#refuse(topic, 'malformed')
-    if (outcome !== 'pinned' && outcome !== 'known') return [{ kind: 'key-refused', site, gateway, why: outcome }]
+    if (outcome !== 'pinned' && outcome !== 'known') {
+      const offered = message.data.keys.map(({ role, jwk }) => ({ site, gateway, role, jwk }))
+      return [{ kind: 'key-refused', site, gateway, why: outcome, offered }]
+    }
     const live = this.#live(topic, envelope, message)
     if (outcome === 'known') return live
     const waited = this.#forget(`${site}/${gateway}`).flatMap(each => this.feed(each.topic, each.bytes, now))
@@ -266,7 +308,9 @@ export class HubReceiver {
     if (stream === null) return this.#refuse(topic, 'too-many-streams')
     const event: HubEvent = { kind: 'event', site, gateway, envelope, message, late: false }
     const { first } = stream
-    const { duplicate, released, closed } = stream.offer(sequence, event, now, redelivered)
+    this.#group?.met(stream, sequence, now)
+    // Where hubs share alerts a number that comes again does not tell that those before it are acknowledged: others got them.
+    const { duplicate, released, closed } = stream.offer(sequence, event, now, redelivered || this.#group !== null)
     if (duplicate) {
       this.counters.duplicates += 1
       this.#toAcknowledge.add(stream)
@@ -286,7 +330,7 @@ export class HubReceiver {
 
   #skip(stream: IncomingStream<HubEvent>, now: number): HubOutput[] {
     const outputs: HubOutput[] = []
-    const { missing, released } = stream.skip(now)
+    const { missing, released } = stream.skip(now, this.#group?.namedFrom(stream))
     for (const range of missing) outputs.push(rangeOutput('gap', stream, range))
     this.counters.gaps += missing.length
     this.#release(released, outputs)
@@ -370,7 +414,7 @@ const stateSchema = z.object({
       shed: z.array(range),
     }),
   ),
-  keys: z.array(z.object({ site: z.string(), gateway: z.string(), role: z.enum(gatewayRoles), jwk: publicJwk })),
+  keys: z.array(pinnedKey),
 })
 
 /** Reads a state written by `JSON.stringify(receiver)`. @throws ZodError, SyntaxError for anything else */

@@ -7,8 +7,8 @@ const pause = 60
 
 interface Word {
   readonly sequence: number
-  /** When it first said so, seconds of a clock that never steps. */
-  readonly since: number
+  /** When it first said so and was behind, seconds of a clock that never steps; null while it is not behind. */
+  readonly behindSince: number | null
   /** By the hub's own clock. */
   readonly time: number
 }
@@ -27,10 +27,12 @@ export class HubsPlace {
     const key = `${hub} ${stream}`
     const before = this.#words.get(key)
     if (before !== undefined && time <= before.time) return false
-    const since = before?.sequence === sequence ? before.since : now
-    this.#words.set(key, { sequence, since, time })
-    if (sequence >= acknowledged) return false
-    if (sequence > 0 && now - since < settledAfter) return false
+    // A hub that said the same while it was not behind has said nothing of what came after.
+    const since = before?.sequence === sequence ? before.behindSince : null
+    const behindSince = sequence >= acknowledged ? null : (since ?? now)
+    this.#words.set(key, { sequence, behindSince, time })
+    if (behindSince === null) return false
+    if (sequence > 0 && now - behindSince < settledAfter) return false
     const last = this.#wentBack.get(stream)
     if (last !== undefined && now - last < pause) return false
     this.#wentBack.set(stream, now)

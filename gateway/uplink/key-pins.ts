@@ -25,7 +25,8 @@ export type PinOutcome =
 
 /**
  * Which keys speak for which role of which gateway. A gateway's capabilities, signed with the uplink key that they name, are
- * believed at first sight; after that a role never changes its key here, and new roles come in under the known uplink key.
+ * believed at first sight; after that a role changes its key here only where a person says so (`replace`, `forget`), and new roles
+ * come in under the known uplink key.
  */
 export class KeyPins {
   readonly #limit: number
@@ -54,6 +55,22 @@ export class KeyPins {
     const keys = roles.get(role) ?? new Map<string, KeyObject>()
     keys.set(keyId(key), key)
     roles.set(role, keys)
+  }
+
+  /** The gateway is to be met anew: whatever keys it offers next are believed at first sight. */
+  forget(site: string, gateway: string): void {
+    this.#pins.delete(`${site}/${gateway}`)
+  }
+
+  /**
+   * A person has decided that these keys and no others speak for the gateways that they name, as after a unit was replaced. Nothing
+   * has changed where one cannot be used. @throws PW_KEY_INVALID
+   */
+  replace(keys: Iterable<PinnedKey>): void {
+    const given = [...keys]
+    for (const { jwk } of given) publicKeyFromJwk(jwk)
+    for (const { site, gateway } of given) this.forget(site, gateway)
+    for (const key of given) this.give(key)
   }
 
   /** Learns from capabilities. Whether they came on the gateway's own topic is the caller's to check. */

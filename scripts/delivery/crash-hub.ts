@@ -10,11 +10,12 @@ import { site } from './drafts.js'
  * `told`. At its start it tells the hub module what it has recorded.
  */
 
-const { folder, broker, tls, hubKey } = z
+const { folder, broker, tls, hubKey, share } = z
   .object({
     folder: z.string(),
     broker: z.string(),
-    tls: z.object({ ca: z.string(), cert: z.string(), key: z.string() }),
+    tls: z.object({ ca: z.string(), cert: z.string(), key: z.string() }).optional(),
+    share: z.string().optional(),
     hubKey: z.string(),
   })
   .parse(JSON.parse(process.argv[2] ?? '{}'))
@@ -33,7 +34,8 @@ const recorded = existsSync(received)
 const hub = await connectHub({
   url: broker,
   site,
-  tls,
+  ...(tls === undefined ? {} : { tls }),
+  ...(share === undefined ? {} : { share }),
   signingKey: signingKeyFromPem(hubKey),
   stateFile: join(folder, 'hub.state'),
   recorded,

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { editConfiguration } from '../../gateway/config/edit.js'
+import { parsePinnedKeys } from '../../gateway/hub/pinned-keys.js'
 import { JournalReader } from '../../gateway/journal/reader.js'
-import { createSigningKey, privateKeyPem, publicKeyPem } from '../../gateway/messages/keys.js'
+import { createSigningKey, privateKeyPem, publicJwkOf, publicKeyPem } from '../../gateway/messages/keys.js'
 import { openEvent } from '../../gateway/messages/seal.js'
 import type { MessageEvent } from '../../gateway/messages/table.js'
 import { PseudoTerminal } from '../drivers/pseudo-terminal.js'
@@ -54,6 +55,23 @@ test('every command explains itself, and wrong usage is exit status 2', async t 
   }
   t.equal(polewatch('no-such-command').status, 2)
   t.equal(polewatch('watch', '--broker', 'mqtt://127.0.0.1:1', '--site', 'x', '--acknowledge').status, 2)
+})
+
+test('a unit prints the public keys of its roles as a hub takes them', async t => {
+  const folder = temporaryFolder(t)
+  const file = configuration(folder, [])
+  t.match(polewatch('enroll', 'keys', '--config', file).errors, 'no role of this unit has been started')
+  mkdirSync(join(folder, 'state', 'keys'), { recursive: true })
+  const key = createSigningKey()
+  for (const role of ['uplink', 'sensing'])
+    writeFileSync(join(folder, 'state', 'keys', `${role}.pub`), publicKeyPem(key.publicKey))
+  const { status, output } = polewatch('enroll', 'keys', '--config', file)
+  t.equal(status, 0)
+  const jwk = publicJwkOf(key.publicKey)
+  t.same(
+    parsePinnedKeys(output),
+    ['sensing', 'uplink'].map(role => ({ site: 'test', gateway: 'pole-1', role, jwk })),
+  )
 })
 
 test('config check names five faults at once, each with line, key, what was found and what is allowed', async t => {

@@ -1,11 +1,13 @@
 import fc from 'fast-check'
 import { test } from 'tap'
+import { parsePinnedKeys } from '../../gateway/hub/pinned-keys.js'
 import { RangeSet } from '../../gateway/hub/ranges.js'
 import { type HubOutput, HubReceiver, readHubState } from '../../gateway/hub/receiver.js'
-import { createSigningKey, type SigningKey } from '../../gateway/messages/keys.js'
+import { createSigningKey, publicJwkOf, type SigningKey } from '../../gateway/messages/keys.js'
 import { sealEvent } from '../../gateway/messages/seal.js'
 import { formatSequence } from '../../gateway/messages/stream.js'
 import { topicFor } from '../../gateway/messages/topics.js'
+import { KeyPins } from '../../gateway/uplink/key-pins.js'
 import {
   capabilities,
   faultDraft,
@@ -179,6 +181,42 @@ test('hubs that share alerts do not ask for what another of them may have record
   t.same(acknowledged(hub), [])
 })
 
+test('a hub of a group that comes back names no gap and acknowledges nothing until another one tells how far the group is', async t => {
+  const before = receiver(undefined, 'desks')
+  settleAll(before, feed(before, [1, 2, 3]))
+  t.same(acknowledged(before), [3])
+  const hub = receiver(readHubState(JSON.stringify(before)), 'desks')
+  hub.rejoin()
+  t.same(told(feed(hub, [8, 9, 11], 20)), [], 'others may have 4 to 7')
+  const outputs = hub.tick(23)
+  t.same(told(outputs), ['8', '9'], 'they wait for it no longer than for any other')
+  t.same(told(hub.tick(25)), ['gap 10-10', '11'], 'what is missing among what came since is a gap')
+  settleAll(hub, outputs)
+  t.same(acknowledged(hub), [])
+  t.same(told(hub.recorded(source, epoch, 6, 25)), [])
+  t.same(acknowledged(hub), [6])
+  hub.recorded(source, epoch, 7, 25)
+  t.same(acknowledged(hub), [9], 'and what it has recorded behind')
+  t.same(told(hub.recorded(source, epoch, 10, 25)), ['gap-closed 10-10'])
+  t.same(told(feed(hub, [5, 10])), [], 'what the group has is a repetition')
+})
+
+test('hubs of a group that get a stream in turn give it out in order, and the one that is left asks at last for the rest', async t => {
+  const one = receiver(undefined, 'desks')
+  const other = receiver(undefined, 'desks')
+  t.same(told(feed(one, [1, 3, 5])), ['1'])
+  t.same(told(feed(other, [2, 4])), ['begun 2', '2'])
+  t.same(told(one.recorded(source, epoch, 2, 0)), ['3'])
+  t.same(told(other.recorded(source, epoch, 3, 0)), ['4'])
+  t.same(told(one.recorded(source, epoch, 4, 0)), ['5'])
+  const last = receiver(undefined, 'desks')
+  settleAll(last, feed(last, [8, 9], 0))
+  feed(last, [8], 5)
+  t.same(acknowledged(last), [], 'a number that comes again may be one that another hub was given the number before of')
+  feed(last, [8], 11)
+  t.same(acknowledged(last), [0])
+})
+
 test('uplink tells what a hub has lost and nobody keeps, and what has come is not called gone', async t => {
   const state = receiver()
   settleAll(state, feed(state, [1, 2]))
@@ -240,6 +278,21 @@ test('capabilities pin keys at first sight and a changed key is refused', async 
   t.same(offer({ uplink: uplinkKey, sensing: sensingKey }, uplinkKey), ['live'])
   t.same(offer({ uplink: uplinkKey, sensing: sensingKey, vision: other }, uplinkKey), ['key-pinned', 'live'])
   t.same(told(feed(hub, [1])), ['1'])
+})
+
+test('keys that a person gave take the place of those the state remembers, and no key of the former unit counts', async t => {
+  const before = receiver()
+  const other = createSigningKey()
+  const keys = new KeyPins()
+  keys.replace(
+    ['uplink' as const, 'sensing' as const].map(role => ({ site, gateway, role, jwk: publicJwkOf(other.publicKey) })),
+  )
+  const hub = new HubReceiver({ keys }, readHubState(JSON.stringify(before)))
+  t.same(told(feed(hub, [1])), ['refused unknown-key'])
+  t.same(told(hub.feed(topic, sealed(faultDraft('anew'), gateway, epoch, 1, other), 0)), ['1'])
+  hub.keys.forget(site, gateway)
+  t.notOk(hub.keys.knows(site, gateway))
+  t.throws(() => parsePinnedKeys('{"site":"x"}'), { code: 'PW_KEY_INVALID' })
 })
 
 test('messages of a gateway whose keys are not known yet wait for its capabilities', async t => {

@@ -3,7 +3,7 @@ import { createSigningKey } from '../../gateway/messages/keys.js'
 import { formatSequence } from '../../gateway/messages/stream.js'
 import { LiveStream } from '../../gateway/uplink/live-stream.js'
 import { MqttSession } from '../../gateway/uplink/session.js'
-import { brokerKinds, type TestBroker } from './brokers.js'
+import { brokerKinds, runningMosquitto, type TestBroker } from './brokers.js'
 import { collect, inOrder } from './collected.js'
 import { faultDraft, gunfireDraft, hubKey, sensingKey, site, uplinkKey } from './events.js'
 import { TestGateway, type TestGatewayOptions, until } from './gateway.js'
@@ -24,6 +24,7 @@ function gatewayOn(t: Test, broker: TestBroker, options: Partial<TestGatewayOpti
 
 const faults = `/${site}/pole-1/sensing/fault`
 const shots = `/${site}/pole-1/sensing/gunfire`
+const mosquitto = { missing: brokerKinds.find(({ name }) => name.startsWith('Mosquitto'))?.missing ?? 'not installed' }
 
 for (const kind of brokerKinds) {
   test(`with ${kind.name}`, { skip: kind.missing, timeout: 100_000 }, async t => {
@@ -192,3 +193,34 @@ for (const kind of brokerKinds) {
     })
   })
 }
+
+test('a unit that was replaced is refused until a person accepts its keys, and then what it held comes, each once', {
+  skip: mosquitto.missing,
+  timeout: 60_000,
+}, async t => {
+  const broker = await runningMosquitto(t)
+  const hub = await collect(t, broker)
+  const before = gatewayOn(t, broker, { folder: t.testdir({ former: {}, replaced: {} }).concat('/former') })
+  await before.append(faultDraft('one'))
+  await until('the former unit has delivered', () => before.delivered())
+  await before.close()
+  const [uplink, sensing] = [createSigningKey(), createSigningKey()]
+  const folder = `${t.testdirName}/replaced`
+  const replaced = gatewayOn(t, broker, { folder, uplinkKey: uplink, sensingKey: sensing })
+  for (let number = 0; number < 5; number += 1) await replaced.append(faultDraft('one'))
+  const refusal = () => hub.outputs.find(output => output.kind === 'key-refused')
+  await until('its keys and its alerts are refused', () => {
+    return (
+      refusal() !== undefined &&
+      hub.outputs.filter(output => output.kind === 'refused' && output.topic.endsWith('/alert/fault')).length >= 5
+    )
+  })
+  t.equal(hub.events.length, 1)
+  const refused = refusal()
+  if (refused?.kind === 'key-refused') hub.client.receiver.keys.replace(refused.offered)
+  await until('it has delivered', () => replaced.delivered(), 30)
+  t.same(
+    hub.events.slice(1),
+    [1, 2, 3, 4, 5].map(number => `${faults}#${number}`),
+  )
+})

@@ -20,6 +20,15 @@ test('a hub lacks what it had when it remembers nothing or stays behind, and is 
   t.ok(hubs.lacks(word(0, 7), 100, 77), 'nothing remembered needs no second word')
 })
 
+test('a hub that comes back to where another one has gone on from has until its second word to catch up', async t => {
+  const hubs = new HubsPlace()
+  t.notOk(hubs.lacks(word(100, 1, 'first'), 90, 0), 'it leads')
+  t.notOk(hubs.lacks(word(500, 60, 'second'), 100, 60), 'another one takes over')
+  t.notOk(hubs.lacks(word(100, 100, 'first'), 500, 100), 'its first word since then says nothing yet')
+  t.notOk(hubs.lacks(word(100, 102, 'first'), 500, 102))
+  t.ok(hubs.lacks(word(100, 106, 'first'), 500, 106), 'where it stays it lacks the rest')
+})
+
 test('an acknowledgement that comes once more asks for nothing', async t => {
   const hubs = new HubsPlace()
   t.ok(hubs.lacks(word(0, 5), 100, 0))
