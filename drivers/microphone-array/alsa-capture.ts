@@ -6,6 +6,9 @@ import { loadCapture } from './node-av.js'
 import { bytesPerSample, type SampleFormat } from './samples.js'
 import { StreamPlace } from './stream-place.js'
 
+/** Of FFmpeg's own stamps; one standard deviation, seconds. */
+const smoothedTimeError = 0.01
+
 /**
  * Opens an ALSA device through FFmpeg's input. The kernel tells when each packet's first sample was taken; FFmpeg's own stamp,
  * which is smoothed over many seconds, stands in where it does not. Not blocking, because a device that has stopped would
@@ -65,6 +68,7 @@ export async function openAlsaCapture(request: CaptureRequest): Promise<CaptureS
   let closed = false
   return {
     format: { sampleRate: parameters.sampleRate, channelCount: parameters.channels, sampleFormat },
+    ...(place.sampleRate() === null ? { captureTimeError: smoothedTimeError } : {}),
     read() {
       packet.unref()
       const result = closed ? -1 : context.readFrameSync(packet)

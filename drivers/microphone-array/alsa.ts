@@ -90,8 +90,9 @@ export class AlsaArray implements MicrophoneArray {
     stream: Stream,
     signal: AbortSignal,
   ): AsyncGenerator<AudioBlock | StateReport, void, void> {
-    const { clock, device, blockSeconds = 0.05, captureTimeError = 0.001, silentSeconds = 2 } = this.#options
+    const { clock, device, blockSeconds = 0.05, silentSeconds = 2 } = this.#options
     const { sampleRate, channelCount } = source.format
+    const captureTimeError = source.captureTimeError ?? this.#options.captureTimeError ?? 0.001
     if (channelCount !== this.#options.channels) {
       throw new CaptureError('device-refused', `${device} has ${channelCount} channels, not ${this.#options.channels}.`)
     }

@@ -14,6 +14,8 @@ const wideFormats: readonly (readonly [string, SampleFormat, number])[] = [
 const keptSeconds = 2
 /** Bytes that the pipe from the child holds, and that are read from it at once. */
 const pipeSize = 65_536
+/** Without the kernel's word a sample's time is when it came through the pipe; one standard deviation, seconds. */
+const pipeTimeError = 0.05
 /** An opened device must give its first sound within so many milliseconds. */
 const patience = 3000
 
@@ -69,7 +71,8 @@ async function open(
     }
     child.once('error', error => {
       ended = true
-      settle(error.message)
+      const absent = 'code' in error && error.code === 'ENOENT'
+      settle(absent ? `there is no ${program}: install alsa-utils` : error.message)
     })
     child.once('close', () => {
       ended = true
@@ -94,12 +97,13 @@ async function open(
   })
   const why = await first
   const rate = why === null ? place.sampleRate() : null
-  if (why !== null || (sampleRate !== null && rate !== null && rate !== sampleRate)) {
+  if (why !== null || (rate ?? sampleRate) === null || (sampleRate !== null && rate !== null && rate !== sampleRate)) {
     child.kill()
-    return why ?? `it runs at ${rate} Hz`
+    return why ?? (rate === null ? 'the kernel does not tell its rate' : `it runs at ${rate} Hz`)
   }
   return {
     format: { sampleRate: rate ?? wanted, channelCount: channels, sampleFormat },
+    ...(rate === null ? { captureTimeError: pipeTimeError } : {}),
     read() {
       const packet = packets.shift()
       if (packet !== undefined) {

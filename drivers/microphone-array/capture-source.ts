@@ -11,6 +11,8 @@ export interface CaptureRequest {
 /** An open capture device. Nothing that it does blocks. */
 export interface CaptureSource {
   readonly format: CaptureFormat
+  /** One standard deviation of the packets' `captureTime`, seconds; absent where the kernel tells when samples were taken. */
+  readonly captureTimeError?: number
   /** The next packet, or null when none is there yet. @throws CaptureError when the device is gone */
   read(): CapturePacket | null
   close(): Promise<void>

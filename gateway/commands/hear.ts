@@ -21,6 +21,7 @@ import { frontOf, MicrophoneCheck } from './microphone-check.js'
 import type { EvidenceReference } from './plate-hit.js'
 import type { Role } from './role.js'
 import { report } from './role-health.js'
+import { SensitivityMemory } from './sensitivity-memory.js'
 import { SoundClips } from './sound-clips.js'
 import { SoundReporter } from './sound-report.js'
 import { followPosts } from './uplink-posts.js'
@@ -46,7 +47,7 @@ export async function hear(
   signal: AbortSignal,
   open = microphoneArray,
 ): Promise<void> {
-  const { gateway, microphoneArrays, weather, exercise, neighbours } = role.configuration
+  const { gateway, microphoneArrays, weather, exercise, neighbours, paths } = role.configuration
   const epoch = randomBytes(4).toString('hex')
   const clock = new FollowedClock(role)
   const sounds = new SoundReporter(role)
@@ -68,7 +69,10 @@ export async function hear(
     if (settings === undefined) return
     const geometry = await geometryOf(settings.geometry)
     // Silence in a recording is no dead microphone.
-    const microphones = settings.driver === 'recording' ? null : await MicrophoneCheck.of(settings.name, role, geometry)
+    const warn = (message: string): void => role.log.warn(message)
+    const memory = new SensitivityMemory(paths.state, settings.name, settings.geometry, warn)
+    const microphones =
+      settings.driver === 'recording' ? null : await MicrophoneCheck.of(settings.name, role, geometry, memory)
     const ear = new Ear({
       gateway: gateway.id,
       part: settings.name,

@@ -2,7 +2,12 @@ import type { ArrayGeometry } from '../../drivers/microphone-array/geometry.js'
 import type { AudioBlock } from '../../drivers/microphone-array/microphone-array.js'
 import type { ImpulseFront } from '../acoustics/channel-order.js'
 import type { Snippet } from '../acoustics/listener.js'
-import { type MicrophoneChange, type MicrophoneFault, MicrophoneWatch } from '../acoustics/microphone-watch.js'
+import {
+  type MicrophoneChange,
+  type MicrophoneFault,
+  MicrophoneWatch,
+  type SensitivityHistory,
+} from '../acoustics/microphone-watch.js'
 import { PolewatchError } from '../errors.js'
 import { loadFourier } from './fourier.js'
 import type { Role } from './role.js'
@@ -34,6 +39,15 @@ export function frontOf({ channels, sampleRate, onset }: Snippet): ImpulseFront 
   return { channels: channels.map(channel => channel.subarray(from, to)), sampleRate }
 }
 
+/** Where the sensitivity of an array's microphones is kept over restarts. */
+export interface KeptSensitivity {
+  load(): SensitivityHistory | undefined
+  save(history: SensitivityHistory): void
+}
+
+/** What the microphones usually hear is learnt over hours, and kept so often, seconds of sound. */
+const saveEvery = 3600
+
 /** Watches the microphones of one array and tells the role of each that is not well, by its number from 1. */
 export class MicrophoneCheck {
   readonly #name: string
@@ -41,35 +55,46 @@ export class MicrophoneCheck {
   readonly #faults = new Map<number, Set<MicrophoneFault>>()
   readonly #geometry: ArrayGeometry
   readonly #fourier: Awaited<ReturnType<typeof loadFourier>>
+  readonly #kept: KeptSensitivity | null
   #watch: MicrophoneWatch | null = null
   #sampleRate = 0
+  #unsaved = 0
 
   private constructor(
     name: string,
     role: Pick<Role, 'ready' | 'raise'>,
     geometry: ArrayGeometry,
     fourier: Awaited<ReturnType<typeof loadFourier>>,
+    kept: KeptSensitivity | null,
   ) {
     this.#name = name
     this.#role = role
     this.#geometry = geometry
     this.#fourier = fourier
+    this.#kept = kept
   }
 
   static async of(
     name: string,
     role: Pick<Role, 'ready' | 'raise'>,
     geometry: ArrayGeometry,
+    kept: KeptSensitivity | null = null,
   ): Promise<MicrophoneCheck> {
-    return new MicrophoneCheck(name, role, geometry, await loadFourier())
+    return new MicrophoneCheck(name, role, geometry, await loadFourier(), kept)
   }
 
-  hear({ channels, firstSample, sampleRate }: AudioBlock): void {
+  hear({ channels, firstSample, sampleRate }: Pick<AudioBlock, 'channels' | 'firstSample' | 'sampleRate'>): void {
     if (this.#watch === null || sampleRate !== this.#sampleRate) {
       this.#sampleRate = sampleRate
-      this.#watch = new MicrophoneWatch({ ...this.#geometry, sampleRate, fourier: this.#fourier })
+      const history = this.#watch?.history ?? this.#kept?.load()
+      const known = history === undefined ? {} : { history }
+      this.#watch = new MicrophoneWatch({ ...this.#geometry, sampleRate, fourier: this.#fourier, ...known })
     }
     for (const change of this.#watch.hear(channels, firstSample)) this.#tell(change)
+    this.#unsaved += (channels[0]?.length ?? 0) / sampleRate
+    if (this.#unsaved < saveEvery) return
+    this.#unsaved = 0
+    this.#kept?.save(this.#watch.history)
   }
 
   /** Takes the front of an impulse that stood out well. */

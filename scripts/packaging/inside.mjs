@@ -1,6 +1,6 @@
 // Run in a role's sandbox by scripts/prove-package: tries what the role must not be able to do, and says what it could.
 import { spawnSync } from 'node:child_process'
-import { openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 
 const role = process.argv[2]
@@ -38,5 +38,7 @@ const alone = role !== 'vision' && role !== 'uplink'
 if (alone && (await reached(1883, '127.0.0.1'))) could.push('reach a port of this machine')
 if (await reached(1883, '192.0.2.1')) could.push('reach an address that no drop-in names')
 if (!alone && !(await reached(1883, '127.0.0.1'))) could.push('not even reach the broker')
+// Where it stands hidden, so does /proc/asound, and no time of a sound is good to a millisecond.
+if (role === 'sensing' && !existsSync('/proc/cpuinfo')) could.push('not see what the kernel says of its sound cards')
 console.log(`${role}: ${could.length === 0 ? 'could do nothing of it' : `could ${could.join(', ')}`}`)
 process.exit(could.length === 0 ? 0 : 1)

@@ -6,6 +6,7 @@ import type { ArrayGeometry } from '../../drivers/microphone-array/geometry.js'
 import { SimulatedArray, type SimulatedWiring } from '../../drivers/microphone-array/simulator.js'
 import { Ear } from '../../gateway/commands/ear.js'
 import { frontOf, MicrophoneCheck } from '../../gateway/commands/microphone-check.js'
+import { SensitivityMemory } from '../../gateway/commands/sensitivity-memory.js'
 import { Parts } from '../../gateway/health/parts.js'
 import { Random } from '../../scripts/simulator/random.js'
 import { VirtualClock } from '../contracts/virtual-clock.js'
@@ -102,4 +103,32 @@ test('an array played into the driver with two channels swapped, one reversed an
       )
     }
   })
+})
+
+test('a microphone that grew deaf while the gateway was off is named, but not after another array was put up', async t => {
+  const state = t.testdir({})
+  const warn = (what: string) => t.fail(what)
+  const geometry = await loadArrayGeometry('respeaker-4')
+  const sampleRate = 8000
+  const random = new Random(9)
+  const noise = geometry.microphones.map(() =>
+    Float32Array.from({ length: 2048 }, () => 0.02 * (2 * random.uniform() - 1)),
+  )
+  const told: string[] = []
+  const parts = new Parts('sensing', new VirtualClock(), ({ part, fault, state: what }) => {
+    told.push(`${part} ${fault} ${what}`)
+  })
+  // A second between two blocks is a window each; their samples are what the hour is counted by.
+  const hours = async (kind: string, count: number, gain: number) => {
+    const check = await MicrophoneCheck.of('roof', parts, geometry, new SensitivityMemory(state, 'roof', kind, warn))
+    const channels = noise.map((samples, channel) => (channel === 1 ? samples.map(sample => gain * sample) : samples))
+    for (let window = 0; window < count * 3600; window += 1)
+      check.hear({ channels, firstSample: window * sampleRate, sampleRate })
+  }
+  await hours('respeaker-4', 5, 1)
+  t.same(told, [])
+  await hours('another', 1, 0.4)
+  t.same(told, [], 'nothing is known of the other')
+  await hours('respeaker-4', 1, 0.4)
+  t.same(told, ['roof microphone 2 microphone-insensitive raised'])
 })

@@ -1,10 +1,11 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { loadArrayGeometry } from '../../drivers/device-files.js'
 import { AlsaArray, type AlsaOptions } from '../../drivers/microphone-array/alsa.js'
 import { cardPresent, openAlsaCapture } from '../../drivers/microphone-array/alsa-capture.js'
+import { openWideCapture } from '../../drivers/microphone-array/arecord-capture.js'
 import { BlockAssembler, blocksFromPacket, CaptureTimeline } from '../../drivers/microphone-array/capture.js'
 import { CaptureError, type CaptureRequest, type CaptureSource } from '../../drivers/microphone-array/capture-source.js'
 import type { AudioBlock } from '../../drivers/microphone-array/microphone-array.js'
@@ -672,6 +673,35 @@ test('ALSA capture', async t => {
       /busy or does not offer 4 channels/,
     )
   })
+
+  t.test(
+    'where the kernel does not tell when samples were taken, their times are said to be as bad as they are',
+    async t => {
+      const program = join(t.testdir({ arecord: '#!/bin/sh\nhead -c 400000 /dev/zero; exec sleep 30\n' }), 'arecord')
+      chmodSync(program, 0o755)
+      const device = 'hw:CARD=NoSuchCard,DEV=0'
+      const opened: CaptureSource[] = []
+      const openCapture = async (request: CaptureRequest) => {
+        const source = await openWideCapture(request, program)
+        opened.push(source)
+        return source
+      }
+      const array = new AlsaArray({
+        name: 'roof',
+        device,
+        channels: 2,
+        sampleRate: 48_000,
+        clock: systemClock,
+        openCapture,
+      })
+      const blocks = blocksOf(await collect(array, all => all.some(({ kind }) => kind === 'audio')))
+      t.equal(blocks[0]?.systemTimeError, 0.05)
+      for (const source of opened) await source.close()
+      const request = { device, channels: 2, sampleRate: null }
+      await t.rejects(openWideCapture(request, program), /does not tell its rate/)
+      await t.rejects(openWideCapture(request, '/no/such'), /install alsa-utils/)
+    },
+  )
 
   t.test('cards are known by number and by name', async t => {
     const cards = t.testdir({ card1: { id: 'ArrayUAC10\n' } })
