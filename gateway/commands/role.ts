@@ -37,7 +37,7 @@ export function readProcessFigures(text: string): ProcessFigures {
 
 const topicPrefix = 'polewatch/v1/{site}/{gateway}/'
 /** What the hub has acknowledged is deleted this often, seconds: rarely, for the flash's sake. */
-const purgeEvery = 3600
+export const purgeEvery = 3600
 const diskFaults: ReadonlyMap<string, string> = new Map([
   ['PW_JOURNAL_DISK_FULL', 'disk-full'],
   ['PW_JOURNAL_READ_ONLY', 'disk-read-only'],

@@ -11,6 +11,7 @@ import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { purgeEvery } from '../../gateway/commands/role.js'
 import { Delivery, unwrittenLimit } from '../../gateway/journal/delivery.js'
 import { Exchange } from '../../gateway/journal/exchange.js'
 import { createSigningKey } from '../../gateway/messages/keys.js'
@@ -34,8 +35,6 @@ if (process.getuid?.() !== 0) {
 }
 
 const minutesPerDay = 1440
-/** As the gateway does, minutes. */
-const purgeEvery = 60
 const burst = 1000
 const limit = 20e6
 
@@ -117,7 +116,7 @@ async function measure() {
       renameSync(join(folder, 'policy.json.new'), join(folder, 'policy.json'))
     }
     deletable ||= due > 0
-    if (deletable && minute % purgeEvery === purgeEvery - 1) {
+    if (deletable && (minute + 1) % (purgeEvery / 60) === 0) {
       acknowledge(true)
       await purge()
       disk.settle()
