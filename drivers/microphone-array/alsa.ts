@@ -14,6 +14,8 @@ export interface AlsaOptions {
   /** Hertz; what the device prefers unless given. */
   readonly sampleRate?: number
   readonly clock: DriverClock
+  /** The channels that are kept, from 0, in the order in which they are given on; all in theirs unless given. */
+  readonly microphones?: readonly number[]
   /** 0.05 unless given. */
   readonly blockSeconds?: number
   /** One standard deviation of the capture timestamps, seconds; 0.001 unless given. */
@@ -60,7 +62,7 @@ export class AlsaArray implements MicrophoneArray {
               last = { kind: 'state', state: 'ready', fault: null, detail: this.#describe(source) }
               yield last
             }
-            if (item.kind === 'audio') yield item
+            if (item.kind === 'audio') yield this.#kept(item)
             else fault = item
           }
         } finally {
@@ -77,6 +79,12 @@ export class AlsaArray implements MicrophoneArray {
       last = fault
       await clock.sleep(backOff.next(), signal)
     }
+  }
+
+  #kept(block: AudioBlock): AudioBlock {
+    const { microphones } = this.#options
+    if (microphones === undefined) return block
+    return { ...block, channels: microphones.flatMap(channel => block.channels[channel] ?? []) }
   }
 
   async #open(stream: Stream): Promise<CaptureSource> {

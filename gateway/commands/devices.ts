@@ -54,7 +54,8 @@ export async function microphoneArray(
       return new AlsaArray({
         name,
         device: settings.device,
-        channels: settings.channels ?? channels,
+        channels: settings.channels ?? geometry.capture?.channels ?? channels,
+        microphones: geometry.capture?.microphones ?? geometry.microphones.map((_, index) => index),
         ...(settings.sampleRate === null ? {} : { sampleRate: settings.sampleRate }),
         clock: systemClock,
       })

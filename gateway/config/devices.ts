@@ -29,7 +29,7 @@ export const microphoneArray = z.discriminatedUnion('driver', [
       .max(64)
       .nullable()
       .default(null)
-      .describe('Channels to open. Empty: as many as the geometry has.'),
+      .describe('Channels to open. Empty: as many as the geometry says that the card has.'),
     sampleRate: hertz.nullable().default(null).describe("Rate to open the card at. Empty: the card's own."),
   }),
   z.strictObject({

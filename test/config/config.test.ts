@@ -40,6 +40,8 @@ function problemsOf(text: string): readonly Problem[] {
     return []
   } catch (error) {
     if (error instanceof InvalidConfiguration) return error.problems
+    // A file of a version to come is told as that.
+    if (error instanceof PolewatchError && error.code === 'PW_CONFIG_NEWER') return []
     throw error
   }
 }

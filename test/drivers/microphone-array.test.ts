@@ -648,6 +648,19 @@ test('ALSA capture', async t => {
     t.throws(() => alsa(card, { channels: 0 }), RangeError)
   })
 
+  t.test('of a card with more channels the microphones are kept, in their order', async t => {
+    const heard = async (options: Partial<AlsaOptions>) => {
+      const card = new FakeCard(new VirtualClock(), sampleRate, 4)
+      return blocksOf(await collect(alsa(card, options), items => items.length === 3))
+    }
+    const [all, kept] = [await heard({}), await heard({ microphones: [3, 0] })]
+    t.same(
+      kept.map(({ channels }) => channels),
+      all.map(({ channels }) => [channels[3], channels[0]]),
+    )
+    t.not(all[0]?.channels[3]?.join(), all[0]?.channels[0]?.join())
+  })
+
   t.test('a thousand reopenings leave nothing open', async t => {
     const card = new FakeCard(new VirtualClock())
     let ends = 0
@@ -742,7 +755,18 @@ test('array geometries', async t => {
   t.ok(Math.abs(Math.hypot(one!.right - top!.right, one!.forward - top!.forward, one!.up - top!.up) - 0.2) < 1e-4)
   await t.rejects(loadArrayGeometry('no-such-array', devices), /no-such-array\.json/)
   await t.rejects(loadArrayGeometry('../plate-readers/auto-intellect', devices), /not a name/)
-  const folder = t.testdir({ 'mine.json': JSON.stringify({ name: 'mine', microphones: [{ right: 'x' }] }) })
+  const mono = {
+    name: 'two',
+    description: 'two',
+    microphones: [{ right: 0, forward: 0, up: 0 }],
+    soundLevelAtFullScale: null,
+  }
+  const wrong = { ...mono, capture: { channels: 2, microphones: [2] } }
+  const folder = t.testdir({
+    'mine.json': JSON.stringify({ name: 'mine', microphones: [{ right: 'x' }] }),
+    'two.json': JSON.stringify(wrong),
+  })
+  await t.rejects(loadArrayGeometry(join(folder, 'two.json')), /one channel of the card for each microphone/)
   await t.rejects(loadArrayGeometry(join(folder, 'mine.json')), /description[\s\S]*soundLevelAtFullScale|microphones/)
 })
 
