@@ -38,7 +38,7 @@ const alone = role !== 'vision' && role !== 'uplink'
 if (alone && (await reached(1883, '127.0.0.1'))) could.push('reach a port of this machine')
 if (await reached(1883, '192.0.2.1')) could.push('reach an address that no drop-in names')
 if (!alone && !(await reached(1883, '127.0.0.1'))) could.push('not even reach the broker')
-// Where it stands hidden, so does /proc/asound, and no time of a sound is good to a millisecond.
-if (role === 'sensing' && !existsSync('/proc/cpuinfo')) could.push('not see what the kernel says of its sound cards')
+// Where that is hidden, so is /proc/asound, without which no time of a sound is good to a millisecond.
+if (['sensing', 'vision', 'uplink'].includes(role) && !existsSync('/proc/meminfo')) could.push('not see what the kernel says of sound cards, processor and memory')
 console.log(`${role}: ${could.length === 0 ? 'could do nothing of it' : `could ${could.join(', ')}`}`)
 process.exit(could.length === 0 ? 0 : 1)

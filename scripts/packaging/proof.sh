@@ -21,7 +21,7 @@ inside() {
   journalctl -o cat -u "inside-$1" | grep could
   return $status
 }
-gone() { ! ls -d /var/lib/polewatch /etc/polewatch /run/polewatch /usr/lib/polewatch* /etc/systemd/system/polewatch* /etc/apt/preferences.d/polewatch* 2>/dev/null | grep -v proof && ! getent passwd | grep polewatch && ! getent group polewatch; }
+gone() { ! ls -d /var/lib/polewatch /etc/polewatch /run/polewatch /usr/lib/polewatch* /etc/systemd/system/polewatch* /etc/systemd/system/*.wants/polewatch* /run/polewatch-trial* /var/lib/systemd/timers/stamp-polewatch* /etc/apt/preferences.d/polewatch* 2>/dev/null | grep -v proof && ! getent passwd | grep polewatch && ! getent group polewatch; }
 refused() { systemctl start polewatch.target; ! systemctl is-active --quiet polewatch-sensing; }
 provision() { node /usr/lib/polewatch-proof/dist/scripts/provisioning/provision.js "$@"; }
 ca=/proof/authority

@@ -8,7 +8,7 @@ function pi(folder: string) {
   const autoboot = join(folder, 'autoboot.txt')
   writeFileSync(autoboot, '[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n')
   const commandLine = join(folder, 'cmdline')
-  writeFileSync(commandLine, 'console=tty1 root=LABEL=root-a ro\n')
+  writeFileSync(commandLine, 'console=tty1 root=PARTLABEL=root-a ro\n')
   const backend = (...words: string[]): string => {
     const env = {
       ...process.env,
@@ -21,7 +21,7 @@ function pi(folder: string) {
   }
   const boots = (): (string | undefined)[] =>
     [...readFileSync(autoboot, 'utf8').matchAll(/boot_partition=(\d)/g)].map(([, partition]) => partition)
-  return { backend, boots, runs: (slot: string) => writeFileSync(commandLine, `root=LABEL=root-${slot}\n`) }
+  return { backend, boots, runs: (slot: string) => writeFileSync(commandLine, `root=PARTLABEL=root-${slot}\n`) }
 }
 
 test('a new image is tried once, and the first choice only after it has said that it is good', t => {
