@@ -27,7 +27,7 @@ export function resetUnit({ paths, uplink, enrolment }: Configuration): string[]
   return present
 }
 
-const keptFolders: ReadonlySet<string> = new Set(['keys', 'hotlist', 'inbox', 'applied', 'reports'])
+const keptFolders: ReadonlySet<string> = new Set(['keys', 'hotlist', 'inbox', 'import', 'applied', 'reports'])
 
 /** Folders that tmpfiles makes are emptied and stay, with the rights they have. */
 function contents(folder: string): string[] {
