@@ -1,9 +1,9 @@
 // Run in a role's sandbox by scripts/prove-package: tries what the role must not be able to do, and says what it could.
-import { spawnSync } from 'node:child_process'
 import { existsSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 
 const role = process.argv[2]
+const certificateKey = '/etc/polewatch/tls/gateway.key'
 const could = []
 const attempt = (what, action) => {
   try {
@@ -26,7 +26,9 @@ for (const name of ['sensing', 'vision', 'uplink', 'console'].filter(name => nam
 attempt('write code', () => writeFileSync('/usr/lib/polewatch/dist/planted.js', ''))
 attempt('write configuration', () => writeFileSync('/etc/polewatch/planted.yaml', ''))
 attempt('write elsewhere', () => writeFileSync('/var/tmp-planted', ''))
-attempt('gain privileges', () => spawnSync('/usr/bin/su', ['-c', 'true']).status === 0)
+attempt('gain privileges by a program of root', () => !/^NoNewPrivs:\s*1$/m.test(readFileSync('/proc/self/status', 'utf8')))
+attempt('hold a capability', () => !/^CapBnd:\s*0+$/m.test(readFileSync('/proc/self/status', 'utf8')))
+attempt('read the key of the certificate', () => role !== 'uplink' && readFileSync(certificateKey))
 attempt('see other processes', () => readdirSync('/proc').filter(name => /^\d+$/.test(name)).some(pid => {
   try { return !readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('inside.mjs') } catch { return false }
 }))
