@@ -161,6 +161,16 @@ class Confirmed {
   }
 }
 
+/** Whether an alert is what was written; what a disk without syncs leaves may be anything. */
+function isWhole({ bytes, sequence }: { bytes: Uint8Array; sequence: number }, key: SigningKey): boolean {
+  try {
+    const event = openEvent(bytes)
+    return event.sequence === BigInt(sequence) && verifyEvent(event, () => key.publicKey) === 'valid'
+  } catch {
+    return false
+  }
+}
+
 /** Opens what a cut has left as the gateway does after its start, and appends one more alert. */
 async function examine(folder: string, confirmed: Confirmed, key: SigningKey) {
   const sensing = new Sensing({ gateway: 'pole-1', folder, sensingKey: key })
@@ -173,10 +183,7 @@ async function examine(folder: string, confirmed: Confirmed, key: SigningKey) {
     const held = new Set(
       reader
         .read(source, journal.epoch ?? '', 0, 1e9)
-        .filter(({ bytes, sequence }) => {
-          const event = openEvent(bytes)
-          return event.sequence === BigInt(sequence) && verifyEvent(event, () => key.publicKey) === 'valid'
-        })
+        .filter(alert => isWhole(alert, key))
         .map(({ sequence }) => sequence),
     )
     for (const sequence of sequences) if (!held.has(sequence)) lost += 1
