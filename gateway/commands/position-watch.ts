@@ -1,18 +1,14 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { z } from 'zod'
 import type { PositionFix } from '../../drivers/gnss/gnss.js'
 import type { GnssSettings } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
-import { writeDurably } from '../hotlist/generations.js'
 import { distanceBetween, MoveWatch, Survey, type SurveyedPlace, type SurveyFix } from '../timebase/survey.js'
-import { messageOf, type Role } from './role.js'
+import { KeptFile } from './kept-file.js'
+import type { Role } from './role.js'
 import { Tampers } from './tamper.js'
 
 /** The part that has the position's faults. */
 const part = 'position'
-/** What was surveyed, kept over a restart so that a pole carried away without power is missed too. */
-const file = 'survey.json'
 
 const degrees = z.number()
 const saved = z.object({
@@ -32,6 +28,8 @@ export class PositionWatch {
   readonly #role: Role
   readonly #settings: GnssSettings
   readonly #tampers: Tampers
+  /** What was surveyed, kept over a restart so that a pole carried away without power is missed too. */
+  readonly #file: KeptFile<z.output<typeof saved>>
   #survey: Survey
   #moves: MoveWatch | null
 
@@ -39,6 +37,7 @@ export class PositionWatch {
     this.#role = role
     this.#settings = settings
     this.#tampers = new Tampers(role, 'position')
+    this.#file = new KeptFile(role.configuration.paths.state, 'survey.json', saved, message => role.log.warn(message))
     this.#survey = this.#newSurvey()
     const place = this.#load()
     this.#moves = place === null ? null : this.#watchOf(place)
@@ -98,24 +97,13 @@ export class PositionWatch {
   }
 
   #load(): SurveyedPlace | null {
-    const { paths, gateway } = this.#role.configuration
-    try {
-      const { place, configured } = saved.parse(JSON.parse(readFileSync(join(paths.state, file), 'utf8')))
-      return distanceBetween(configured, gateway.position) < 1 ? place : null
-    } catch (error) {
-      const absent = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-      if (!absent) this.#role.log.warn({ error: messageOf(error) }, 'the survey kept from before cannot be read')
-      return null
-    }
+    const known = this.#file.load()
+    const here = this.#role.configuration.gateway.position
+    return known !== undefined && distanceBetween(known.configured, here) < 1 ? known.place : null
   }
 
   #save(place: SurveyedPlace): void {
-    const { paths, gateway } = this.#role.configuration
-    const { latitude, longitude } = gateway.position
-    try {
-      writeDurably(paths.state, file, `${JSON.stringify({ place, configured: { latitude, longitude } })}\n`)
-    } catch (error) {
-      this.#role.log.warn({ error: messageOf(error) }, 'the survey cannot be saved')
-    }
+    const { latitude, longitude } = this.#role.configuration.gateway.position
+    this.#file.save({ place, configured: { latitude, longitude } })
   }
 }

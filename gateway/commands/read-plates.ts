@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type * as z from 'zod'
 import { PolewatchError } from '../errors.js'
-import { writeDurably } from '../hotlist/generations.js'
 import { Hotlist } from '../hotlist/hotlist.js'
 import { Verdicts } from '../hotlist/verdicts.js'
 import { Tally, tallySchema } from '../plates/tally.js'
@@ -9,6 +8,7 @@ import { type Policy, permitsPurpose } from '../policy/policy.js'
 import { type Cue, CueBoard, followCues, postReaderCue, ReaderCues } from './cues.js'
 import { plateReader } from './devices.js'
 import { followVerdicts } from './hotlist-verdicts.js'
+import { KeptFile } from './kept-file.js'
 import { type ListFault, PlateDesk } from './plate-desk.js'
 import { roleOfReader } from './reader-role.js'
 import { messageOf, type Role } from './role.js'
@@ -39,7 +39,7 @@ export async function readPlates(
   const readers = role.configuration.plateReaders.filter(settings => roleOfReader(settings) === role.name)
   const sees = role.name === 'vision' && role.configuration.cameras.length > 0
   if (readers.length === 0 && !sees) return
-  const tally = loadTally(role)
+  const tally = new Tally(keptTally(role).load())
   const { desk, verdicts, close } = openDesk(role, policy, tally)
   const watching = Promise.all([watchOver(role, desk, tally, signal), followVerdicts(role, verdicts, signal)])
   const board = new CueBoard()
@@ -156,37 +156,19 @@ async function watchOver(role: Role, desk: PlateDesk, tally: Tally, signal: Abor
       toldReads = desk.counts.reads
     }
     if (now - saved > saveEvery) {
-      saveTally(role, tally)
+      keptTally(role).save(tally.record())
       saved = now
     }
     await role.clock.sleep(1, signal)
   }
-  saveTally(role, tally)
+  keptTally(role).save(tally.record())
 }
 
 function named(period: 'Hour' | 'Day', counts: Readonly<Record<string, number>>): Record<string, number> {
   return Object.fromEntries(Object.entries(counts).map(([name, count]) => [`${name}This${period}`, count]))
 }
 
-function tallyFile(role: Role): string {
-  return `${role.name}.plate-tally.json`
-}
-
-function loadTally(role: Role): Tally {
-  try {
-    const text = readFileSync(join(role.configuration.paths.state, tallyFile(role)), 'utf8')
-    return new Tally(tallySchema.parse(JSON.parse(text)))
-  } catch (error) {
-    const absent = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-    if (!absent) role.log.warn('the counts of plates kept from before cannot be read; counting begins anew')
-    return new Tally()
-  }
-}
-
-function saveTally(role: Role, tally: Tally): void {
-  try {
-    writeDurably(role.configuration.paths.state, tallyFile(role), `${JSON.stringify(tally.record())}\n`)
-  } catch (error) {
-    role.log.warn({ error: messageOf(error) }, 'the counts of plates cannot be saved')
-  }
+function keptTally(role: Role): KeptFile<z.output<typeof tallySchema>> {
+  const { state } = role.configuration.paths
+  return new KeptFile(state, `${role.name}.plate-tally.json`, tallySchema, message => role.log.warn(message))
 }

@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { z } from 'zod'
-import { writeDurably } from '../hotlist/generations.js'
 import { formatTime } from '../messages/time.js'
-import { messageOf, type Role } from './role.js'
+import { KeptFile } from './kept-file.js'
+import type { Role } from './role.js'
 
 const saved = z.record(z.string(), z.number())
 
@@ -11,15 +9,16 @@ const saved = z.record(z.string(), z.number())
 export class Tampers {
   readonly #role: Role
   /** Where it is kept over a restart, so that nothing is told twice or never cleared. */
-  readonly #file: string
+  readonly #file: KeptFile<Record<string, number>>
   /** When it began, seconds since 1970 UTC, by part and name. */
   readonly #raised: Map<string, number>
 
   /** @param watch who watches: each keeps a file of its own */
   constructor(role: Role, watch: string) {
     this.#role = role
-    this.#file = `tampers-${watch}.json`
-    this.#raised = this.#load()
+    const { state } = role.configuration.paths
+    this.#file = new KeptFile(state, `tampers-${watch}.json`, saved, message => role.log.warn(message))
+    this.#raised = new Map(Object.entries(this.#file.load() ?? {}))
   }
 
   /** @param since when it began, seconds since 1970 UTC */
@@ -51,26 +50,7 @@ export class Tampers {
       .catch(() => {})
   }
 
-  #load(): Map<string, number> {
-    try {
-      const text = readFileSync(join(this.#role.configuration.paths.state, this.#file), 'utf8')
-      return new Map(Object.entries(saved.parse(JSON.parse(text))))
-    } catch (error) {
-      const absent = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-      if (!absent) this.#role.log.warn({ error: messageOf(error) }, 'what was told of tampering before cannot be read')
-      return new Map()
-    }
-  }
-
   #save(): void {
-    try {
-      writeDurably(
-        this.#role.configuration.paths.state,
-        this.#file,
-        `${JSON.stringify(Object.fromEntries(this.#raised))}\n`,
-      )
-    } catch (error) {
-      this.#role.log.warn({ error: messageOf(error) }, 'what was told of tampering cannot be saved')
-    }
+    this.#file.save(Object.fromEntries(this.#raised))
   }
 }

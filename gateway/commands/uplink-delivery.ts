@@ -8,7 +8,7 @@ import type { DeliveryNotice, DeliverySession } from '../uplink/delivery-contrac
 import { messageOf, type Role, systemTime } from './role.js'
 import { rolePaths } from './role-files.js'
 
-/** The hub sees by the status that a gateway went and came, and begins anew itself; only a longer absence is a fault, seconds. */
+/** A broker or a hub that is away for less is no fault worth an alert: each sees by itself that the other went and came. Seconds. */
 export const tellAbsenceAfter = 60
 
 export interface RunningDelivery {

@@ -1,19 +1,16 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import * as z from 'zod'
 import { systemClock } from '../../drivers/system-clock.js'
-import { writeDurably } from '../hotlist/generations.js'
 import { ExchangeReader } from '../journal/exchange.js'
 import { publicJwk } from '../messages/condition.js'
 import { gatewayRoles } from '../messages/stream.js'
 import type { DeliverySession } from '../uplink/delivery-contract.js'
-import { KeyPins, type PinnedKey } from '../uplink/key-pins.js'
+import { KeyPins } from '../uplink/key-pins.js'
 import { Neighbours } from '../uplink/neighbours.js'
+import { KeptFile } from './kept-file.js'
 import { NeighbourRefusals } from './neighbour-refusals.js'
 import { messageOf, type Role, systemTime } from './role.js'
 import { rolePaths } from './role-files.js'
 
-const file = 'uplink.neighbours.json'
 const pinsSchema = z.array(
   z.object({ site: z.string(), gateway: z.string(), role: z.enum(gatewayRoles), jwk: publicJwk }),
 )
@@ -34,16 +31,14 @@ export function meetNeighbours(role: Role, session: DeliverySession) {
     clock: () => systemClock.monotonic(),
   })
   const keys = new KeyPins()
-  for (const pin of load(role)) keys.give(pin)
+  // Without those from before the restart, a neighbour whose keys change meanwhile would not be noticed.
+  const kept = new KeptFile(paths.state, 'uplink.neighbours.json', pinsSchema, message => role.log.warn(message))
+  for (const pin of kept.load() ?? []) keys.give(pin)
   let unsaved = false
   const save = (): void => {
     if (!unsaved) return
     unsaved = false
-    try {
-      writeDurably(paths.state, file, `${JSON.stringify(keys)}\n`)
-    } catch (error) {
-      role.log.warn({ error: messageOf(error) }, 'the keys of the neighbours cannot be saved')
-    }
+    kept.save(keys)
   }
   const exchange = new Neighbours({
     site,
@@ -72,16 +67,5 @@ export function meetNeighbours(role: Role, session: DeliverySession) {
       }
       save()
     },
-  }
-}
-
-/** The keys known from before the restart: without them a neighbour whose keys change meanwhile would not be noticed. */
-function load(role: Role): readonly PinnedKey[] {
-  try {
-    return pinsSchema.parse(JSON.parse(readFileSync(join(role.configuration.paths.state, file), 'utf8')))
-  } catch (error) {
-    const absent = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-    if (!absent) role.log.warn('the keys of the neighbours cannot be read; they are learnt anew')
-    return []
   }
 }

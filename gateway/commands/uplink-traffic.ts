@@ -1,11 +1,9 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { systemClock } from '../../drivers/system-clock.js'
 import { PolewatchError } from '../errors.js'
-import { writeDurably } from '../hotlist/generations.js'
 import type { DeliverySession } from '../uplink/delivery-contract.js'
 import { MeteredSession, type Traffic, TrafficBudget, trafficSchema } from '../uplink/traffic-budget.js'
-import { messageOf, type Role, systemTime } from './role.js'
+import { KeptFile } from './kept-file.js'
+import { type Role, systemTime } from './role.js'
 
 export interface Metered {
   readonly session: DeliverySession
@@ -15,7 +13,6 @@ export interface Metered {
   follow(signal: AbortSignal): Promise<void>
 }
 
-const file = 'uplink.traffic.json'
 /** The counts go to flash this often, seconds. What is sent in between is not counted after a loss of power. */
 const saveEvery = 900
 const lookEvery = 5
@@ -26,14 +23,8 @@ export function meter(role: Role, session: DeliverySession): Metered {
   const { bytesPerDay, bytesPerMonth } = uplink.budget
   if (bytesPerDay === null && bytesPerMonth === null)
     return { session, traffic: () => null, follow: async () => undefined }
-  const budget = new TrafficBudget(uplink.budget, systemTime, load(role))
-  const save = (): void => {
-    try {
-      writeDurably(paths.state, file, `${JSON.stringify(budget)}\n`)
-    } catch (error) {
-      role.log.warn({ error: messageOf(error) }, 'the counts of traffic cannot be saved')
-    }
-  }
+  const kept = new KeptFile(paths.state, 'uplink.traffic.json', trafficSchema, message => role.log.warn(message))
+  const budget = new TrafficBudget(uplink.budget, systemTime, kept.load())
   return {
     session: new MeteredSession(session, budget),
     traffic: () => budget.toJSON(),
@@ -42,12 +33,12 @@ export function meter(role: Role, session: DeliverySession): Metered {
       while (!signal.aborted) {
         tell(role, budget)
         if (performance.now() - saved > saveEvery * 1000) {
-          save()
+          kept.save(budget)
           saved = performance.now()
         }
         await systemClock.sleep(lookEvery, signal)
       }
-      save()
+      kept.save(budget)
     },
   }
 }
@@ -61,14 +52,4 @@ function tell(role: Role, budget: TrafficBudget): void {
     role.raise('traffic', 'faulty', 'traffic-budget', fault.message, fault.code)
   }
   role.measure('traffic', { dayBytes, monthBytes, withheld })
-}
-
-function load(role: Role): Traffic | undefined {
-  try {
-    return trafficSchema.parse(JSON.parse(readFileSync(join(role.configuration.paths.state, file), 'utf8')))
-  } catch (error) {
-    const absent = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-    if (!absent) role.log.warn('the counts of traffic kept from before cannot be read; counting begins anew')
-    return undefined
-  }
 }
