@@ -1,11 +1,11 @@
 import type { Arrival, GatewayPlace, LocatedShot, Weather } from './arrival.js'
+import { convincing, isAmong, isBlast, vouches, without } from './corroboration.js'
 import { type GeodeticPosition, TangentPlane } from './geodesy.js'
-import { type Claim, type GunfireRevision, gatewayOf, roundsOf, type SupportedShot, supportOf } from './incident.js'
+import { type Claim, type GunfireRevision, gatewayOf, roundsOf, type SupportedShot } from './incident.js'
 import { IncidentBook } from './incidents.js'
 import { Presence } from './presence.js'
-import { blastProbability } from './probability.js'
 import { airOf } from './propagation.js'
-import { convincing, unexplainedOnsets, unlocatedSounds } from './sounds.js'
+import { unexplainedOnsets, unlocatedSounds } from './sounds.js'
 import { type DistrustChange, type Standing, TrustBook } from './trust.js'
 import { hearingRange, witnessOf } from './witness.js'
 
@@ -45,8 +45,6 @@ export interface HearingOptions {
 
 /** Salience (decibel of the power step) from which gateways report a sound that is not located. */
 export const usualLoneSalience = 12
-/** What several gateways locate and all judge to be something else than a blast is not told: below this probability. */
-const leastBlast = 0.2
 /** Arrivals are kept this long, and shots older than `frozenAfter` are no longer changed, seconds. */
 const poolSeconds = 20
 const frozenAfter = 14
@@ -94,6 +92,8 @@ export class Hearing {
   #weather: Weather
   #distrust: DistrustChange[] = []
   #located: readonly LocatedShot[] = []
+  /** By the arrivals of a shot that this gateway's own ears do not bear out, whether it stands; see `#stands`. */
+  readonly #standing = new Map<string, { readonly stands: boolean; readonly since: number }>()
   /** When to look again at sounds that others may still add to, seconds since 1970 UTC. */
   #undecided: number | null = null
 
@@ -161,6 +161,8 @@ export class Hearing {
       now,
       alive: gateway => this.#presence.isAlive(gateway, now),
       settled: shot => this.#settled(shot, now),
+      vouches: (gateway, shot) => vouches(gateway, shot, this.#options.loneSalience),
+      stands: shot => this.#stands(shot, now),
     })
     const distrust = this.#distrust
     this.#distrust = []
@@ -184,6 +186,7 @@ export class Hearing {
 
   #forget(now: number): void {
     for (const [id, arrival] of this.#arrivals) if (arrival.time < now - poolSeconds) this.#arrivals.delete(id)
+    for (const [key, { since }] of this.#standing) if (since < now - poolSeconds) this.#standing.delete(key)
     this.#presence.forget(now)
   }
 
@@ -200,9 +203,7 @@ export class Hearing {
     this.#undecided = null
     const pool = [...this.#arrivals.values()]
     const heard = this.#presence.isLone ? this.#heardAlone(pool) : this.#heardTogether(pool, this.#located, now)
-    const blasts = this.#located
-      .map(shot => this.#supported(shot, pool))
-      .filter(shot => (blastProbability(shot.judged ?? shot.arrivals, supportOf(shot)) ?? 1) >= leastBlast)
+    const blasts = this.#located.map(shot => this.#supported(shot, pool)).filter(isBlast)
     const shots = [...blasts, ...heard]
     this.#book.update(shots, now - frozenAfter, now)
   }
@@ -273,6 +274,24 @@ export class Hearing {
     return pool
       .filter(arrival => arrival.salience >= this.#options.loneSalience && convincing(arrival))
       .map(arrival => ({ located: null, arrivals: [arrival], time: arrival.time }))
+  }
+
+  /** Whether this gateway would tell the shot without any one of the others. */
+  #stands(shot: SupportedShot, now: number): boolean {
+    const { gateway: own, loneSalience } = this.#options
+    if (vouches(own, shot, loneSalience)) return true
+    if (shot.located === null) return false
+    const key = shot.arrivals.map(({ id }) => id).join()
+    const known = this.#standing.get(key)
+    if (known !== undefined) return known.stands
+    const others = new Set(shot.arrivals.flatMap(({ gateway }) => (gateway === own ? [] : [gateway])))
+    const stands = [...others].every(other => {
+      const rest = without(shot, other)
+      const pool = [...this.#arrivals.values()].filter(({ gateway }) => gateway !== other)
+      return isBlast(rest) && isAmong(rest, this.#locate(pool, now))
+    })
+    this.#standing.set(key, { stands, since: now })
+    return stands
   }
 
   #settled(shot: SupportedShot, now: number): boolean {

@@ -25,6 +25,8 @@ export interface Incident {
   readonly arrivals: Set<string>
   /** Arrivals of shots that were once settled: what was told stays told while its shot stands. */
   readonly settled: Set<string>
+  /** Arrivals of shots that stand without any one neighbour; see `stands` of the book's context. */
+  readonly borneOut: Set<string>
   /** Of those that it was told with. */
   earliest: Arrival | null
   /** When there was first something to publish that nobody claimed: others wait from then on. */
@@ -42,6 +44,7 @@ export function newIncident(): Incident {
     shots: [],
     arrivals: new Set(),
     settled: new Set(),
+    borneOut: new Set(),
     earliest: null,
     readyAt: null,
     lostAt: null,
@@ -73,6 +76,7 @@ export function merge(one: Incident, other: Incident): Incident {
   survivor.shots = [...survivor.shots, ...merged.shots].sort(byTime)
   for (const id of merged.arrivals) survivor.arrivals.add(id)
   for (const id of merged.settled) survivor.settled.add(id)
+  for (const id of merged.borneOut) survivor.borneOut.add(id)
   merged.shots = []
   merged.mergedWith = survivor
   return survivor
@@ -93,6 +97,19 @@ export function readyShots(incident: Incident, settled: (shot: SupportedShot) =>
     const known = shot.arrivals.some(({ id }) => incident.settled.has(id))
     if (!known && !settled(shot)) return false
     for (const { id } of shot.arrivals) incident.settled.add(id)
+    return true
+  })
+}
+
+/** Of shots that are ready, those that this gateway may tell: a shot that stood once goes on doing so. */
+export function borneOutShots(
+  shots: readonly SupportedShot[],
+  { borneOut }: Incident,
+  stands: (shot: SupportedShot) => boolean,
+): SupportedShot[] {
+  return shots.filter(shot => {
+    if (!shot.arrivals.some(({ id }) => borneOut.has(id)) && !stands(shot)) return false
+    for (const { id } of shot.arrivals) borneOut.add(id)
     return true
   })
 }

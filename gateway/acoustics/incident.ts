@@ -19,6 +19,8 @@ export interface ReportedShot {
   /** One standard deviation of the height in `position`, metres; null where that was only assumed. */
   readonly heightError: number | null
   readonly uncertainty: UncertaintyEllipse | null
+  /** Whether the position would be found without any one gateway; null without a position. */
+  readonly corroborated: boolean | null
   readonly bearing: Bearing | null
   /** Of the gun from the gateway that the bearing is from. */
   readonly range: SourceRange | null
@@ -118,6 +120,20 @@ export function distance({ located: a }: SupportedShot, { located: b }: Supporte
   return Math.hypot(a.position.east - b.position.east, a.position.north - b.position.north)
 }
 
+/**
+ * Whether a place would still be found if any one gateway were left out: four that only time a sound, or arrays that give as much.
+ * Two unknowns take three times, or two and a direction.
+ */
+function isCorroborated({ arrivals }: SupportedShot): boolean {
+  const gateways = new Set(arrivals.map(({ gateway }) => gateway))
+  return [...gateways].every(left => {
+    const rest = arrivals.filter(({ gateway }) => gateway !== left)
+    const directions = new Set(rest.flatMap(({ gateway, bearing }) => (bearing === null ? [] : [gateway])))
+    const times = new Set(rest.map(({ gateway }) => gateway)).size
+    return times >= 2 && times + directions.size >= 3
+  })
+}
+
 /** A shot as it is reported; a bearing is as seen from the gateway of the first arrival listed, one with a range if there is one. */
 export function reportedShot(shot: SupportedShot, plane: TangentPlane): ReportedShot {
   const { located, arrivals, time } = shot
@@ -137,6 +153,7 @@ export function reportedShot(shot: SupportedShot, plane: TangentPlane): Reported
     position: located === null ? null : plane.toGeodetic(located.position),
     heightError: located?.heightError ?? null,
     uncertainty: located === null ? null : ellipse95(located.covariance),
+    corroborated: located && isCorroborated(shot),
     bearing: seen?.bearing ?? null,
     range: seen?.range ?? null,
     arrivals: listed.map(arrival => ({

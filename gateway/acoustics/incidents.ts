@@ -15,6 +15,7 @@ import {
 } from './incident.js'
 import {
   belongs,
+  borneOutShots,
   byTime,
   content,
   type Incident,
@@ -50,6 +51,10 @@ export interface IncidentContext {
   alive(gateway: string): boolean
   /** Whether every gateway that could still add to the shot has said what it heard. */
   settled(shot: SupportedShot): boolean
+  /** Whether a gateway's own ears bear a shot out, or several others', so that it would tell it without any one of the others. */
+  vouches(gateway: string, shot: SupportedShot): boolean
+  /** The same of this gateway, and whether the shot would be located without any one of the others. */
+  stands(shot: SupportedShot): boolean
 }
 
 type Publication = { revision: GunfireRevision; claim: Claim }
@@ -153,18 +158,28 @@ export class IncidentBook {
       else if (lostAt !== null && now >= lostAt + lostFor) return this.#withdraw(incident, told, now, null)
       return []
     }
-    const ready = readyShots(incident, shot => context.settled(shot))
-    if (ready.length === 0) return []
+    const all = readyShots(incident, shot => context.settled(shot))
+    if (all.length === 0) return []
     incident.readyAt ??= now
     if (told === null) {
-      const rank = reportingOrder(ready).indexOf(this.#gateway)
+      const rank = this.#rank(all, context)
       if (now > last.time + memory) incident.endedAt = now
-      if (rank < 0 || now < incident.readyAt + rank * claimDelay) return []
-      return this.#publish(incident, ready, null, now)
+      if (rank === null || now < incident.readyAt + rank * claimDelay) return []
     }
+    const ready = borneOutShots(all, incident, shot => context.stands(shot))
+    if (ready.length === 0) return []
+    if (told === null) return this.#publish(incident, ready, null, now)
     if (now >= last.time + finalAfter) return this.#publish(incident, ready, 'final', now)
     if (content(ready) === told.content || now < told.at + revisionSpacing) return []
     return this.#publish(incident, ready, 'updated', now)
+  }
+
+  /** How many gateways may report the shots before this one: earlier arrivals first, and last whose ears do not bear them out. */
+  #rank(shots: readonly SupportedShot[], { vouches }: IncidentContext): number | null {
+    const order = reportingOrder(shots)
+    if (!order.includes(this.#gateway)) return null
+    const first = order.filter(gateway => shots.some(shot => vouches(gateway, shot)))
+    return first.includes(this.#gateway) ? first.indexOf(this.#gateway) : first.length
   }
 
   /** Another gateway reports the incident: whether that one is gone and everybody who comes before this gateway has let it pass. */
@@ -186,6 +201,9 @@ export class IncidentBook {
     const rank = order.includes(this.#gateway) ? order.indexOf(this.#gateway) : order.length
     if (now < entry.orphaned + rank * claimDelay) return false
     incident.told = { id: claim.incident, quality: claim.quality, at: Number.NEGATIVE_INFINITY, content: '' }
+    // The hub has it already, by one who answers for it.
+    for (const { id } of knownShots(claim, incident.shots).flatMap(({ arrivals }) => arrivals))
+      incident.borneOut.add(id)
     return true
   }
 
@@ -201,7 +219,8 @@ export class IncidentBook {
     const [own, other] = [order.indexOf(this.#gateway), order.indexOf(reporter)]
     if (last === undefined || own < 0 || (other >= 0 && other < own)) return []
     if (endedAt === null && now < last.time + confirmAfter) return []
-    const ready = endedAt === null ? readyShots(incident, shot => context.settled(shot)) : shots
+    const all = endedAt === null ? readyShots(incident, shot => context.settled(shot)) : shots
+    const ready = borneOutShots(all, incident, shot => context.stands(shot))
     if (ready.length === 0) return []
     incident.told = { id, quality, at: now, content: '' }
     return this.#publish(incident, ready, 'final', now)

@@ -1,9 +1,7 @@
 import type { Arrival, GatewayPlace, LocatedShot } from './arrival.js'
-import { blastProbability } from './probability.js'
+import { convincing } from './corroboration.js'
 import { type Air, travelTime } from './propagation.js'
 
-/** From this probability on a sound by itself is convincingly a blast: a gun's or one that is like a firework's. */
-const convincingProbability = 0.95
 /** What comes later than the straight sound by up to this is its echo, seconds. */
 const echoSeconds = 1
 const earliest = 0.1
@@ -55,11 +53,6 @@ export function unlocatedSounds(input: {
       const [first] = arrivals
       return first === undefined ? [] : [{ arrivals, time: first.time, over: first.time + crossing }]
     })
-}
-
-/** Whether a sound may be reported on one microphone's word. */
-export function convincing(arrival: Arrival): boolean {
-  return (blastProbability([arrival], null) ?? 0) >= convincingProbability
 }
 
 /**

@@ -49,6 +49,7 @@ export function gunfireDraft(
                 confidence: shot.uncertainty.confidence,
                 ...(shot.heightError === null ? {} : { altitudeError: rounded(shot.heightError, 1) }),
               },
+        ...(shot.corroborated === null ? {} : { corroborated: shot.corroborated }),
         bearing: shot.bearing,
         ...(shot.range === null ? {} : { range: wireRange(shot.range) }),
         arrivals: shot.arrivals.map(arrival => ({

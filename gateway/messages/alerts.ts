@@ -68,6 +68,12 @@ const shot = z
       ),
     position: position.nullable(),
     uncertainty: uncertainty.nullable(),
+    corroborated: z
+      .boolean()
+      .optional()
+      .describe(
+        'Whether the position would be found without any one of the gateways; if not, one that lies or errs can have moved it. Left out without a position.',
+      ),
     bearing: bearing
       .nullable()
       .describe('From the gateway of the first arrival listed; null where its array gives none.'),

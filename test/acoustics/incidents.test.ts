@@ -640,3 +640,39 @@ test('a claim that uses the numbers of revisions up is not believed', async t =>
   t.match(network.standing, [{ incident: 'a-e-1', state: 'final' }])
   t.ok(network.standing[0]!.revision < 10)
 })
+
+test('a neighbour that lies makes no alert of harmless sounds that two others heard, however well it makes its time fit', async t => {
+  const harmless = { gunProbability: 0.4 }
+  const shout = { gunProbability: 1, salience: 90 }
+  for (const honest of [
+    ['a', 'b'],
+    ['a', 'b', 'c'],
+  ]) {
+    const network = new Network([...honest, 'liar']).run(1001)
+    for (const [place, gateway] of honest.entries()) network.hear(gateway, 1, 1001 + 0.1 * place, harmless)
+    network.hear('liar', 1, 1001.15, shout)
+    // Without the fourth the locator finds no place for the other three.
+    network.locate = scene => byNumber(scene).filter(({ arrivals }) => honest.length < 3 || arrivals.length > 3)
+    network.run(1040)
+    t.same(
+      new Set(network.revisions.map(({ from }) => from)),
+      new Set(['liar']),
+      `${honest.length} others: the hub hears of it from the liar alone`,
+    )
+  }
+})
+
+test('what three agree on without it stands, and so does what one of them heard plainly', async t => {
+  const faint = { gunProbability: 0.4 }
+  const agreed = new Network(['a', 'b', 'c', 'd']).run(1001)
+  for (const [place, gateway] of ['a', 'b', 'c', 'd'].entries()) agreed.hear(gateway, 1, 1001 + 0.1 * place, faint)
+  agreed.run(1020)
+  t.match(agreed.standing, [{ incident: 'a-e-1', quality: 'located', shots: [{ corroborated: true }] }])
+  const plain = new Network(['a', 'b', 'c']).run(1001)
+  for (const [place, gateway] of ['a', 'b', 'c'].entries())
+    plain.hear(gateway, 1, 1001 + 0.1 * place, gateway === 'b' ? {} : faint)
+  plain.run(1020)
+  t.same(new Set(plain.revisions.map(({ from }) => from)), new Set(['b']), 'told by the one that did, at once')
+  t.ok(plain.revisions[0]!.at < 1001.2 + 2)
+  t.match(plain.standing, [{ quality: 'located', shots: [{ corroborated: false }] }])
+})

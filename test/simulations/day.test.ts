@@ -28,6 +28,7 @@ function incident(
     probability,
     sound: null,
     heightError: null,
+    corroborated: null,
     bearing: null,
     range: null,
     arrivals: [],

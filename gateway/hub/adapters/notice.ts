@@ -74,10 +74,10 @@ function soundOf(shots: MessageData<'gunfire'>['shots']): string {
   return sound === undefined || sound === 'unsure' || others.length > 0 ? '' : `It sounds like ${sounds[sound]}. `
 }
 
-function withPlace({ position, uncertainty }: LocatedShot): string {
+function withPlace({ position, uncertainty, corroborated }: LocatedShot): string {
   const { latitude, longitude } = position
   const { semiMajor, semiMinor, confidence } = uncertainty
-  return `At ${latitude.toFixed(5)}, ${longitude.toFixed(5)}; with ${Math.round(100 * confidence)} % confidence within ${semiMajor.toFixed(0)} by ${semiMinor.toFixed(0)} m.`
+  return `At ${latitude.toFixed(5)}, ${longitude.toFixed(5)}; with ${Math.round(100 * confidence)} % confidence within ${semiMajor.toFixed(0)} by ${semiMinor.toFixed(0)} m.${corroborated === false ? ' The place rests on every one of its gateways.' : ''}`
 }
 
 function withoutPlace(shot: MessageData<'gunfire'>['shots'][number] | undefined): string {
