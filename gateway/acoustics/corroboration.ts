@@ -13,7 +13,11 @@ type Heard = SupportedShot['arrivals'][number]
 
 /** Whether a sound may be reported on one microphone's word. One that nobody can judge has its loudness alone. */
 export function convincing(arrival: Heard): boolean {
-  return (blastProbability([arrival], null) ?? 0) >= convincingProbability
+  return convince([arrival])
+}
+
+function convince(arrivals: readonly Heard[]): boolean {
+  return (blastProbability(arrivals, null) ?? 0) >= convincingProbability
 }
 
 /** Whether gateways that locate a sound together do not all judge it to be something else than a blast. */
@@ -29,19 +33,22 @@ export function without(shot: SupportedShot, gateway: string): SupportedShot {
 
 /**
  * Whether a gateway would tell a shot if any one of the others had said nothing, as far as that shows without locating anew: one that
- * lies could else make an alert of what two others heard, with a time that fits and a judgement that it is a gun's.
+ * lies could else make an alert of what two others heard, with a time that fits and a judgement that it is a gun's. What the rest
+ * heard must convince, each by itself or all together, or be of many gateways.
  *
  * @param leastSalience decibel of the power step from which a sound that is not located is told
  */
 export function vouches(gateway: string, shot: SupportedShot, leastSalience: number): boolean {
-  const { located, arrivals, judged = arrivals } = shot
-  const sure = judged.filter(
-    each => each.salience >= leastSalience && (each.gunProbability === null || convincing(each)),
-  )
-  const witnesses = new Set(sure.map(each => each.gateway))
-  if (witnesses.has(gateway) || witnesses.size > 1) return true
-  const gateways = new Set(arrivals.map(each => each.gateway))
-  return located !== null && gateways.size >= many && [...gateways].every(each => isBlast(without(shot, each)))
+  const gateways = new Set(shot.arrivals.map(arrival => arrival.gateway))
+  const agreed = shot.located !== null && gateways.size >= many
+  return [...gateways].every(other => {
+    if (other === gateway) return true
+    const rest = without(shot, other)
+    const judged = rest.judged ?? rest.arrivals
+    const plain = judged.filter(({ salience }) => salience >= leastSalience)
+    if (plain.some(each => each.gunProbability === null || convincing(each))) return true
+    return (plain.length > 0 && convince(judged)) || (agreed && isBlast(rest))
+  })
 }
 
 /** Whether one of these is the shot: most of its arrivals made it. */
