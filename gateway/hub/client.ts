@@ -9,7 +9,8 @@ import type { KeyPins } from '../uplink/key-pins.js'
 import { LiveStream } from '../uplink/live-stream.js'
 import { MqttSession, type SessionChange } from '../uplink/session.js'
 import { groupWord } from './group.js'
-import { type HubEvent, type HubLive, type HubOutput, HubReceiver, type StreamAcknowledgement } from './receiver.js'
+import type { HubEvent, HubLive, HubOutput, StreamAcknowledgement } from './outputs.js'
+import { HubReceiver } from './receiver.js'
 import { loadHubState, type RecordedEvent, saveHubState, withRecorded } from './state-file.js'
 
 export interface HubOptions {

@@ -34,17 +34,7 @@ export {
   type CommandSenderOptions,
   sendCommand,
 } from './command-sender.js'
+export type { HubEvent, HubLive, HubOutput, RefusalReason, StreamAcknowledgement } from './outputs.js'
 export { parsePinnedKeys } from './pinned-keys.js'
-export {
-  type HubCounters,
-  type HubEvent,
-  type HubLive,
-  type HubOutput,
-  HubReceiver,
-  type HubReceiverOptions,
-  type HubState,
-  type RefusalReason,
-  readHubState,
-  type StreamAcknowledgement,
-} from './receiver.js'
+export { type HubCounters, HubReceiver, type HubReceiverOptions, type HubState, readHubState } from './receiver.js'
 export type { RecordedEvent } from './state-file.js'

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import { connectHub, type HubClient, type HubOptions } from '../../gateway/hub/client.js'
-import type { HubOutput } from '../../gateway/hub/receiver.js'
+import type { HubOutput } from '../../gateway/hub/outputs.js'
 import type { TestBroker } from './brokers.js'
 import { hubKey, site } from './events.js'
 import { until } from './gateway.js'
