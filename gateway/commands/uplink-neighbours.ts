@@ -5,7 +5,8 @@ import { publicJwk } from '../messages/condition.js'
 import { gatewayRoles } from '../messages/stream.js'
 import type { DeliverySession } from '../uplink/delivery-contract.js'
 import { KeyPins } from '../uplink/key-pins.js'
-import { Neighbours } from '../uplink/neighbours.js'
+import { type NeighbourNotice, Neighbours } from '../uplink/neighbours.js'
+import { RefusalLimit } from '../uplink/refusal-limit.js'
 import { KeptFile } from './kept-file.js'
 import { NeighbourRefusals } from './neighbour-refusals.js'
 import { messageOf, type Role, systemTime } from './role.js'
@@ -40,6 +41,12 @@ export function meetNeighbours(role: Role, session: DeliverySession) {
     unsaved = false
     kept.save(keys)
   }
+  const limit = new RefusalLimit(systemClock.monotonic())
+  // A file of the exchange that cannot be read is met again with every message.
+  const logFew = (notice: NeighbourNotice): void => {
+    const suppressed = limit.pass(systemClock.monotonic())
+    if (suppressed !== null) role.log.warn({ notice, suppressed }, notice.kind)
+  }
   const exchange = new Neighbours({
     site,
     gateway: gateway.id,
@@ -51,7 +58,7 @@ export function meetNeighbours(role: Role, session: DeliverySession) {
     clock: systemTime,
     onNotice: notice => {
       if (notice.kind === 'message-refused' || notice.kind === 'capabilities-refused') refusals.take(notice)
-      else role.log.warn({ notice }, notice.kind)
+      else logFew(notice)
       if (notice.kind === 'neighbour-known') unsaved = true
     },
   })
