@@ -219,10 +219,13 @@ export class Hearing {
   /**
    * Located by the gateways whose clocks and places allow it: what is distrusted counts with the error that was found, and
    * nobody's silence counts whose arrivals do not.
+   *
+   * @param leftOut a gateway that counts for nothing at all
    */
-  #locate(pool: readonly Arrival[], now: number): LocatedShot[] {
+  #locate(pool: readonly Arrival[], now: number, leftOut?: string): LocatedShot[] {
     const places = new Map<string, GatewayPlace>()
     for (const [gateway, place] of this.#presence.places) {
+      if (gateway === leftOut) continue
       const positionError = this.#trust.positionError(place)
       if (positionError <= locatingPositionError) places.set(gateway, { ...place, positionError })
     }
@@ -287,8 +290,7 @@ export class Hearing {
     const others = new Set(shot.arrivals.flatMap(({ gateway }) => (gateway === own ? [] : [gateway])))
     const stands = [...others].every(other => {
       const rest = without(shot, other)
-      const pool = [...this.#arrivals.values()].filter(({ gateway }) => gateway !== other)
-      return isBlast(rest) && isAmong(rest, this.#locate(pool, now))
+      return isBlast(rest) && isAmong(rest, this.#locate([...this.#arrivals.values()], now, other))
     })
     this.#standing.set(key, { stands, since: now })
     return stands
