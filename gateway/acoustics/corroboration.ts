@@ -25,34 +25,73 @@ export function isBlast(shot: SupportedShot): boolean {
   return (blastProbability(shot.judged ?? shot.arrivals, supportOf(shot)) ?? 1) >= leastBlast
 }
 
+/**
+ * What a gateway would tell if any one of the others had said nothing: one that lies could else make an alert of what two others heard,
+ * with a time that fits and a judgement that it is a gun's.
+ */
+export class Corroboration {
+  readonly #gateway: string
+  readonly #leastSalience: number
+  /** By the arrivals of a shot. */
+  readonly #known = new Map<string, { readonly stands: boolean; readonly at: number }>()
+
+  /** @param leastSalience decibel of the power step from which a sound that is not located is told */
+  constructor(gateway: string, leastSalience: number) {
+    this.#gateway = gateway
+    this.#leastSalience = leastSalience
+  }
+
+  /**
+   * Whether a gateway, this or another, would tell the shot as far as that shows without locating anew: what the rest heard must
+   * convince, each by itself or all together, or be of many gateways.
+   */
+  vouches(gateway: string, shot: SupportedShot): boolean {
+    const gateways = new Set(shot.arrivals.map(arrival => arrival.gateway))
+    const agreed = shot.located !== null && gateways.size >= many
+    return [...gateways].every(other => {
+      if (other === gateway) return true
+      const rest = without(shot, other)
+      const judged = rest.judged ?? rest.arrivals
+      const plain = judged.filter(({ salience }) => salience >= this.#leastSalience)
+      if (plain.some(each => each.gunProbability === null || convincing(each))) return true
+      return (plain.length > 0 && convince(judged)) || (agreed && isBlast(rest))
+    })
+  }
+
+  /**
+   * Whether this gateway would tell the shot, if need be because its place is found without each of the others in turn.
+   *
+   * @param locate what is located without a gateway
+   */
+  stands(shot: SupportedShot, now: number, locate: (leftOut: string) => readonly LocatedShot[]): boolean {
+    if (this.vouches(this.#gateway, shot)) return true
+    if (shot.located === null) return false
+    const key = shot.arrivals.map(({ id }) => id).join()
+    const known = this.#known.get(key)
+    if (known !== undefined) return known.stands
+    const others = new Set(shot.arrivals.map(({ gateway }) => gateway))
+    others.delete(this.#gateway)
+    const stands = [...others].every(other => {
+      const rest = without(shot, other)
+      return isBlast(rest) && isAmong(rest, locate(other))
+    })
+    this.#known.set(key, { stands, at: now })
+    return stands
+  }
+
+  forget(before: number): void {
+    for (const [key, { at }] of this.#known) if (at < before) this.#known.delete(key)
+  }
+}
+
 /** A shot as those who heard it judge it without one of them. */
-export function without(shot: SupportedShot, gateway: string): SupportedShot {
+function without(shot: SupportedShot, gateway: string): SupportedShot {
   const others = (arrivals: readonly Heard[]) => arrivals.filter(arrival => arrival.gateway !== gateway)
   return { ...shot, arrivals: others(shot.arrivals), judged: others(shot.judged ?? shot.arrivals) }
 }
 
-/**
- * Whether a gateway would tell a shot if any one of the others had said nothing, as far as that shows without locating anew: one that
- * lies could else make an alert of what two others heard, with a time that fits and a judgement that it is a gun's. What the rest
- * heard must convince, each by itself or all together, or be of many gateways.
- *
- * @param leastSalience decibel of the power step from which a sound that is not located is told
- */
-export function vouches(gateway: string, shot: SupportedShot, leastSalience: number): boolean {
-  const gateways = new Set(shot.arrivals.map(arrival => arrival.gateway))
-  const agreed = shot.located !== null && gateways.size >= many
-  return [...gateways].every(other => {
-    if (other === gateway) return true
-    const rest = without(shot, other)
-    const judged = rest.judged ?? rest.arrivals
-    const plain = judged.filter(({ salience }) => salience >= leastSalience)
-    if (plain.some(each => each.gunProbability === null || convincing(each))) return true
-    return (plain.length > 0 && convince(judged)) || (agreed && isBlast(rest))
-  })
-}
-
 /** Whether one of these is the shot: most of its arrivals made it. */
-export function isAmong(shot: SupportedShot, located: readonly LocatedShot[]): boolean {
+function isAmong(shot: SupportedShot, located: readonly LocatedShot[]): boolean {
   const ids = new Set(shot.arrivals.map(({ id }) => id))
   return located.some(({ arrivals }) => 2 * arrivals.filter(({ id }) => ids.has(id)).length > arrivals.length)
 }

@@ -1,5 +1,5 @@
 import type { Arrival, GatewayPlace, LocatedShot, Weather } from './arrival.js'
-import { convincing, isAmong, isBlast, vouches, without } from './corroboration.js'
+import { Corroboration, convincing, isBlast } from './corroboration.js'
 import { type GeodeticPosition, TangentPlane } from './geodesy.js'
 import { type Claim, type GunfireRevision, gatewayOf, roundsOf, type SupportedShot } from './incident.js'
 import { IncidentBook } from './incidents.js'
@@ -92,8 +92,7 @@ export class Hearing {
   #weather: Weather
   #distrust: DistrustChange[] = []
   #located: readonly LocatedShot[] = []
-  /** By the arrivals of a shot that this gateway's own ears do not bear out, whether it stands; see `#stands`. */
-  readonly #standing = new Map<string, { readonly stands: boolean; readonly since: number }>()
+  readonly #corroboration: Corroboration
   /** When to look again at sounds that others may still add to, seconds since 1970 UTC. */
   #undecided: number | null = null
 
@@ -102,7 +101,8 @@ export class Hearing {
     this.#plane = new TangentPlane(options.position)
     this.#book = new IncidentBook(options.gateway, this.#plane)
     this.#weather = options.weather
-    const { gateway, positionError } = options
+    const { gateway, positionError, loneSalience } = options
+    this.#corroboration = new Corroboration(gateway, loneSalience)
     const place = { gateway, position: { east: 0, north: 0, up: 0 }, positionError }
     this.#presence = new Presence(place, options.heartbeat > 0)
   }
@@ -161,8 +161,9 @@ export class Hearing {
       now,
       alive: gateway => this.#presence.isAlive(gateway, now),
       settled: shot => this.#settled(shot, now),
-      vouches: (gateway, shot) => vouches(gateway, shot, this.#options.loneSalience),
-      stands: shot => this.#stands(shot, now),
+      vouches: (gateway, shot) => this.#corroboration.vouches(gateway, shot),
+      stands: shot =>
+        this.#corroboration.stands(shot, now, other => this.#locate([...this.#arrivals.values()], now, other)),
     })
     const distrust = this.#distrust
     this.#distrust = []
@@ -186,7 +187,7 @@ export class Hearing {
 
   #forget(now: number): void {
     for (const [id, arrival] of this.#arrivals) if (arrival.time < now - poolSeconds) this.#arrivals.delete(id)
-    for (const [key, { since }] of this.#standing) if (since < now - poolSeconds) this.#standing.delete(key)
+    this.#corroboration.forget(now - poolSeconds)
     this.#presence.forget(now)
   }
 
@@ -277,23 +278,6 @@ export class Hearing {
     return pool
       .filter(arrival => arrival.salience >= this.#options.loneSalience && convincing(arrival))
       .map(arrival => ({ located: null, arrivals: [arrival], time: arrival.time }))
-  }
-
-  /** Whether this gateway would tell the shot without any one of the others. */
-  #stands(shot: SupportedShot, now: number): boolean {
-    const { gateway: own, loneSalience } = this.#options
-    if (vouches(own, shot, loneSalience)) return true
-    if (shot.located === null) return false
-    const key = shot.arrivals.map(({ id }) => id).join()
-    const known = this.#standing.get(key)
-    if (known !== undefined) return known.stands
-    const others = new Set(shot.arrivals.flatMap(({ gateway }) => (gateway === own ? [] : [gateway])))
-    const stands = [...others].every(other => {
-      const rest = without(shot, other)
-      return isBlast(rest) && isAmong(rest, this.#locate([...this.#arrivals.values()], now, other))
-    })
-    this.#standing.set(key, { stands, since: now })
-    return stands
   }
 
   #settled(shot: SupportedShot, now: number): boolean {
