@@ -19,11 +19,15 @@ const reportSchema = z.union([
 /** Metres of error for a dilution of precision of one, where gpsd gives no error. */
 const userRangeError = 5
 
-/** gpsd's reports: one TPV a fix, with what the latest SKY said of the satellites. */
+/**
+ * gpsd's reports: the first TPV of an instant is its fix, with what the latest SKY said of the satellites. Until gpsd knows the
+ * receiver's cycle it tells an instant again with each sentence of it.
+ */
 export class GpsdParser implements GnssParser {
   readonly #lines = new TextLines()
   #satellites: number | null = null
   #dilution: number | null = null
+  #latest: string | null = null
 
   push(chunk: Uint8Array): Heard[] {
     return this.#lines.push(chunk).flatMap(line => this.#report(line))
@@ -33,6 +37,7 @@ export class GpsdParser implements GnssParser {
     this.#lines.reset()
     this.#satellites = null
     this.#dilution = null
+    this.#latest = null
   }
 
   #report(line: string): Heard[] {
@@ -45,6 +50,8 @@ export class GpsdParser implements GnssParser {
     }
     const { mode, time, lat, lon, altMSL, eph } = data
     if (mode < 2 || lat === undefined || lon === undefined) return [{ kind: 'no-fix' }]
+    if (time !== undefined && time === this.#latest) return []
+    this.#latest = time ?? null
     return [
       {
         kind: 'fix',

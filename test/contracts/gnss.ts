@@ -26,6 +26,8 @@ export interface GnssSubject {
   /** At most `capacity` fixes may wait. A receiver of which nothing comes for so many seconds is silent. */
   make(options: { readonly capacity: number; readonly silentSeconds: number }): Promise<GnssScene>
   readonly excused: Excuses
+  /** How often it is opened again; a thousand times unless given. */
+  readonly reopenings?: number
 }
 
 const usual = { capacity: 64, silentSeconds: 60 }
@@ -138,11 +140,12 @@ export function gnssContract(t: Test, subject: GnssSubject): void {
       await scene.end()
     })
 
-    contract.test(['reopened'], 'a thousand reopenings leave nothing open and the heap as it was', async t => {
+    const times = subject.reopenings ?? 1000
+    contract.test(['reopened'], `${times} reopenings leave nothing open and the heap as it was`, async t => {
       const scene = await subject.make(usual)
       await scene.plug()
       await scene.lose()
-      await leavesNothing(t, scene.receiver, item => isState(item))
+      await leavesNothing(t, scene.receiver, item => isState(item), { times })
       await scene.end()
     })
     contract.end()

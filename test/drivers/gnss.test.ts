@@ -1,8 +1,9 @@
 import { once } from 'node:events'
-import { renameSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'tap'
+import { type Test, test } from 'tap'
 import type { Heard } from '../../drivers/gnss/gnss.js'
 import { GpsdReceiver } from '../../drivers/gnss/gpsd.js'
 import { GpsdParser } from '../../drivers/gnss/gpsd-parser.js'
@@ -10,14 +11,16 @@ import { NmeaReceiver } from '../../drivers/gnss/nmea.js'
 import { NmeaParser } from '../../drivers/gnss/nmea-parser.js'
 import { SimulatedReceiver } from '../../drivers/gnss/simulator.js'
 import { systemClock } from '../../drivers/system-clock.js'
+import { contractElsewhere, reopenings } from '../contracts/contract.js'
 import { collect, states } from '../contracts/driver.js'
 import { gnssContract } from '../contracts/gnss.js'
+import { type Daemon, gpsdMissing, startGpsd } from './daemons.js'
 import { positionSentence, sentence } from './nmea.js'
 import { PseudoTerminal } from './pseudo-terminal.js'
 
 const usual = { name: 'sky', clock: systemClock, random: () => 0 }
 
-/** A stand-in for gpsd that speaks its protocol; the real one is met in the test machine. */
+/** A stand-in for gpsd that speaks its protocol, as fast as is asked and with what the real one never says. */
 class StandIn {
   readonly port: number
   #server: Server | null = null
@@ -62,6 +65,65 @@ class StandIn {
     const server = this.#server
     this.#server = null
     if (server !== null) await new Promise<void>(resolve => server.close(() => resolve()))
+  }
+}
+
+function instant(second: number): string {
+  return new Date(second * 1000).toISOString()
+}
+
+/** Where a receiver appears: gpsd reads none whose path is longer than 128 bytes, which the test's own folder may be. */
+function shortPath(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'gpsd-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  return join(folder, 'receiver')
+}
+
+/** A receiver on a pseudo-terminal with a real gpsd that reads it. gpsd speaks once for each second of the receiver's clock. */
+class ReceiverOfGpsd {
+  readonly #path: string
+  readonly #port: number
+  #terminal: PseudoTerminal | null = null
+  #daemon: Daemon | null = null
+  #repeating: NodeJS.Timeout | undefined
+  #second = 0
+
+  constructor(path: string, port: number) {
+    this.#path = path
+    this.#port = port
+  }
+
+  async plug(): Promise<void> {
+    this.#terminal = await PseudoTerminal.plug(this.#path)
+    this.#daemon = await startGpsd(this.#port, this.#path)
+  }
+
+  async unplug(): Promise<void> {
+    clearInterval(this.#repeating)
+    await this.#daemon?.stop()
+    await this.#terminal?.unplug()
+    this.#daemon = null
+    this.#terminal = null
+  }
+
+  async fix(latitude: number, longitude: number): Promise<void> {
+    clearInterval(this.#repeating)
+    await this.#terminal?.write(positionSentence(latitude, longitude, this.#time()))
+  }
+
+  lose(): void {
+    clearInterval(this.#repeating)
+    const say = async () => this.#terminal?.write(sentence(`GNGGA,${this.#time()},,,,,0,00,99.9,,,,,,`))
+    this.#repeating = setInterval(say, 5)
+  }
+
+  async noise(): Promise<void> {
+    await this.#terminal?.write('\u0000\u00ff$GNGGA,123519,4807.038,N*00\r\n$GPGGA')
+  }
+
+  #time(): string {
+    this.#second += 1
+    return `${instant(this.#second).slice(11, 19).replaceAll(':', '')}.00`
   }
 }
 
@@ -145,11 +207,12 @@ test('receivers', async t => {
     excused: { renamed: 'it is asked at one port of this machine' },
     async make({ capacity, silentSeconds }) {
       const daemon = new StandIn(port)
+      let second = 0
       return {
         receiver: new GpsdReceiver({ ...usual, port, capacity, silentSeconds }),
         plug: () => daemon.open(),
         unplug: () => daemon.close(),
-        fix: (lat, lon) => daemon.tell({ class: 'TPV', mode: 3, time: '2026-03-01T12:00:00.000Z', lat, lon, eph: 4 }),
+        fix: (lat, lon) => daemon.tell({ class: 'TPV', mode: 3, time: instant(++second), lat, lon, eph: 4 }),
         lose: async () => daemon.repeat({ class: 'TPV', mode: 1 }),
         noise: () => daemon.tell({ class: 'TPV', mode: 'three', lat: 700 }),
         rename: null,
@@ -157,6 +220,28 @@ test('receivers', async t => {
       }
     },
   })
+
+  if (gpsdMissing !== false) contractElsewhere(t, 'gnss', 'gpsd itself', gpsdMissing)
+  else
+    gnssContract(t, {
+      title: 'gpsd itself',
+      excused: { renamed: 'it is asked at one port of this machine' },
+      reopenings: reopenings(200),
+      async make({ capacity, silentSeconds }) {
+        const port = await freePort()
+        const receiver = new ReceiverOfGpsd(shortPath(t), port)
+        return {
+          receiver: new GpsdReceiver({ ...usual, port, capacity, silentSeconds }),
+          plug: () => receiver.plug(),
+          unplug: () => receiver.unplug(),
+          fix: (latitude, longitude) => receiver.fix(latitude, longitude),
+          lose: async () => receiver.lose(),
+          noise: () => receiver.noise(),
+          rename: null,
+          end: () => receiver.unplug(),
+        }
+      },
+    })
 })
 
 function fixOf(heard: readonly Heard[]) {
@@ -206,6 +291,48 @@ test('gpsd tells of satellites in one report and of the place in another', async
   t.same(tell({ class: 'SKY', uSat: 9, hdop: 2 }), [])
   t.match(fixOf(tell({ class: 'TPV', mode: 2, lat: 1, lon: 2 })), { satellites: 9, horizontalError: 10, utc: null })
   t.same(parser.push(Buffer.from('{"class":"TPV","mo\n[]\nnull\n')), [])
+})
+
+test('a real gpsd tells place, time, error and satellites of a receiver, and its loss of the sky', {
+  skip: gpsdMissing,
+}, async t => {
+  const port = await freePort()
+  const path = shortPath(t)
+  const terminal = await PseudoTerminal.plug(path)
+  const daemon = await startGpsd(port, path)
+  t.teardown(async () => {
+    clearInterval(speaking)
+    await daemon.stop()
+    await terminal.unplug()
+  })
+  const place = '4026.472000,N,07959.586000,W'
+  let sky = true
+  const speaking = setInterval(() => {
+    const now = new Date()
+    const time = `${now.toISOString().slice(11, 19).replaceAll(':', '')}.00`
+    const date = now.toISOString().slice(2, 10).split('-').reverse().join('')
+    const words = sky
+      ? [
+          `GNRMC,${time},A,${place},0.0,0.0,${date},,,A`,
+          `GNGGA,${time},${place},1,04,0.9,245.4,M,-33.9,M,,`,
+          'GPGSV,1,1,04,01,40,083,46,02,17,308,41,12,07,344,39,14,22,228,45',
+          'GNGSA,A,3,01,02,12,14,,,,,,,,,1.5,0.9,1.2',
+        ]
+      : [`GNRMC,${time},V,,,,,,,${date},,,N`, `GNGGA,${time},,,,,0,00,99.9,,,,,,`]
+    void terminal.write(words.map(sentence).join(''))
+  }, 1000)
+  const items = await collect(new GpsdReceiver({ ...usual, port }), all => {
+    if (all.filter(({ kind }) => kind === 'fix').length === 6) sky = false
+    return all.at(-1)?.kind === 'state' && !sky
+  })
+  t.same(states(items).slice(-2), ['ready', 'faulty no-fix'])
+  const fixes = items.filter(item => item.kind === 'fix')
+  const last = fixes.at(-1)
+  t.match(last, { satellites: 4, altitude: 245.4 })
+  t.ok(Math.abs((last?.latitude ?? 0) - 40.4412) < 1e-6 && Math.abs((last?.longitude ?? 0) + 79.9931) < 1e-6)
+  t.ok((last?.horizontalError ?? 0) > 1 && (last?.horizontalError ?? 99) < 20, `${last?.horizontalError} m`)
+  for (const { utc, systemTime } of fixes) t.ok(utc !== null && systemTime - utc > -0.3 && systemTime - utc < 1.5)
+  t.equal(new Set(fixes.map(({ utc }) => utc)).size, fixes.length, 'a second has one fix')
 })
 
 test('a receiver that says nothing, or has no antenna, is at fault', async t => {
