@@ -424,6 +424,11 @@ export const errorTable = {
     advice:
       'Start it: systemctl start polewatch.target, or polewatch run. Its log says why it ended: journalctl -u polewatch-{role}.',
   },
+  PW_PART_FAILED: {
+    summary: '{part} has failed again and again within ten minutes, or hangs and cannot be ended.',
+    advice:
+      'It is tried again by itself, where need be by a restart of its role. The log of the role says why it failed; tell whoever maintains polewatch.',
+  },
   PW_PICTURE_UNREADABLE: {
     summary: 'The picture {file} cannot be read: {why}.',
     advice: 'Check the path, and that the file is a whole JPEG, PNG, WebP, TIFF or AVIF picture.',

@@ -35,15 +35,15 @@ const readCue = z.object({ lane: z.string().max(64).nullable(), time: z.number()
 
 /** Passes cues on to the cameras that they are meant for. */
 export class CueBoard {
-  readonly #cameras: { settings: Pick<CameraSettings, 'lane' | 'lanes'>; look: (until: number) => void }[] = []
+  readonly #cameras = new Map<Pick<CameraSettings, 'lane' | 'lanes'>, (until: number) => void>()
 
-  /** From now on calls `look` with the time until which the camera is to look, seconds since 1970 UTC. */
+  /** From now on calls `look`, and it alone for this camera, with the time until which to look, seconds since 1970 UTC. */
   add(settings: Pick<CameraSettings, 'lane' | 'lanes'>, look: (until: number) => void): void {
-    this.#cameras.push({ settings, look })
+    this.#cameras.set(settings, look)
   }
 
   give({ lane, time, seconds }: Cue): void {
-    for (const { settings, look } of this.#cameras) if (mayWatch(settings, lane)) look(time + seconds)
+    for (const [settings, look] of this.#cameras) if (mayWatch(settings, lane)) look(time + seconds)
   }
 }
 

@@ -4,7 +4,9 @@ import type { GunfireRevision } from '../acoustics/incident.js'
 import { locateShots } from '../acoustics/locate.js'
 import type { DistrustChange } from '../acoustics/trust.js'
 import type { PolicyInForce } from '../config/policy-file.js'
+import type { MicrophoneArraySettings } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
+import { keepGoing } from '../health/keep-going.js'
 import type { EvidenceStore } from '../journal/evidence-store.js'
 import type { Post } from '../journal/exchange.js'
 import { openEvent } from '../messages/seal.js'
@@ -64,9 +66,11 @@ export async function hear(
     heartbeat: 10,
     loneSalience: usualLoneSalience,
   })
-  const listen = async (index: number): Promise<void> => {
-    const settings = microphoneArrays[index]
-    if (settings === undefined) return
+  const listened = new Set<number>()
+  const listen = async (settings: MicrophoneArraySettings, index: number, signal: AbortSignal): Promise<void> => {
+    // No two arrivals have one id, also when the array is listened to anew.
+    const first = index === 0 && !listened.has(index)
+    listened.add(index)
     const geometry = await geometryOf(settings.geometry)
     // Silence in a recording is no dead microphone.
     const warn = (message: string): void => role.log.warn(message)
@@ -76,7 +80,7 @@ export async function hear(
     const ear = new Ear({
       gateway: gateway.id,
       part: settings.name,
-      epoch: index === 0 ? epoch : `${epoch}${index}`,
+      epoch: first ? epoch : randomBytes(4).toString('hex'),
       fullScaleLevel: geometry.soundLevelAtFullScale,
       clock: () => clock.status(),
       direction: await arrayDirection(geometry, settings.heading, weather),
@@ -118,7 +122,7 @@ export async function hear(
     const clip = revision.state === 'final' ? clips?.of(revision, gateway.id) : null
     return clip == null ? null : keepEvidence(role, store, `sound-${randomBytes(8).toString('hex')}`, clip)
   }
-  const decide = async (): Promise<void> => {
+  const decide = async (signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {
       const now = role.clock.system()
       const { temperatureError, ...measured } = air.weather(role.clock.monotonic())
@@ -137,9 +141,17 @@ export async function hear(
       await role.clock.sleep(tick, signal)
     }
   }
-  const work = [clock.follow(signal), ...[...microphoneArrays.keys()].map(listen)]
-  if (microphoneArrays.length > 0) work.push(decide(), sounds.tell(signal))
-  if (neighbours.enabled) work.push(hearNeighbours(role, hearing, signal))
+  const keep = (name: string, run: (signal: AbortSignal) => Promise<void>, required = false): Promise<void> =>
+    keepGoing(role, { name, required, run }, signal)
+  const work = microphoneArrays.map((settings, index) =>
+    keep(settings.name, signal => listen(settings, index, signal), true),
+  )
+  work.push(keep('followed clock', signal => clock.follow(signal)))
+  if (microphoneArrays.length > 0) {
+    work.push(keep('hearing', decide, true))
+    work.push(keep('sound levels', signal => sounds.tell(signal)))
+  }
+  if (neighbours.enabled) work.push(keep("neighbours' arrivals", signal => hearNeighbours(role, hearing, signal)))
   await Promise.all(work)
 }
 

@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import type * as z from 'zod'
+import type { PlateReaderSettings } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
+import { keepGoing } from '../health/keep-going.js'
 import { Hotlist } from '../hotlist/hotlist.js'
 import { Verdicts } from '../hotlist/verdicts.js'
 import { Tally, tallySchema } from '../plates/tally.js'
@@ -41,42 +43,50 @@ export async function readPlates(
   if (readers.length === 0 && !sees) return
   const tally = new Tally(keptTally(role).load())
   const { desk, verdicts, close } = openDesk(role, policy, tally)
-  const watching = Promise.all([watchOver(role, desk, tally, signal), followVerdicts(role, verdicts, signal)])
+  // Where sound is heard too, no reader ends that.
+  const required = role.name === 'vision' || role.configuration.microphoneArrays.length === 0
+  const keep = (name: string, run: (signal: AbortSignal) => Promise<void>, required = false): Promise<void> =>
+    keepGoing(role, { name, required, run }, signal)
+  const watching = Promise.all([
+    keep('plate matching', signal => watchOver(role, desk, tally, signal), required),
+    keep('verdicts', signal => followVerdicts(role, verdicts, signal)),
+  ])
   const board = new CueBoard()
   const { cameras } = role.configuration
   const give = role.name === 'vision' ? (cue: Cue) => board.give(cue) : (cue: Cue) => postReaderCue(role, cue)
   const cues = cameras.length > 0 ? new ReaderCues(give) : null
+  const read = async (settings: PlateReaderSettings, signal: AbortSignal): Promise<void> => {
+    const reader = await open(settings)
+    // No car may pass for hours, but it is open or says why it is not.
+    role.expect(settings.name, longestStart, { steady: false })
+    const received = { received: 0, hashes: 0, discardedFrames: 0, discardedBytes: 0, droppedReads: 0 }
+    for await (const reading of reader.readings(signal)) {
+      if (reading.kind === 'state') {
+        report(role, settings.name, reading)
+        continue
+      }
+      received.received += 1
+      received.discardedFrames += reading.discarded.frames
+      received.discardedBytes += reading.discarded.bytes
+      received.droppedReads += reading.discarded.reads
+      if (reading.kind === 'hashed-plate') received.hashes += 1
+      role.count(settings.name, received)
+      const lane = settings.lane ?? (reading.kind === 'plate' ? reading.lane : null)
+      cues?.read(lane, reading.systemTime)
+      // Logged by the role; the next reads must not wait for a disk that is full.
+      desk.take(reading, settings).catch(() => {})
+    }
+  }
   // Networks and picture library are loaded only where there is a camera.
   const seeing = sees
     ? Promise.all([
         import('./watch-camera.js').then(({ watchCameras }) => watchCameras(role, desk, policy.policy, board, signal)),
-        followCues(role, cue => board.give(cue), signal),
+        keep('cues', signal => followCues(role, cue => board.give(cue), signal)),
       ])
     : undefined
   await Promise.all([
     seeing,
-    ...readers.map(async settings => {
-      const reader = await open(settings)
-      // No car may pass for hours, but it is open or says why it is not.
-      role.expect(settings.name, longestStart, { steady: false })
-      const received = { received: 0, hashes: 0, discardedFrames: 0, discardedBytes: 0, droppedReads: 0 }
-      for await (const reading of reader.readings(signal)) {
-        if (reading.kind === 'state') {
-          report(role, settings.name, reading)
-          continue
-        }
-        received.received += 1
-        received.discardedFrames += reading.discarded.frames
-        received.discardedBytes += reading.discarded.bytes
-        received.droppedReads += reading.discarded.reads
-        if (reading.kind === 'hashed-plate') received.hashes += 1
-        role.count(settings.name, received)
-        const lane = settings.lane ?? (reading.kind === 'plate' ? reading.lane : null)
-        cues?.read(lane, reading.systemTime)
-        // Logged by the role; the next reads must not wait for a disk that is full.
-        desk.take(reading, settings).catch(() => {})
-      }
-    }),
+    ...readers.map(settings => keep(settings.name, signal => read(settings, signal), required)),
   ])
   await watching
   close()

@@ -34,7 +34,7 @@ export function sayCondition(role: Role): void {
 export function feedWatchdog(role: Role): void {
   const { overdue, parts } = role
   if (overdue.length > 0) {
-    role.log.error({ overdue }, 'a part is silent without saying why; systemd is left to start the role again')
+    role.log.error({ overdue }, 'a part is silent without saying why; if that lasts, systemd starts the role again')
     return
   }
   role.manager.alive()

@@ -61,6 +61,8 @@ export class Role {
   /** Numbers of what is sent once and never journalled; they begin anew with the process. */
   readonly #liveEpoch: string
   #liveSequence = 0
+  /** Faults on their way to the disk. */
+  readonly #telling = new Set<Promise<void>>()
   /** Since the process started: alerts committed by kind. */
   readonly #alerts = new Map<string, number>()
   /** What the disk has refused. Trying it again is also how the disk's return is noticed while nothing else is written. */
@@ -187,6 +189,11 @@ export class Role {
     this.#parts.raise(part, state, fault, detail, code)
   }
 
+  /** Resolves when every fault raised so far is on the disk, or refused by it. */
+  async faultsTold(): Promise<void> {
+    await Promise.all(this.#telling)
+  }
+
   /** As of `Parts`; told at the next health message. */
   count(part: string, counters: Readonly<Record<string, number>>): void {
     this.#parts.count(part, counters)
@@ -200,6 +207,11 @@ export class Role {
   /** As of `Parts`. */
   expect(part: string, limit: number, how: { readonly steady?: boolean } = {}): void {
     this.#parts.expect(part, limit, how)
+  }
+
+  /** As of `Parts`. */
+  excuse(part: string): void {
+    this.#parts.excuse(part)
   }
 
   /** As of `Parts`. */
@@ -233,7 +245,12 @@ export class Role {
       data: { fault, code, part, state, detail, since: formatTime(since) },
     }
     // Logged by `append`; a fault that cannot be told must not end the role.
-    this.append(draft).catch(() => {})
+    const told = this.append(draft).then(
+      () => {},
+      () => {},
+    )
+    this.#telling.add(told)
+    void told.then(() => this.#telling.delete(told))
   }
 
   #tellCondition({ fault, setAside }: JournalCondition): void {

@@ -6,6 +6,7 @@ import { practiceBursts, practise } from '../acoustics/practice.js'
 import { defaultConfigurationFile, deviceNames, loadConfiguration } from '../config/load.js'
 import { loadPolicy } from '../config/policy-file.js'
 import type { Configuration } from '../config/schema.js'
+import { keepGoing } from '../health/keep-going.js'
 import { evidenceStore, purgeEvidence } from './evidence-files.js'
 import { answerEvidenceRequests } from './evidence-requests.js'
 import { followExerciseRequests } from './exercise-alert.js'
@@ -44,19 +45,21 @@ async function sense(configuration: Configuration, startAt: number | null, signa
     const policy = loadPolicy(configuration.policyFile)
     const evidence = evidenceStore(configuration, policy.policy, 'sensing')
     const air = new MeasuredAir(configuration.weather)
+    const beside = (name: string, run: (signal: AbortSignal) => Promise<void>): Promise<void> =>
+      keepGoing(role, { name, required: false, run }, until)
     await Promise.all([
-      tellHealth(role, until),
+      keepGoing(role, { name: 'health', required: true, run: signal => tellHealth(role, signal) }, until),
       hear(role, policy, evidence, air, startAt, until),
       getReady(until),
       readPlates(role, policy, until),
-      purgeEvidence(role, evidence, until),
-      followAuditRetention(role, until),
-      answerEvidenceRequests(role, evidence, policy.policy, until),
+      beside('evidence purge', signal => purgeEvidence(role, evidence, signal)),
+      beside('audit retention', signal => followAuditRetention(role, signal)),
+      beside('evidence requests', signal => answerEvidenceRequests(role, evidence, policy.policy, signal)),
       watchPosition(role, until),
       watchSwitches(role, until),
       watchBoards(role, air, until),
-      followRequests(role, restart, until),
-      followExerciseRequests(role, until),
+      beside('requests', signal => followRequests(role, restart, signal)),
+      beside('exercise requests', signal => followExerciseRequests(role, signal)),
     ])
   } finally {
     role.close()

@@ -3,6 +3,7 @@ import { kernelClock } from '../../drivers/digital-io/kernel-stamp.js'
 import type { DriverClock } from '../../drivers/driver.js'
 import type { RelayCause } from '../config/digital-io.js'
 import type { DigitalIoSettings } from '../config/schema.js'
+import { keepGoing } from '../health/keep-going.js'
 import { type GatewayCondition, statusOf } from '../health/status-lamp.js'
 import { ExchangeReader } from '../journal/exchange.js'
 import { messageTypes } from '../messages/table.js'
@@ -37,28 +38,28 @@ export async function watchSwitches(
   if (chips.length === 0) return
   const board = new SwitchBoard(role)
   const others = new OtherRoles(role)
-  const outputs: SwitchOutputs[] = []
+  /** By chip. */
+  const outputs = new Map<string, SwitchOutputs>()
   const show = (): void => {
     const faulty = role.parts.some(({ fault }) => fault !== null) || others.faulty
     const { enclosureOpen, powerFailed } = board
     const condition: GatewayCondition = { enclosureOpen, powerFailed, faulty, online: others.online }
     const causes: RelayCause[] = faulty ? board.causes : ['healthy', ...board.causes]
-    for (const chip of outputs) chip.show(statusOf(condition), causes, role.clock.monotonic())
+    for (const chip of outputs.values()) chip.show(statusOf(condition), causes, role.clock.monotonic())
   }
-  const lookAfter = async (): Promise<void> => {
+  const lookAfter = async (signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {
       others.look()
       show()
       await role.clock.sleep(lookEvery, signal)
     }
-    others.close()
   }
-  const watchChip = async (settings: DigitalIoSettings): Promise<void> => {
+  const watchChip = async (settings: DigitalIoSettings, signal: AbortSignal): Promise<void> => {
     const { name, inputs } = settings
     const io = await open(settings)
     role.expect(name, longestStart, { steady: false })
     const driven = new SwitchOutputs(io, settings.outputs)
-    outputs.push(driven)
+    outputs.set(name, driven)
     const quiet = new Map(inputs.map(({ line, debounceMilliseconds }) => [line, debounceMilliseconds / 1000]))
     const counts = { changes: 0, bounces: 0 }
     for await (const item of debounced(io, quiet, clock, signal)) {
@@ -75,7 +76,13 @@ export async function watchSwitches(
       show()
     }
   }
-  await Promise.all([lookAfter(), ...chips.map(watchChip)])
+  const keep = (name: string, run: (signal: AbortSignal) => Promise<void>): Promise<void> =>
+    keepGoing(role, { name, required: false, run }, signal)
+  await Promise.all([
+    keep('lamps and relays', lookAfter),
+    ...chips.map(settings => keep(settings.name, own => watchChip(settings, own))),
+  ])
+  others.close()
 }
 
 /** What the other roles say of themselves, for the lamp. */

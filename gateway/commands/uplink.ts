@@ -8,6 +8,7 @@ import { defaultConfigurationFile, deviceNames, loadConfiguration } from '../con
 import type { Configuration } from '../config/schema.js'
 import { readSecret } from '../config/secret-file.js'
 import { PolewatchError } from '../errors.js'
+import { keepGoing } from '../health/keep-going.js'
 import { watchBells } from '../journal/bell.js'
 import { JournalReader } from '../journal/reader.js'
 import { keyId, publicJwkOf, publicKeyFromPem } from '../messages/keys.js'
@@ -148,7 +149,6 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
       greetings.push(greeting)
       neighbourSession.start()
     }
-    const keys = followKeys(configuration, greetings, signal)
     deliverer.start()
     const wake = (bells: ReadonlySet<string>): void => {
       deliverer.wake(
@@ -156,18 +156,20 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
       )
       met?.exchange.wake()
     }
+    const keep = (name: string, run: (signal: AbortSignal) => Promise<void>, required = false): Promise<void> =>
+      keepGoing(role, { name, required, run }, signal)
     await Promise.all([
-      watchBells(paths.runtime, wake, { signal }),
-      keys,
-      health.tell(signal),
-      tellChanges({ role, session: metered.session, stream }, signal),
-      metered.follow(signal),
-      clock.ask(signal),
+      keep('delivery', signal => watchBells(paths.runtime, wake, { signal }), true),
+      keep('capabilities', signal => followKeys(configuration, greetings, signal), true),
+      keep('health', signal => health.tell(signal), true),
+      keep('changes', signal => tellChanges({ role, session: metered.session, stream }, signal)),
+      keep('traffic count', signal => metered.follow(signal)),
+      keep('clock question', signal => clock.ask(signal)),
       watchPosition(role, signal),
-      evidence.follow(signal),
-      followAuditRetention(role, signal),
-      sendReports(role, signal),
-      met?.follow(signal),
+      keep('evidence', signal => evidence.follow(signal)),
+      keep('audit retention', signal => followAuditRetention(role, signal)),
+      keep('reports', signal => sendReports(role, signal)),
+      met === null ? undefined : keep('neighbours', signal => met.follow(signal)),
     ])
   } finally {
     served?.close()

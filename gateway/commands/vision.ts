@@ -3,6 +3,7 @@ import { devicesFolder } from '../../drivers/device-files.js'
 import { defaultConfigurationFile, deviceNames, loadConfiguration } from '../config/load.js'
 import { loadPolicy } from '../config/policy-file.js'
 import type { Configuration } from '../config/schema.js'
+import { keepGoing } from '../health/keep-going.js'
 import { evidenceStore, purgeEvidence } from './evidence-files.js'
 import { answerEvidenceRequests } from './evidence-requests.js'
 import { followRequests } from './follow-requests.js'
@@ -31,13 +32,15 @@ async function see(configuration: Configuration, signal: AbortSignal): Promise<v
   try {
     const policy = loadPolicy(configuration.policyFile)
     const evidence = evidenceStore(configuration, policy.policy, 'vision')
+    const beside = (name: string, run: (signal: AbortSignal) => Promise<void>): Promise<void> =>
+      keepGoing(role, { name, required: false, run }, until)
     await Promise.all([
-      tellHealth(role, until),
+      keepGoing(role, { name: 'health', required: true, run: signal => tellHealth(role, signal) }, until),
       readPlates(role, policy, until),
-      purgeEvidence(role, evidence, until),
-      followAuditRetention(role, until),
-      answerEvidenceRequests(role, evidence, policy.policy, until),
-      followRequests(role, restart, until),
+      beside('evidence purge', signal => purgeEvidence(role, evidence, signal)),
+      beside('audit retention', signal => followAuditRetention(role, signal)),
+      beside('evidence requests', signal => answerEvidenceRequests(role, evidence, policy.policy, signal)),
+      beside('requests', signal => followRequests(role, restart, signal)),
     ])
   } finally {
     role.close()

@@ -1,6 +1,7 @@
 import type { Measurement } from '../../drivers/sensor-board/sensor-board.js'
 import type { SensorBoardSettings } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
+import { keepGoing } from '../health/keep-going.js'
 import { pinMapOf, sensorBoard } from './devices.js'
 import type { MeasuredAir } from './measured-air.js'
 import type { Role } from './role.js'
@@ -32,7 +33,7 @@ export async function watchBoards(
   open = sensorBoard,
 ): Promise<void> {
   const { sensorBoards, gateway } = role.configuration
-  const watch = async (settings: SensorBoardSettings): Promise<void> => {
+  const watch = async (settings: SensorBoardSettings, signal: AbortSignal): Promise<void> => {
     const heading = settings.heading ?? gateway.heading
     const watched = new BoardWatch(role, { ...settings, heading }, air, () => role.clock.monotonic())
     const board = await open(settings)
@@ -47,7 +48,12 @@ export async function watchBoards(
       }
     }
   }
-  await Promise.all(sensorBoards.map(watch))
+  await Promise.all(
+    sensorBoards.map(settings => {
+      const run = (own: AbortSignal): Promise<void> => watch(settings, own)
+      return keepGoing(role, { name: settings.name, required: false, run }, signal)
+    }),
+  )
 }
 
 /** What the measurements of one board mean for the gateway. */

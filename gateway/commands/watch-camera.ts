@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Camera } from '../../drivers/camera/camera.js'
 import type { CameraSettings } from '../config/schema.js'
+import { keepGoing } from '../health/keep-going.js'
 import type { EvidenceStore } from '../journal/evidence-store.js'
 import type { Policy } from '../policy/policy.js'
 import { glanceAt } from '../vision/glance.js'
@@ -31,7 +32,11 @@ export async function watchCameras(
   const { cameras } = role.configuration
   const pictures = evidenceStore(role.configuration, policy, 'vision')
   await Promise.all(
-    cameras.map(settings => watchCamera(role, desk, { settings, camera: camera(settings), pictures, cues }, signal)),
+    cameras.map(settings => {
+      const run = (own: AbortSignal): Promise<void> =>
+        watchCamera(role, desk, { settings, camera: camera(settings), pictures, cues }, own)
+      return keepGoing(role, { name: settings.name, required: true, run }, signal)
+    }),
   )
 }
 

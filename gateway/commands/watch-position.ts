@@ -1,5 +1,6 @@
 import type { GnssSettings } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
+import { keepGoing } from '../health/keep-going.js'
 import { gnssReceiver } from './devices.js'
 import { PositionWatch } from './position-watch.js'
 import type { Role } from './role.js'
@@ -29,6 +30,16 @@ export function roleOfReceiver({ driver }: GnssSettings): 'sensing' | 'uplink' {
 export async function watchPosition(role: Role, signal: AbortSignal, open = gnssReceiver): Promise<void> {
   const [settings] = role.configuration.gnss
   if (settings === undefined || roleOfReceiver(settings) !== role.name) return
+  const run = (own: AbortSignal): Promise<void> => followReceiver(role, settings, own, open)
+  await keepGoing(role, { name: part, required: false, run }, signal)
+}
+
+async function followReceiver(
+  role: Role,
+  settings: GnssSettings,
+  signal: AbortSignal,
+  open: typeof gnssReceiver,
+): Promise<void> {
   const watch = new PositionWatch(role, settings)
   const counts = { fixes: 0, dropped: 0 }
   let differing = 0

@@ -105,6 +105,11 @@ export class Parts {
     this.#expected.set(part, { last: this.#clock.monotonic(), limit, steady })
   }
 
+  /** A part that does not run now need not deliver, until it is expected to again. */
+  excuse(part: string): void {
+    this.#expected.delete(part)
+  }
+
   /** A part has delivered what it is there for. */
   delivered(part: string): void {
     const expected = this.#expected.get(part)
