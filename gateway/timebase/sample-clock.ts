@@ -133,10 +133,11 @@ export class SampleClock {
       }
       const residuals = delays.map((delay, i) => delay - meanDelay - slope * (distances[i]! - meanDistance))
       const scale = 1.4826 * median(residuals.map(Math.abs))
-      const tolerance = huber * Math.max(scale, smallestError)
       weights = points.map((point, i) => {
         // What the readings say of their error is believed only as far as they agree with each other.
-        const base = 1 / (Math.max(point.error, scale) + smallestError) ** 2
+        const deviation = Math.max(point.error, scale) + smallestError
+        const tolerance = huber * deviation
+        const base = 1 / deviation ** 2
         const size = Math.abs(residuals[i]!)
         return size <= tolerance ? base : (base * tolerance) / size
       })
