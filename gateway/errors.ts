@@ -460,6 +460,11 @@ export const errorTable = {
     summary: 'The gateway {gateway} is left out, since the geometry of its array cannot be used: {why}.',
     advice: 'Let "array" be one of {known}, or the path of a file that ends in .json.',
   },
+  PW_READER_QUIET: {
+    summary: 'The reader {part} is there and has read nothing for {hours} hours.',
+    advice:
+      'Look whether its lens is covered or turned away and whether its light works; drive a car past it. Where so few cars pass, raise or empty its `quietHours`.',
+  },
   PW_RECORDING_MISSING: {
     summary: 'The recording of {part} cannot be read: {detail}',
     advice: 'Check the path; it counts from the folder of the file that names it.',

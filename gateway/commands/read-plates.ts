@@ -12,6 +12,7 @@ import { plateReader } from './devices.js'
 import { followVerdicts } from './hotlist-verdicts.js'
 import { KeptFile } from './kept-file.js'
 import { type ListFault, PlateDesk } from './plate-desk.js'
+import { QuietReaders } from './quiet-readers.js'
 import { roleOfReader } from './reader-role.js'
 import { messageOf, type Role } from './role.js'
 import { report } from './role-health.js'
@@ -47,9 +48,11 @@ export async function readPlates(
   const required = role.name === 'vision' || role.configuration.microphoneArrays.length === 0
   const keep = (name: string, run: (signal: AbortSignal) => Promise<void>, required = false): Promise<void> =>
     keepGoing(role, { name, required, run }, signal)
+  const quiet = new QuietReaders(role, readers)
   const watching = Promise.all([
     keep('plate matching', signal => watchOver(role, desk, tally, signal), required),
     keep('verdicts', signal => followVerdicts(role, verdicts, signal)),
+    keep('quiet readers', signal => quiet.watch(signal)),
   ])
   const board = new CueBoard()
   const { cameras } = role.configuration
@@ -65,6 +68,7 @@ export async function readPlates(
         report(role, settings.name, reading)
         continue
       }
+      quiet.heard(settings.name)
       received.received += 1
       received.discardedFrames += reading.discarded.frames
       received.discardedBytes += reading.discarded.bytes

@@ -80,6 +80,14 @@ const readerParts = {
     .describe(
       'Reads with less confidence are counted and forgotten. Readers that give no confidence are not affected.',
     ),
+  quietHours: z
+    .number()
+    .min(0.1)
+    .max(720)
+    .nullable()
+    .default(24)
+    .meta({ unit: 'hours' })
+    .describe('A reader that is there and has read nothing for so long is a fault. Empty: it never is.'),
 }
 
 const layout = identifier

@@ -3,7 +3,16 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { test } from 'tap'
+import { BoundedQueue } from '../../drivers/bounded-queue.js'
+import type { PlateRead, PlateReader } from '../../drivers/plate-reader/plate-reader.js'
+import { readPlates } from '../../gateway/commands/read-plates.js'
+import { Role } from '../../gateway/commands/role.js'
+import { loadConfiguration } from '../../gateway/config/load.js'
+import { loadPolicy } from '../../gateway/config/policy-file.js'
+import { createSigningKey } from '../../gateway/messages/keys.js'
 import { PseudoTerminal } from '../drivers/pseudo-terminal.js'
+import { EventTime } from '../simulations/fault-day/event-time.js'
+import { writeGateway } from '../uplink/attack.js'
 import { polewatch, RunningCommand, until } from './polewatch.js'
 
 const line = '46HVR9;97;NLD;APPROACHING\r\n'
@@ -47,6 +56,61 @@ test('listen shows bytes and reads side by side', async t => {
     t.match(errors, 'PW_DEVICE_ABSENT')
     t.equal(polewatch('plates', 'listen').status, 2)
   })
+})
+
+/** A reader that says what it is told to. */
+class ToldReader implements PlateReader {
+  readonly name = 'lane-1'
+  readonly #queue = new BoundedQueue<PlateRead>(8)
+
+  state(state: 'ready' | 'absent'): void {
+    this.#queue.report(state, state === 'ready' ? null : 'device-absent', 'As it is.')
+  }
+
+  read(systemTime: number): void {
+    const nothing = { country: null, state: null, lane: null, direction: null, readerTime: null }
+    const discarded = { frames: 0, bytes: 0, reads: 0 }
+    this.#queue.push({ kind: 'plate', text: '46HVR9', confidence: 1, ...nothing, systemTime, discarded })
+  }
+
+  readings(signal: AbortSignal) {
+    return this.#queue.take(signal)
+  }
+}
+
+test('a reader that is there and reads nothing for hours is a fault, told once, until it reads again', async t => {
+  const keys = { hub: createSigningKey(), operator: createSigningKey() }
+  const settings = { name: 'lane-1', driver: 'serial', port: '/dev/lane-1', layout: 'vaxtor', quietHours: 6 }
+  const file = writeGateway(t.testdir(), 'mqtt://127.0.0.1:1', keys, [
+    { path: ['plateReaders'], value: [settings] },
+    { path: ['hotlist'], value: undefined },
+    { path: ['log'], value: { level: 'fatal' } },
+  ])
+  const time = new EventTime(1_772_340_000)
+  const role = new Role('sensing', loadConfiguration(file), time)
+  const reader = new ToldReader()
+  const controller = new AbortController()
+  const reading = readPlates(role, loadPolicy(null), controller.signal, async () => reader)
+  const after = async (hours: number): Promise<string | null | undefined> => {
+    await time.runUntil(time.monotonic() + hours * 3600)
+    return role.parts.find(({ part }) => part === 'lane-1')?.fault
+  }
+  reader.state('ready')
+  t.equal(await after(5.9), null)
+  reader.read(time.system())
+  t.equal(await after(5.9), null, 'its time runs from the last read')
+  t.equal(await after(0.2), 'reader-quiet')
+  t.equal(await after(30), 'reader-quiet')
+  reader.read(time.system())
+  t.equal(await after(0.1), null)
+  reader.state('absent')
+  t.equal(await after(24), 'device-absent', 'it is not quiet but gone')
+  reader.state('ready')
+  t.equal(await after(5.8), null, 'and has its time again from its return')
+  t.equal(await after(0.3), 'reader-quiet')
+  controller.abort()
+  await reading
+  role.close()
 })
 
 test('detect-layout names the layouts that fit, with the share of frames that parse', async t => {
