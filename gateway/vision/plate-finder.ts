@@ -1,10 +1,10 @@
 import { type CharacterMatrix, greedyText } from './character-matrix.js'
 import { detectorStep, type TextModels } from './models.js'
 import { type Picture, type Point, resize } from './picture.js'
-import { calibrated, certaintyOf, hasSurroundings, isCertain } from './plate-certainty.js'
+import { agreementOn, calibrated, certaintyOf, hasSurroundings, isCertain } from './plate-certainty.js'
 import { hasKnownForm } from './plate-forms.js'
 import { findEnlarged, type Look, lineOf, looksAt } from './plate-looks.js'
-import { vote } from './plate-votes.js'
+import { type VotedText, vote } from './plate-votes.js'
 import { boxOf, coverEachOther, joined, type TextRegion } from './region.js'
 import { textRegions } from './text-regions.js'
 
@@ -32,6 +32,9 @@ const mostUnread = 2
 const leastPlate = 0.03
 /** Where nothing looks more like a plate than this, the picture is searched again, enlarged. */
 const leastMerit = 0.5
+/** A longer line that reads the same and more needs this share of the shorter one's agreement, and any longer one so much. */
+const sameAgreement = 0.9
+const leastAgreement = 0.3
 
 interface Candidate {
   readonly look: Look
@@ -59,10 +62,9 @@ export async function readPlatesClosely(models: TextModels, picture: Picture): P
   const [most] = candidates
   const worthwhile = withoutRepeats(candidates).filter(({ merit }) => merit > (most?.merit ?? 0) - meritRange)
   for (const { look, merit } of worthwhile.slice(0, mostCandidates)) {
-    const looks = await looksAt(models, picture, look)
-    const matrices = looks.map(({ matrix }) => matrix)
-    const best = vote(matrices)
-    if (best === null) continue
+    const voted = surest((await looksAt(models, picture, look)).flatMap(votedFrom))
+    if (voted === null) continue
+    const { looks, matrices, best } = voted
     const certainty = await certaintyOf(models, picture, best.text, looks)
     ranked.push({
       rank: merit + best.confidence,
@@ -76,6 +78,26 @@ export async function readPlatesClosely(models: TextModels, picture: Picture): P
     })
   }
   return ranked.sort((a, b) => b.rank - a.rank).map(({ read, looks }) => ({ read, looks }))
+}
+
+interface Voted {
+  readonly looks: readonly Look[]
+  readonly matrices: readonly CharacterMatrix[]
+  readonly best: VotedText
+  readonly agreement: number
+}
+
+function votedFrom(looks: readonly Look[]): Voted[] {
+  const matrices = looks.map(({ matrix }) => matrix)
+  const best = vote(matrices)
+  return best === null ? [] : [{ looks, matrices, best, agreement: agreementOn(best.text, matrices) }]
+}
+
+/** The line of one plate to go by: a longer one is all of it if its looks agree about as well as those at the shorter one. */
+function surest([shorter, longer]: readonly Voted[]): Voted | null {
+  if (shorter === undefined || longer === undefined) return shorter ?? null
+  const more = longer.best.text.includes(shorter.best.text) ? sameAgreement * shorter.agreement : shorter.agreement
+  return longer.agreement > Math.max(more, leastAgreement) ? longer : shorter
 }
 
 function byMerit(a: Candidate, b: Candidate): number {

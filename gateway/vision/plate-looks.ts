@@ -28,13 +28,36 @@ function stretched({ width, height, data }: Picture): Picture {
   }
 }
 
+/** The brightest of each pixel's colours: bands, crests, stickers and emblems grow pale, black characters stay black. */
+function brightest({ width, height, data }: Picture): Picture {
+  const levels = new Uint8Array(data.length)
+  for (let at = 0; at < data.length; at += 3) {
+    levels.fill(Math.max(data[at] ?? 0, data[at + 1] ?? 0, data[at + 2] ?? 0), at, at + 3)
+  }
+  return { width, height, data: levels }
+}
+
+/** A line in the middle of a grey one of the length that the recogniser was trained on. */
+function centred({ width, height, data }: Picture): Picture {
+  if (width >= usualLength) return { width, height, data }
+  const left = Math.floor((usualLength - width) / 2)
+  const line = new Uint8Array(3 * usualLength * height).fill(127)
+  for (let row = 0; row < height; row++) {
+    line.set(data.subarray(3 * row * width, 3 * (row + 1) * width), 3 * (row * usualLength + left))
+  }
+  return { width: usualLength, height, data: line }
+}
+
 function negative({ width, height, data }: Picture): Picture {
   return { width, height, data: data.map(value => 255 - value) }
 }
 
+/** Length of most lines that the recogniser was trained on, pixels. */
+const usualLength = 320
 /** A line found anew that is longer by this factor was cut off before. */
 const cutOffFrom = 1.06
-/** And one that is shorter than this share is only a part. */
+/** One that is shorter than this share may be only a part, and than that one it is. */
+const partUnder = 0.94
 const leastAgain = 0.65
 
 /** What the recogniser made of a region. */
@@ -52,21 +75,31 @@ export interface Piece {
 
 /**
  * Looks at a line again: found anew in an enlarged piece, and cut in other ways. Where the line found anew is longer, the first
- * look cut it off and does not count.
+ * look cut it off and does not count. Where it is shorter, either may be all of the plate: both are looked at, the shorter first.
  */
-export async function looksAt(models: TextModels, picture: Picture, first: Look): Promise<Look[]> {
+export async function looksAt(models: TextModels, picture: Picture, first: Look): Promise<Look[][]> {
   const again = await findAgain(models, picture, first.region)
-  const base = again ?? first.region
-  const cutOff = base.width > cutOffFrom * first.region.width
-  const low = widened(base, 0.95, 0.8)
+  const longer = (again?.width ?? 0) / first.region.width
+  if (again === null || (longer >= partUnder && longer <= cutOffFrom)) {
+    return [[first, ...(await cutsOf(models, picture, again ?? first.region))]]
+  }
+  const anew = await cutsOf(models, picture, again)
+  return longer > cutOffFrom ? [anew] : [anew, [first, ...(await cutsOf(models, picture, first.region))]]
+}
+
+async function cutsOf(models: TextModels, picture: Picture, base: TextRegion): Promise<Look[]> {
+  const low = widened(base, 1, 0.8)
   const long = widened(base, 1.1, 1)
+  const longLow = widened(base, 1.1, 0.8)
+  const middle = widened(base, 1.05, 0.85)
   const cuts: readonly [TextRegion, Picture][] = [
-    [low, lineOf(picture, low)],
-    [base, negative(lineOf(picture, base, 1.3))],
+    [low, brightest(lineOf(picture, low))],
+    [base, negative(brightest(lineOf(picture, base, 1.3)))],
     [long, negative(stretched(lineOf(picture, long, 1.3)))],
-    [widened(base, 1.1, 0.8), lineOf(picture, widened(base, 1.1, 0.8))],
+    [longLow, lineOf(picture, longLow)],
+    [middle, centred(brightest(lineOf(picture, middle)))],
   ]
-  const looks: Look[] = cutOff ? [] : [first]
+  const looks: Look[] = []
   for (const [cut, line] of cuts) looks.push({ region: cut, matrix: await models.readLine(line) })
   return looks
 }
