@@ -1,72 +1,39 @@
-/**
- * How plates are made up, as their issuers publish it: A is a letter, 9 a digit. One list for all of a continent, since a camera
- * seldom reads whose plate it is; the order says nothing.
+/*
+ * How plates are made up, as their issuers publish it: A is a letter, 9 a digit, gaps and hyphens left out. One list for all, since
+ * a camera seldom reads whose plate it is. Gathered from the issuers' tables as Wikipedia keeps them: "United States license plate
+ * designs and serial formats" (also its edition of 2014, for series still on the road) and "Vehicle registration plates of" each
+ * country named.
  */
-const forms = {
-  /** States of the United States, passenger series in use. */
-  us: [
-    ...[
-      'AAA9999',
-      'AAA999',
-      'AA9A9A',
-      'AAAA99',
-      'AAA99A',
-      '9AAA999',
-      '999AAA',
-      '9999AA',
-      '999AAAA',
-      'AA99999',
-      'AA9999',
-    ],
-    ...[
-      'A999999',
-      'AAA9A99',
-      '9AA9999',
-      '99AAA9',
-      '999999',
-      '9999999',
-      'A99AAA',
-      'AA99AA',
-      'AA999A',
-      '99A999',
-      'AAA99A9',
-    ],
-    ...['9A99999', '999A999', '99AA999', 'A99999', 'AA9A999', '9AA999', '9AAA99', 'AAA9999A', 'AAA9AAA'],
-  ],
-  /** Europe: Germany, France, Italy, Spain, the Netherlands, Great Britain, Poland, Czechia, Slovakia, Hungary, the Balkans, and so on. */
-  eu: [
-    ...[
-      'AA999AA',
-      '9A99999',
-      '9AA9999',
-      'AAA999',
-      'AA9999AA',
-      'AA99AAA',
-      '9999AAA',
-      'AA999A',
-      'AAA9999',
-      'AAA99AA',
-      'AA99999',
-    ],
-    ...['AAA99999', 'AAAA999', 'AA9999', 'AA99AA', 'A999AA', 'A99AAA', 'AAA99A', 'AAA999AA', 'AAAA9999'],
-    ...[
-      'AA999',
-      'AAA99',
-      'A9999',
-      'AA99',
-      'AAA9',
-      'AAAA99',
-      'AAA999A',
-      '99AAA9',
-      '9AAA999',
-      'A99AAA',
-      '999AA99',
-      'AAA9AA',
-    ],
-  ],
-} as const
 
-const known = new Set<string>([...forms.us, ...forms.eu])
+/** Series that millions of vehicles bear. */
+const common = formsOf(`
+  AAA9999 9AAA999 9A99999 AAA999 999AAA AAAA99 A999999 AA99999 AA9A9A A99AAA 9AA9999
+  AA999AA 9999AAA AA99AAA AAA99999 AA9999AA AA9999 AA99AA 99AAA9 9AAA99 AAAA999`)
+
+/** Other series of states of the United States. */
+const unitedStates = formsOf(`
+  AAA99A 9999AA 999AAAA AAA9A99 99AAA9 999999 9999999 AA999A 99A999 AAA99A9 999A999 99AA999 A99999 AA9A999 9AA999
+  AAA9999A AAA9AAA`)
+
+/**
+ * Other series of Europe. Germany: one to three letters of the district, one or two more, one to four digits. Great Britain
+ * before 2001. The Netherlands and Portugal: three groups. Poland, Romania, Czechia, Norway; Switzerland (canton and up to six
+ * digits), Bosnia, Ireland (year, county, number), Turkey (province first). Left out: rare ones of six and seven characters that
+ * a look-alike turns into a common one or into a vanity plate.
+ */
+const europe = formsOf(`
+  AA99 AA999 AAA9 AAA99 AAAA9999 AAAAA9 AAAAA99 AAAAA999
+  A999AAA AAA999A
+  AA999A A999AA 9AA999 999AA9 99AA99
+  AAA99AA AAA99A AAA9AA AAA999AA
+  A99AAA A9999 AA999999 999AA99 A99A999
+  999A9999 999A99999 99A99999 99AA9999 99AAA999`)
+
+const known = new Set([...common, ...unitedStates, ...europe])
+
+function formsOf(list: string): ReadonlySet<string> {
+  return new Set(list.trim().split(/\s+/))
+}
 
 /** Characters that one typeface or another makes alike. */
 const alike = ['0ODQ', '1IL', '2Z', '5S', '6G', '8B']
@@ -99,12 +66,16 @@ export function hasKnownForm(text: string): boolean {
   return known.has(formOf(text))
 }
 
+/** Fewer than a tenth as many vehicles bear a form that is known and not common. */
+const rare = Math.log(0.1)
+
 /**
  * How likely a plate has such a text before anybody looked at it, natural logarithm up to a constant: known forms first, then by
  * how often letters and digits take turns, and hardly ever too short or too long.
  */
 export function formEvidence(text: string): number {
-  if (hasKnownForm(text)) return 0
+  if (common.has(formOf(text))) return 0
+  if (hasKnownForm(text)) return rare
   const form = formOf(text)
   const turns = [...form].filter((kind, index) => index > 0 && kind !== form[index - 1]).length
   const length = text.length < 4 ? -6 : text.length > 8 ? -8 : 0

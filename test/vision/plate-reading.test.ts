@@ -67,9 +67,15 @@ async function scene(
     return `<g transform="translate(${x} ${y}) rotate(${turn})"><rect width="${width}" height="${height * 1.4}" rx="6" fill="white" stroke="black"/>
       <text x="${width / 2}" y="${height * 1.08}" text-anchor="middle" textLength="${width * 0.86}" font-family="DejaVu Sans" font-weight="bold" font-size="${height}" fill="#122">${text}</text></g>`
   })
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="960" height="600"><rect width="960" height="600" fill="#667"/>${drawn.join('')}</svg>`
+  return pictureOf(
+    `<svg xmlns="http://www.w3.org/2000/svg" width="960" height="600"><rect width="960" height="600" fill="#667"/>${drawn.join('')}</svg>`,
+  )
+}
+
+async function pictureOf(svg: string, blur = 0): Promise<Picture> {
+  const drawn = sharp(Buffer.from(svg))
   const file = join(mkdtempSync(join(tmpdir(), 'polewatch-scene-')), 'scene.png')
-  writeFileSync(file, await sharp(Buffer.from(svg)).png().toBuffer())
+  writeFileSync(file, await (blur > 0 ? drawn.blur(blur) : drawn).png().toBuffer())
   try {
     return await readPicture(file)
   } finally {
@@ -119,6 +125,11 @@ test('how plates are made up decides last, and only between characters that look
   t.equal(vote([reading('AB12QX')])?.text, 'AB12QX', 'an unknown make is left as it was read')
   t.same(alikeOfKnownForm('ABC1234'), [], 'a known one as well')
   t.ok(formEvidence('ABC1234') > formEvidence('A1B2C3D4'))
+  t.ok(
+    formEvidence('AB123CD') > formEvidence('WPI123AB'),
+    'what millions of vehicles bear is likelier than what few do',
+  )
+  t.ok(formEvidence('WPI123AB') > formEvidence('1WPI23AB'))
   t.end()
 })
 
@@ -205,6 +216,22 @@ test('a plate in two parts is read as one, and one at the edge of a picture is n
   t.match(parted, { text: 'KLM482' })
   const [leaving] = await readPlates(models, await scene([{ text: 'KLM 4821', x: 420, y: 2, height: 56 }]))
   t.match(leaving, { text: 'KLM4821', confirmed: false })
+})
+
+test('a coloured emblem between the characters of a plate is not taken for one', async t => {
+  const models = await TextModels.load()
+  const text = (x: number, length: number, characters: string) =>
+    `<text x="${x}" y="26" textLength="${length}" font-family="DejaVu Sans" font-weight="bold" font-size="24" fill="#122">${characters}</text>`
+  for (const [left, right] of [
+    ['BA', '3021'],
+    ['BZ', '2274'],
+  ] as const) {
+    const plate = `<g transform="translate(200 220)"><rect width="126" height="34" rx="3" fill="white" stroke="black"/>
+      ${text(14, 31, left)}<ellipse cx="54" cy="17" rx="5" ry="9" fill="#c22"/>${text(62, 60, right)}</g>`
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="640" height="400"><rect width="640" height="400" fill="#667"/>${plate}</svg>`
+    const [read] = await readPlates(models, await pictureOf(svg, 1.2))
+    t.equal(read?.text, left + right)
+  }
 })
 
 test('plates in a picture are read with their places, the near one first; a picture without any gives none', async t => {
