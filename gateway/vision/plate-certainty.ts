@@ -9,6 +9,8 @@ import { boxOf, type TextRegion, widened } from './region.js'
 export interface Certainty {
   /** See `agreementOn`. */
   readonly whole: number
+  /** Whether no look at the whole line reads anything else. */
+  readonly unanimous: boolean
   /** Share of the characters that were read the same in pieces, 0 to 1. */
   readonly pieces: number
   /** Probability of the likeliest other reading of a piece: of a character, or of one more or one less; 0 to 1. */
@@ -31,9 +33,11 @@ export async function certaintyOf(
     text,
     looks.map(({ matrix }) => matrix),
   )
+  const unanimous = agreeing.length === looks.length
   const [clearest] = agreeing
-  if (clearest === undefined || text.length < 4 || whole < leastWhole) return { whole, pieces: 0, against: 0 }
-  return { whole, ...compare(folded, await readInPieces(models, picture, clearest.look)) }
+  if (clearest === undefined || text.length < 4 || whole < leastWhole)
+    return { whole, unanimous, pieces: 0, against: 0 }
+  return { whole, unanimous, ...compare(folded, await readInPieces(models, picture, clearest.look)) }
 }
 
 /** Mean probability over looks at a whole line, none where one reads otherwise, look-alikes aside; 0 to 1. */
@@ -63,9 +67,9 @@ const leastWhole = 0.3
 /** The vote and the whole line must be so clear, and no piece read otherwise with this probability. */
 const [clearVote, clearWhole, clearAgainst] = [0.9, 0.68, 0.8]
 
-/** Whether a person need not doubt the characters: both ways of reading agree on every one of them. */
-export function isCertain(voted: number, { whole, pieces, against }: Certainty): boolean {
-  return voted > clearVote && whole > clearWhole && pieces === 1 && against < clearAgainst
+/** Whether a person need not doubt the characters: both ways of reading, and each look, agree on every one of them. */
+export function isCertain(voted: number, { whole, unanimous, pieces, against }: Certainty): boolean {
+  return unanimous && voted > clearVote && whole > clearWhole && pieces === 1 && against < clearAgainst
 }
 
 /**

@@ -191,16 +191,14 @@ test('two lines of one height that follow each other are one, whichever was foun
   t.end()
 })
 
-test('a read is confirmed only when the whole line and each of its characters say so', t => {
-  t.equal(isCertain(0.99, { whole: 0.9, pieces: 1, against: 0.1 }), true)
-  t.equal(isCertain(0.99, { whole: 0.5, pieces: 1, against: 0.1 }), false, 'a line that some looks read otherwise')
-  t.equal(isCertain(0.99, { whole: 0.9, pieces: 6 / 7, against: 0.1 }), false, 'a character that no piece shows')
-  t.equal(
-    isCertain(0.99, { whole: 0.9, pieces: 1, against: 0.9 }),
-    false,
-    'a piece that says otherwise, or shows one more',
-  )
-  t.equal(isCertain(0.8, { whole: 0.9, pieces: 1, against: 0.1 }), false, 'another text that may be as well')
+test('a read is confirmed only when each look at the whole line and each of its characters say so', t => {
+  const clear = { whole: 0.9, unanimous: true, pieces: 1, against: 0.1 }
+  t.equal(isCertain(0.99, clear), true)
+  t.equal(isCertain(0.99, { ...clear, whole: 0.5 }), false, 'a line that is hard to read')
+  t.equal(isCertain(0.99, { ...clear, unanimous: false }), false, 'a line that one look reads otherwise')
+  t.equal(isCertain(0.99, { ...clear, pieces: 6 / 7 }), false, 'a character that no piece shows')
+  t.equal(isCertain(0.99, { ...clear, against: 0.9 }), false, 'a piece that says otherwise, or shows one more')
+  t.equal(isCertain(0.8, clear), false, 'another text that may be as well')
   t.equal(calibrated(1, { whole: 1 }), 0.98, 'nothing is beyond doubt')
   t.ok(calibrated(1, { whole: 0.3 }) < 0.6, 'one text alone is not a sure one')
   const picture = { width: 200, height: 100, data: new Uint8Array() }
