@@ -9,8 +9,8 @@ import { boxOf, type TextRegion, widened } from './region.js'
 export interface Certainty {
   /** See `agreementOn`. */
   readonly whole: number
-  /** Whether no look at the whole line reads anything else. */
-  readonly unanimous: boolean
+  /** Probability that the surest of the looks that read the whole line otherwise gives its own text, 0 to 1. */
+  readonly otherwise: number
   /** Share of the characters that were read the same in pieces, 0 to 1. */
   readonly pieces: number
   /** Probability of the likeliest other reading of a piece: of a character, or of one more or one less; 0 to 1. */
@@ -25,19 +25,18 @@ export async function certaintyOf(
   looks: readonly Look[],
 ): Promise<Certainty> {
   const folded = alikeFolded(text)
-  const agreeing = looks
-    .map(look => ({ look, ...greedyText(look.matrix) }))
-    .filter(read => alikeFolded(read.text) === folded)
-    .sort((one, other) => other.confidence - one.confidence)
+  const reads = looks.map(look => ({ look, ...greedyText(look.matrix) }))
+  const others = reads.filter(read => alikeFolded(read.text) !== folded)
+  const otherwise = Math.max(0, ...others.map(({ confidence }) => confidence))
+  const agreeing = reads.filter(read => !others.includes(read)).sort((one, other) => other.confidence - one.confidence)
   const whole = agreementOn(
     text,
     looks.map(({ matrix }) => matrix),
   )
-  const unanimous = agreeing.length === looks.length
   const [clearest] = agreeing
   if (clearest === undefined || text.length < 4 || whole < leastWhole)
-    return { whole, unanimous, pieces: 0, against: 0 }
-  return { whole, unanimous, ...compare(folded, await readInPieces(models, picture, clearest.look)) }
+    return { whole, otherwise, pieces: 0, against: 0 }
+  return { whole, otherwise, ...compare(folded, await readInPieces(models, picture, clearest.look)) }
 }
 
 /** Mean probability over looks at a whole line, none where one reads otherwise, look-alikes aside; 0 to 1. */
@@ -66,10 +65,12 @@ function compare(folded: string, pieces: readonly Piece[]): { pieces: number; ag
 const leastWhole = 0.3
 /** The vote and the whole line must be so clear, and no piece read otherwise with this probability. */
 const [clearVote, clearWhole, clearAgainst] = [0.9, 0.68, 0.8]
+/** No look may be surer than not of another text. */
+const moreThanNot = 0.5
 
-/** Whether a person need not doubt the characters: both ways of reading, and each look, agree on every one of them. */
-export function isCertain(voted: number, { whole, unanimous, pieces, against }: Certainty): boolean {
-  return unanimous && voted > clearVote && whole > clearWhole && pieces === 1 && against < clearAgainst
+/** Whether a person need not doubt the characters: both ways of reading agree on every one of them, and no look objects. */
+export function isCertain(voted: number, { whole, otherwise, pieces, against }: Certainty): boolean {
+  return voted > clearVote && whole > clearWhole && otherwise < moreThanNot && pieces === 1 && against < clearAgainst
 }
 
 /**

@@ -191,11 +191,11 @@ test('two lines of one height that follow each other are one, whichever was foun
   t.end()
 })
 
-test('a read is confirmed only when each look at the whole line and each of its characters say so', t => {
-  const clear = { whole: 0.9, unanimous: true, pieces: 1, against: 0.1 }
+test('a read is confirmed only when the whole line and each of its characters say so and no look at it objects', t => {
+  const clear = { whole: 0.9, otherwise: 0.1, pieces: 1, against: 0.1 }
   t.equal(isCertain(0.99, clear), true)
   t.equal(isCertain(0.99, { ...clear, whole: 0.5 }), false, 'a line that is hard to read')
-  t.equal(isCertain(0.99, { ...clear, unanimous: false }), false, 'a line that one look reads otherwise')
+  t.equal(isCertain(0.99, { ...clear, otherwise: 0.6 }), false, 'a line that one look surely reads otherwise')
   t.equal(isCertain(0.99, { ...clear, pieces: 6 / 7 }), false, 'a character that no piece shows')
   t.equal(isCertain(0.99, { ...clear, against: 0.9 }), false, 'a piece that says otherwise, or shows one more')
   t.equal(isCertain(0.8, clear), false, 'another text that may be as well')
