@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { gatewayName, heading, identifier, latitude, longitude } from '../../gateway/config/fields.js'
+import { configurationSchema } from '../../gateway/config/schema.js'
 import { DelimitedParser } from '../../gateway/hotlist/csv.js'
 
 /** A unit to be, one line of the list of poles. */
@@ -69,24 +70,25 @@ export function readPoles(text: string): Pole[] {
   return poles
 }
 
-const deviceFileSchema = z.strictObject({
-  microphoneArrays: z.array(z.unknown()).default([]),
-  plateReaders: z.array(z.unknown()).default([]),
-  cameras: z.array(z.unknown()).default([]),
-})
-export type WiredDevices = z.output<typeof deviceFileSchema>
+/** The devices are the lists at the top of a configuration; a device file holds some of them. */
+const deviceLists = Object.entries(configurationSchema.shape)
+  .filter(([, part]) => part instanceof z.ZodDefault && part.unwrap() instanceof z.ZodArray)
+  .map(([key]) => key)
+const deviceFileSchema = z.partialRecord(z.enum(deviceLists), z.array(z.unknown()))
 
-/** What is wired to a pole: the device files NAME.yaml of a folder, put together. @throws Error that names the file */
-export function wiredDevices(folder: string, names: readonly string[]): WiredDevices {
-  const together: WiredDevices = { microphoneArrays: [], plateReaders: [], cameras: [] }
+/**
+ * What is wired to a pole: the device files NAME.yaml of a folder, put together, by list of the configuration. Entries are unchecked.
+ * @throws Error that names the file
+ */
+export function wiredDevices(folder: string, names: readonly string[]): Map<string, unknown[]> {
+  const together = new Map<string, unknown[]>()
   for (const name of names) {
     const file = join(folder, `${name}.yaml`)
     if (!/^[a-z0-9][a-z0-9-]*$/.test(name) || !existsSync(file)) throw new Error(`there is no device file ${file}`)
     const { data, error } = deviceFileSchema.safeParse(parse(readFileSync(file, 'utf8')))
     if (error !== undefined) throw new Error(`${file}: ${z.prettifyError(error)}`)
-    together.microphoneArrays.push(...data.microphoneArrays)
-    together.plateReaders.push(...data.plateReaders)
-    together.cameras.push(...data.cameras)
+    for (const [list, entries = []] of Object.entries(data))
+      together.set(list, [...(together.get(list) ?? []), ...entries])
   }
   return together
 }

@@ -62,15 +62,12 @@ export function provisionUnits(options: ProvisioningOptions): Pole[] {
 
 function configurationOf(pole: Pole, site: string, devicesFolder: string): string {
   const { id, position, heading, devices } = pole
-  const { microphoneArrays, plateReaders, cameras } = wiredDevices(devicesFolder, devices)
   return editConfiguration(site, [
     { path: ['site'], value: pole.site },
     { path: ['gateway', 'id'], value: id },
     { path: ['gateway', 'position'], value: position },
     { path: ['gateway', 'heading'], value: heading },
-    { path: ['microphoneArrays'], value: microphoneArrays },
-    { path: ['plateReaders'], value: plateReaders },
-    { path: ['cameras'], value: cameras },
+    ...[...wiredDevices(devicesFolder, devices)].map(([list, value]) => ({ path: [list], value })),
     { path: ['enrolment', 'trust'], value: '/etc/polewatch/trust.pem' },
     { path: ['enrolment', 'claimFile'], value: '/etc/polewatch/claim' },
   ])

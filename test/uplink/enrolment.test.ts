@@ -6,7 +6,7 @@ import mqtt from 'mqtt'
 import { type Test, test } from 'tap'
 import { commandAuthority } from '../../gateway/commands/command-keys.js'
 import { obtainCertificate } from '../../gateway/commands/enroll.js'
-import { parseConfiguration } from '../../gateway/config/load.js'
+import { loadConfiguration, parseConfiguration } from '../../gateway/config/load.js'
 import { loadPolicy } from '../../gateway/config/policy-file.js'
 import type { Configuration } from '../../gateway/config/schema.js'
 import { createSigningKey, privateKeyPem, publicKeyPem } from '../../gateway/messages/keys.js'
@@ -235,6 +235,60 @@ const cityFile = `hotlist: { lists: [{ name: state, deltaKeys: [/etc/polewatch/a
 commands: { keys: [{ name: upkeep, file: /etc/polewatch/upkeep.pub, commands: [status] }] }
 policyFile: /etc/polewatch/policy.yaml
 `
+
+test('a pole has every kind of device that a configuration knows, and of the site what its own files do not replace', async t => {
+  const { folder, authority } = await city(t)
+  const common = 'gnss: [{ driver: gpsd }]\nmicrophoneArrays: [{ name: common, driver: simulator, geometry: mono }]\n'
+  writeFileSync(join(folder, 'site.yaml'), siteFile('https://localhost:1', 'mqtts://localhost') + common)
+  const files = {
+    roof: 'microphoneArrays: [{ name: roof, driver: simulator, geometry: square }]',
+    street:
+      'plateReaders: [{ name: north, driver: simulator, plates: [POLE1] }]\ncameras: [{ name: south, driver: simulator, plates: [POLE1] }]',
+    gate: 'plateReaders: [{ name: gate, driver: simulator, plates: [POLE1] }]',
+    mast: 'sensorBoards: [{ name: mast, driver: firmata, port: /dev/ttyUSB0, pinMap: uno-weather }]',
+    door: 'digitalIo: [{ name: door, driver: libgpiod, chip: pinctrl-bcm2711, inputs: [{ name: lid, use: enclosure, line: 17 }] }]',
+    satellites: 'gnss: [{ driver: nmea, port: /dev/ttyAMA0 }]',
+  }
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, `${name}.yaml`), `${text}\n`)
+  const output = join(folder, 'units')
+  writeFileSync(
+    join(folder, 'poles.csv'),
+    `${heading}\npole-1,riverside,40,-80,200,1,90,${Object.keys(files).join(' ')}\npole-2,riverside,40,-80,200,1,90,street\n`,
+  )
+  provisionUnits({
+    poles: join(folder, 'poles.csv'),
+    site: join(folder, 'site.yaml'),
+    devices: folder,
+    output,
+    authority,
+    now: 0,
+  })
+  const devicesOf = (id: string) => {
+    const file = join(output, id, 'etc/polewatch/polewatch.yaml')
+    const { microphoneArrays, plateReaders, cameras, sensorBoards, digitalIo, gnss } = loadConfiguration(file)
+    const named = [microphoneArrays, plateReaders, cameras, sensorBoards, digitalIo].map(list =>
+      list.map(({ name }) => name),
+    )
+    return [...named, gnss.map(({ driver }) => driver)]
+  }
+  t.same(devicesOf('pole-1'), [['roof'], ['north', 'gate'], ['south'], ['mast'], ['door'], ['nmea']])
+  t.same(devicesOf('pole-2'), [['common'], ['north'], ['south'], [], [], ['gpsd']])
+  writeFileSync(join(folder, 'mast.yaml'), 'sensorBords: []\n')
+  t.throws(
+    () =>
+      provisionUnits({
+        poles: join(folder, 'poles.csv'),
+        site: join(folder, 'site.yaml'),
+        devices: folder,
+        output: join(folder, 'again'),
+        authority,
+        now: 0,
+      }),
+    {
+      message: /mast.yaml: .*sensorBords/,
+    },
+  )
+})
 
 test('fifty units from one list enrol, and each speaks for itself alone', { skip: missing }, async t => {
   const place = await city(t)
