@@ -220,6 +220,10 @@ export const errorTable = {
     summary: 'The satellite receiver of {part} has no position: {detail}',
     advice: 'Give it some minutes and its antenna a free view of the sky.',
   },
+  PW_CALLERS_UNKNOWN: {
+    summary: 'Who may call {address} is not known: no interface of this machine has that address now.',
+    advice: 'Bring its interface up, or write the address of the reader as callsFrom in the configuration.',
+  },
   PW_HOST_UNKNOWN: {
     summary: 'The name {host} cannot be looked up: {why}.',
     advice: 'Check how it is written and the name server, or write its address in the configuration.',

@@ -1,10 +1,11 @@
 import { getServers } from 'node:dns'
 import { lookup } from 'node:dns/promises'
-import { isIP } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { type Command, Option } from 'commander'
 import { devicesFolder } from '../../drivers/device-files.js'
 import { defaultConfigurationFile, deviceNames, loadConfiguration } from '../config/load.js'
-import type { Configuration } from '../config/schema.js'
+import type { Configuration, PlateReaderSettings } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
 import { print, printJson } from './terminal.js'
 
@@ -12,34 +13,39 @@ import { print, printJson } from './terminal.js'
 const roles = ['uplink', 'vision'] as const
 type NetworkRole = (typeof roles)[number]
 
-/** `config addresses`: what systemd lets a role reach, from what the configuration names. */
+/** `config addresses`: what systemd, and the firewall, let a role reach or be called by, from what the configuration names. */
 export function defineAddresses(command: Command): void {
   command
     .description(
-      'Prints the systemd drop-in with the addresses that a role may reach: the brokers and name servers for uplink, the readers and cameras for vision.',
+      'Prints the systemd drop-in with the addresses that a role may reach: the brokers for uplink, the readers and cameras for vision, and the name servers where one of them is given by name.',
     )
     .argument('[FILE]', 'the configuration', defaultConfigurationFile)
     .addOption(new Option('--role <ROLE>', 'whose addresses').choices(roles).default('uplink'))
     .option('--json', 'the addresses as one line of JSON')
+    .option('--firewall', 'in its place rules for nftables that let readers call (`driver: tcp-server`)')
     .addHelpText(
       'after',
       `
-A name is looked up now: run it again when a broker moves, or write the whole network in its place (192.0.2.0/24).
+A name is looked up now: systemctl start polewatch-addresses@now does it again and puts it in force, when a broker has moved.
 
-Example:
-  mkdir -p /etc/systemd/system/polewatch-uplink.service.d
-  polewatch config addresses > /etc/systemd/system/polewatch-uplink.service.d/addresses.conf
-  systemctl daemon-reload`,
+Examples:
+  polewatch config addresses --role vision
+  polewatch config addresses --firewall > /etc/nftables.d/polewatch-readers.conf`,
     )
-    .action(async (file: string, { role, json }: { role: NetworkRole; json?: boolean }) => {
-      const configuration = loadConfiguration(file, deviceNames(devicesFolder))
-      const found = await Promise.all(hostsOf(configuration, role).map(addressesOf))
-      const servers = role === 'uplink' ? getServers().map(server => server.replace(/^\[(.*)\]:\d+$|:53$/, '$1')) : []
-      const addresses = [...new Set([...found.flat(), ...servers])].sort()
-      if (json) return printJson({ role, addresses })
-      print('[Service]')
-      for (const address of addresses) print(`IPAddressAllow=${address}`)
-    })
+    .action(
+      async (file: string, { role, json, firewall }: { role: NetworkRole; json?: boolean; firewall?: boolean }) => {
+        const configuration = loadConfiguration(file, deviceNames(devicesFolder))
+        if (firewall) return callingReaders(configuration).map(firewallRule).forEach(print)
+        const hosts = hostsOf(configuration, role)
+        const found = await Promise.all(hosts.map(addressesOf))
+        const servers = hosts.every(host => isIP(host) !== 0) ? [] : getServers().map(withoutPort)
+        const callers = role === 'vision' ? callingReaders(configuration).map(callersOf) : []
+        const addresses = [...new Set([...found.flat(), ...callers, ...servers])].sort()
+        if (json) return printJson({ role, addresses })
+        print('[Service]')
+        for (const address of addresses) print(`IPAddressAllow=${address}`)
+      },
+    )
 }
 
 function hostsOf({ uplink, neighbours, plateReaders, cameras }: Configuration, role: NetworkRole): string[] {
@@ -56,6 +62,32 @@ function hostsOf({ uplink, neighbours, plateReaders, cameras }: Configuration, r
 /** The host of an address, an IPv6 one without its brackets. */
 function hostOf(address: string): string {
   return new URL(address).hostname.replace(/^\[(.*)\]$/, '$1')
+}
+
+/** A name server, of whose port Node.js tells only another than the usual one. */
+function withoutPort(server: string): string {
+  return isIP(server) !== 0 ? server : server.replace(/^\[(.*)\]:\d+$|:\d+$/, '$1')
+}
+
+type CallingReader = Extract<PlateReaderSettings, { driver: 'tcp-server' }>
+
+function callingReaders({ plateReaders }: Configuration): CallingReader[] {
+  return plateReaders.flatMap(reader => (reader.driver === 'tcp-server' ? [reader] : []))
+}
+
+/** Address or network that a reader calls from. @throws PW_CALLERS_UNKNOWN */
+function callersOf({ address, callsFrom }: CallingReader): string {
+  const own = Object.values(networkInterfaces()).flatMap(found => found ?? [])
+  const network = callsFrom ?? own.find(found => found.address === address)?.cidr
+  if (network === undefined || network === null) throw new PolewatchError('PW_CALLERS_UNKNOWN', { address })
+  return network
+}
+
+/** Of `firmware-config/host/nftables.conf`. */
+function firewallRule(reader: CallingReader): string {
+  const family = isIPv6(reader.address) ? 'ip6' : 'ip'
+  const { address, tcpPort } = reader
+  return `add rule inet polewatch input ${family} saddr ${callersOf(reader)} ${family} daddr ${address} tcp dport ${tcpPort} accept`
 }
 
 async function addressesOf(host: string): Promise<string[]> {

@@ -145,6 +145,12 @@ export const plateReader = z.discriminatedUnion('driver', [
       .meta({ allowed: 'one IP address of this machine' })
       .describe('The address to listen on, best that of the camera network.'),
     tcpPort: tcpPort.describe('Port to listen on.'),
+    callsFrom: z
+      .union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()])
+      .nullable()
+      .default(null)
+      .meta({ allowed: 'an IP address or a network such as "192.0.2.0/24"' })
+      .describe('Whom systemd and the firewall let call. Empty: the whole network of `address`.'),
     layout,
   }),
   z.strictObject({

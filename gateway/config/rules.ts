@@ -28,6 +28,7 @@ export function brokenRules(raw: unknown, devices: DeviceNames | null): Finding[
     ...repeated(raw, items(raw, ['hotlist', 'lists']), 'name'),
     ...repeated(raw, items(raw, ['microphoneArrays']), 'device'),
     ...repeated(raw, [...items(raw, ['plateReaders']), ...items(raw, ['sensorBoards'])], 'port'),
+    ...foreignCallers(raw),
     ...cameraPasswords(raw),
     ...windWithoutDirection(raw),
     ...missingHubKey(raw),
@@ -113,6 +114,16 @@ function passwordWithoutUser(raw: unknown): Finding[] {
   const given = (key: string): boolean => typeof valueAt(raw, ['uplink', key]) === 'string'
   if (!given('passwordFile') || given('user')) return []
   return [{ path: ['uplink', 'user'], allowed: 'a name, because passwordFile is given' }]
+}
+
+function foreignCallers(raw: unknown): Finding[] {
+  return items(raw, ['plateReaders']).flatMap(part => {
+    const [address, callsFrom] = ['address', 'callsFrom'].map(key => valueAt(raw, [...part, key]))
+    if (typeof address !== 'string' || typeof callsFrom !== 'string') return []
+    const family = address.includes(':') ? 'IPv6' : 'IPv4'
+    if (callsFrom.includes(':') === (family === 'IPv6')) return []
+    return [{ path: [...part, 'callsFrom'], allowed: `an address or network of ${family}, as address is one` }]
+  })
 }
 
 function cameraPasswords(raw: unknown): Finding[] {

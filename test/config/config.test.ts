@@ -1,4 +1,6 @@
+import { getServers } from 'node:dns'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -13,6 +15,7 @@ import type { Problem } from '../../gateway/config/problem.js'
 import { configurationReference, keyEntries } from '../../gateway/config/reference.js'
 import { type Configuration, configurationSchema } from '../../gateway/config/schema.js'
 import { PolewatchError } from '../../gateway/errors.js'
+import { polewatch } from '../commands/polewatch.js'
 
 const file = '/etc/polewatch/polewatch.yaml'
 const examplePath = join(process.cwd(), 'firmware-config/polewatch.example.yaml')
@@ -288,6 +291,33 @@ test('what keys ask of each other is checked', t => {
     ],
   )
   t.strictSame(problemsOf(smallest.replace('hubKey: hub.pub', 'acknowledge: broker')), [])
+  t.end()
+})
+
+test('what a role may reach is what the configuration names, and name servers where that takes one', t => {
+  const file = join(t.testdir(), 'polewatch.yaml')
+  const addresses = (devices: string, ...options: string[]) => {
+    writeFileSync(file, smallest + devices)
+    const { status, output, errors } = polewatch('config', 'addresses', file, ...options)
+    return status === 0 ? output.trim().split('\n') : errors
+  }
+  const vision = (devices: string): unknown => {
+    const answer = addresses(devices, '--role', 'vision', '--json')
+    return Array.isArray(answer) ? valueAt(JSON.parse(answer.join()), ['addresses']) : answer
+  }
+  const rtsp = (host: string) => `cameras: [{ name: c, driver: rtsp, url: "rtsp://${host}/1" }]\n`
+  t.same(addresses(''), ['[Service]', 'IPAddressAllow=127.0.0.1'], 'a broker by its address')
+  t.same(vision(rtsp('192.0.2.7')), ['192.0.2.7'])
+  t.match(vision(rtsp('localhost')), ['127.0.0.1', ...getServers().filter(server => isIP(server) !== 0)].sort())
+  const caller = (more: string) =>
+    `plateReaders: [{ name: r, driver: tcp-server, address: 127.0.0.1, tcpPort: 7778, layout: json-lines${more} }]\n`
+  t.same(vision(caller('')), ['127.0.0.1/8'], 'the network of the address that it listens on')
+  t.same(vision(caller(', callsFrom: 192.0.2.21')), ['192.0.2.21'])
+  t.same(addresses(caller(', callsFrom: 192.0.2.0/24'), '--firewall'), [
+    'add rule inet polewatch input ip saddr 192.0.2.0/24 ip daddr 127.0.0.1 tcp dport 7778 accept',
+  ])
+  t.match(vision(caller('').replace('127.0.0.1', '203.0.113.1')), /"PW_CALLERS_UNKNOWN"/)
+  t.match(addresses(caller(', callsFrom: "fd00::1"')), /callsFrom.*an address or network of IPv4/)
   t.end()
 })
 
