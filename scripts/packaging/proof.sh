@@ -21,7 +21,7 @@ inside() {
   journalctl -o cat -u "inside-$1" | grep could
   return $status
 }
-gone() { ! ls -d /var/lib/polewatch /etc/polewatch /run/polewatch /usr/lib/polewatch* /etc/systemd/system/polewatch* /etc/systemd/system/*.wants/polewatch* /run/polewatch-trial* /var/lib/systemd/timers/stamp-polewatch* /etc/apt/preferences.d/polewatch* 2>/dev/null | grep -v proof && ! getent passwd | grep polewatch && ! getent group polewatch; }
+gone() { ! ls -d /var/lib/polewatch /etc/polewatch /run/polewatch /usr/lib/polewatch* /etc/systemd/system/polewatch* /etc/systemd/system/*.wants/polewatch* /run/systemd/system/polewatch-* /run/polewatch-trial* /var/lib/systemd/timers/stamp-polewatch* /etc/apt/preferences.d/polewatch* 2>/dev/null | grep -v proof && ! getent passwd | grep polewatch && ! getent group polewatch; }
 refused() { systemctl start polewatch.target; ! systemctl is-active --quiet polewatch-sensing; }
 provision() { node /usr/lib/polewatch-proof/dist/scripts/provisioning/provision.js "$@"; }
 ca=/proof/authority
@@ -185,7 +185,7 @@ patience=240 prove 'it takes that back by itself' soon outcome_is 3 taken-back
 patience=120 prove 'and is back at its hub' soon watched
 prove 'a change to another broker is stored' change city configuration /proof/moved.yaml
 patience=240 prove 'it is applied' soon outcome_is 4 applied
-prove 'systemd lets uplink reach the new address, and not the one that was taken back' bash -c 'systemctl show -p IPAddressAllow polewatch-uplink | tee /dev/stderr | grep 127.0.0.2 | grep -qv 127.0.0.3 && grep -q 127.0.0.2 /etc/systemd/system/polewatch-uplink.service.d/addresses.conf && [ ! -e /run/systemd/system/polewatch-uplink.service.d/changed.conf ]'
+prove 'systemd lets uplink reach the new address, and not the one that was taken back' bash -c 'systemctl show -p IPAddressAllow polewatch-uplink | tee /dev/stderr | grep 127.0.0.2 | grep -qv 127.0.0.3 && grep -q 127.0.0.2 /var/lib/polewatch/applied/uplink.addresses && [ ! -e /run/systemd/system/polewatch-uplink.service.d/changed.conf ]'
 sed 's/"missing-person",//' /etc/polewatch/policy.yaml >/proof/tighter.yaml
 cp /etc/polewatch/policy.yaml /proof/looser.yaml
 prove 'a tighter policy is stored' change city policy /proof/tighter.yaml
