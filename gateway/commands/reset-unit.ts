@@ -6,17 +6,25 @@ import { credentialPrefix } from '../config/secret-file.js'
 import { PolewatchError } from '../errors.js'
 import { messageOf } from './role.js'
 
+/** Where systemd looks for credentials by their names; those of polewatch begin with its own. */
+const credentialStores = ['/etc/credstore', '/etc/credstore.encrypted', '/run/credstore']
+
 /**
- * Stops the roles, where systemd runs them, and deletes what the unit has made or been given, but for its configuration. Gives the paths deleted.
+ * Stops all units, timers and sockets too, where systemd runs them, and deletes what the unit has made or been given, but for its configuration. Gives the paths deleted.
  * @throws PW_FOLDER where something cannot be deleted
  */
-export function resetUnit({ paths, uplink, enrolment }: Configuration): string[] {
-  if (existsSync('/run/systemd/system')) spawnSync('systemctl', ['stop', 'polewatch.target', 'polewatch-*.service'])
+export function resetUnit({ paths, uplink, enrolment }: Configuration, stores = credentialStores): string[] {
+  if (existsSync('/run/systemd/system')) spawnSync('systemctl', ['stop', 'polewatch.target', 'polewatch-*'])
   const { key, certificate } = uplink.tls
   const named = [key, key === null ? null : `${key}.pending`, certificate, enrolment.claimFile]
   const files = named.filter(file => file !== null && !file.startsWith(credentialPrefix))
   const inside = [paths.state, paths.runtime].flatMap(folder => (existsSync(folder) ? contents(folder) : []))
-  const present = [...files, ...inside].filter(file => file !== null).filter(existsSync)
+  const credentials = stores.filter(existsSync).flatMap(store =>
+    readdirSync(store)
+      .filter(name => name.startsWith('polewatch-'))
+      .map(name => join(store, name)),
+  )
+  const present = [...files, ...inside, ...credentials].filter(file => file !== null).filter(existsSync)
   for (const path of present) {
     try {
       rmSync(path, { recursive: true, force: true })

@@ -6,6 +6,7 @@ import mqtt from 'mqtt'
 import { type Test, test } from 'tap'
 import { commandAuthority } from '../../gateway/commands/command-keys.js'
 import { obtainCertificate } from '../../gateway/commands/enroll.js'
+import { resetUnit } from '../../gateway/commands/reset-unit.js'
 import { loadConfiguration, parseConfiguration } from '../../gateway/config/load.js'
 import { loadPolicy } from '../../gateway/config/policy-file.js'
 import type { Configuration } from '../../gateway/config/schema.js'
@@ -165,6 +166,11 @@ test('a unit that is reset forgets all but its configuration', async t => {
   const left = readdirSync(home, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile())
   t.same(left.map(({ name }) => name).sort(), ['polewatch.yaml', 'trust.pem'])
   t.ok(statSync(join(home, 'state/keys')).isDirectory())
+  const store = join(place.folder, 'credstore')
+  mkdirSync(store)
+  for (const name of ['polewatch-evidence-key', 'of-another-program']) writeFileSync(join(store, name), 'secret')
+  t.same(resetUnit(loadConfiguration(file), [store]), [join(store, 'polewatch-evidence-key')], 'credentials too')
+  t.same(readdirSync(store), ['of-another-program'])
 })
 
 test('where no network reaches, a request is signed by hand', async t => {
