@@ -1,16 +1,6 @@
-# Runs inside the container of scripts/prove-package. Each proof is a line of /proof/result.
-export DEBIAN_FRONTEND=noninteractive POLEWATCH_TRIAL_SECONDS=45
-exec >/proof/log 2>&1
-prove() {
-  local what=$1
-  shift
-  if "$@" >/proof/last 2>&1; then echo "ok $what"; else echo "not ok $what: $(tail -14 /proof/last | tr '\n' ' ')"; fi >>/proof/result
-  cat /proof/last
-}
-note() { echo "# $*" >>/proof/result; }
-running() { for role in sensing vision uplink; do systemctl is-active --quiet "polewatch-$role" || { journalctl -o cat -n 12 -u "polewatch-$role"; return 1; }; done; }
-soon() { local try; for try in $(seq "${patience:-60}"); do "$@" && return 0; sleep 0.5; done; return 1; }
-watched() { for role in sensing vision uplink; do systemctl show -p WatchdogUSec,StatusText "polewatch-$role" | grep -c 'WatchdogUSec=30s\|StatusText=All' | grep -qx 2 || { systemctl show "polewatch-$role" | grep -i 'watchdog\|status'; return 1; }; done; }
+# The first part of scripts/prove-package, inside the container; proof-again.sh is the part after the restart with which it ends.
+[ ! -e /proof/again ] || exec /bin/bash /proof/proof-again.sh
+. /proof/proof-tools.sh
 hardened() { local score; score=$(systemd-analyze security --offline=true "/usr/lib/systemd/system/polewatch-$1.service" 2>/dev/null | sed -n 's/.*: \([0-9.]*\) .*/\1/p'); echo "$1 is at $score"; awk -v score="$score" -v most="$2" 'BEGIN { exit !(score != "" && score <= most) }'; }
 inside() {
   sed -e "s#^ExecStart=.*#ExecStart=/usr/bin/node /usr/lib/polewatch-proof/inside.mjs $1#" -e '/^Restart/d;/^Type/d;/^Watchdog/d;/^PartOf/d;/^SuccessExitStatus/d' \
@@ -21,44 +11,17 @@ inside() {
   journalctl -o cat -u "inside-$1" | grep could
   return $status
 }
-gone() { ! ls -d /var/lib/polewatch /etc/polewatch /run/polewatch /usr/lib/polewatch* /etc/systemd/system/polewatch* /etc/systemd/system/*.wants/polewatch* /run/systemd/system/polewatch-* /run/polewatch-trial* /var/lib/systemd/timers/stamp-polewatch* /etc/apt/preferences.d/polewatch* 2>/dev/null | grep -v proof && ! getent passwd | grep polewatch && ! getent group polewatch; }
-refused() { systemctl start polewatch.target; ! systemctl is-active --quiet polewatch-sensing; }
+# Not tried and failed, but never begun.
+refused() { systemctl start polewatch.target; for role in sensing vision uplink; do [ "$(systemctl show -p ExecMainStartTimestampMonotonic --value "polewatch-$role")" = 0 ] || return 1; done; }
 provision() { node /usr/lib/polewatch-proof/dist/scripts/provisioning/provision.js "$@"; }
-ca=/proof/authority
-hub() { mosquitto_sub -h localhost -p 8883 --cafile $ca/root.pem --cert /proof/hub.pem --key /proof/hub.key "$@"; }
-alert() { timeout 40 mosquitto_sub -h localhost -p 8883 --cafile $ca/root.pem --cert /proof/hub.pem --key /proof/hub.key -t 'polewatch/v1/example-city/pole-17/alert/gunfire' -C 1; }
-count() { grep -c . /proof/heard; }
-more_than() { [ "$(count)" -gt "$1" ]; }
-version_is() { [ "$(dpkg-query -f '${Version}' -W polewatch)" = "$1" ]; }
 # As docs/install.md tells: the repository's key and address, then apt.
 upgrade() {
   rm -rf /proof/repository /var/lib/apt/lists/*
   cp -r "/proof/repository-$1" /proof/repository
-  install -D -m 644 /proof/repository/polewatch.asc /etc/apt/keyrings/polewatch.asc
-  cp /proof/repository/polewatch.sources /etc/apt/sources.list.d/
-  apt-get update -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/polewatch.sources -o Dir::Etc::sourceparts=- && apt-cache policy polewatch && apt-get upgrade -y -q
+  (cd /proof/repository && bash -euc "$(documented 3)")
 }
 # Bytes of the program, of what is kept of the version before (links count once) and of what dpkg and apt note.
 written() { du -sb /usr/lib/polewatch /usr/lib/polewatch.previous /var/lib/dpkg /var/cache/apt 2>/dev/null | awk '{ sum += $1 } END { print sum }'; }
-trial_over() { ! systemctl is-active --quiet polewatch-trial; }
-# Of every stream and epoch each number from the first to the last; the hub's own copies do not count.
-whole() {
-  node -e '
-    const streams = new Map()
-    for (const line of require("fs").readFileSync("/proof/heard", "utf8").split("\n").filter(Boolean)) {
-      const { source, epoch, sequence } = JSON.parse(line)
-      const key = `${source} ${epoch}`
-      streams.set(key, (streams.get(key) ?? new Set()).add(Number(sequence)))
-    }
-    let missing = 0
-    for (const [key, numbers] of streams) {
-      const last = Math.max(...numbers)
-      console.log(key, numbers.size, "of", last)
-      missing += last - numbers.size
-    }
-    process.exit(missing === 0 && streams.size > 0 ? 0 : 1)'
-}
-
 install -D -m 644 /proof/inside.mjs /usr/lib/polewatch-proof/inside.mjs
 # What the city has: an authority, a broker with TLS that asks for certificates, a hub.
 city() {
@@ -67,20 +30,30 @@ city() {
   ln -sfn /usr/lib/polewatch/firmware-config /usr/lib/polewatch-proof/firmware-config
   printf '{"type":"module"}\n' >/usr/lib/polewatch-proof/package.json
   provision authority create $ca --host localhost
-  echo '127.0.0.2 broker.example' >>/etc/hosts
+  echo '192.0.2.2 broker.example' >>/etc/hosts
   provision authority server $ca broker --host localhost broker.example
   openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /proof/hub.key -out /proof/hub.csr -subj /O=example-city/CN=crime-centre
   provision authority sign $ca /proof/hub.csr >/proof/hub.pem
   systemd-run --quiet --unit=proof-authority node /usr/lib/polewatch-proof/dist/scripts/provisioning/provision.js authority serve $ca --port 8443
   printf '%s\n' 'listener 8883' 'user root' "cafile $ca/root.pem" "certfile $ca/broker.pem" "keyfile $ca/broker.key" 'require_certificate true' \
     'use_identity_as_username true' 'tls_version tlsv1.3' >/proof/broker.conf
-  systemd-run --quiet --unit=proof-broker mosquitto -c /proof/broker.conf
+  broker
   soon hub -t '$SYS/broker/version' -C 1
 }
-listen() { systemd-run --quiet --unit=proof-hub -p Restart=always -p StandardOutput=append:/proof/heard mosquitto_sub -h localhost -p 8883 --cafile $ca/root.pem --cert /proof/hub.pem --key /proof/hub.key -i hub -q 1 -c -t 'polewatch/v1/+/+/alert/gunfire'; }
-prove 'the package installs' apt-get install -y -qq --no-install-recommends /proof/polewatch.deb
+# What a person would answer and write. There is no network to Debian here.
+echo 'APT::Get::Assume-Yes "true";' >/etc/apt/apt.conf.d/90proof
+rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*
+install -m 755 /proof/proof-editor /usr/local/bin/editor
+mkdir -m 1777 /srv/anybody
+mknod -m 666 /dev/planted c 10 229
+prove 'there is a street with another machine' street
+by_hand() { (cd /proof/by-hand && bash -euc "$1"); }
+mkdir /proof/by-hand && cp /proof/*.deb /proof/by-hand/
+installing=$(date +%s)
+prove 'the packages install' by_hand "$(documented 1 | head -n 1)"
 prove 'without a configuration nothing runs' refused
 systemctl stop polewatch.target
+installed=$(($(date +%s) - installing))
 # As shipped, before a drop-in names the city's addresses.
 prove 'sensing is exposed by 0.8 at most' hardened sensing 0.8
 prove 'vision is exposed by 1.2 at most' hardened vision 1.2
@@ -106,15 +79,47 @@ answered() { node -e 'const said = require("fs").readFileSync("/proof/answers", 
 recorded() { NODE_PATH=/usr/lib/polewatch/node_modules node -e 'const rows = new (require("better-sqlite3"))("/var/lib/polewatch/uplink.journal.db", { readonly: true }).prepare("SELECT detail FROM audit WHERE action = ? ORDER BY number").pluck().all("change")
   console.log(rows); process.exit(rows.map(row => JSON.parse(row).outcome).join() === process.argv[1] ? 0 : 1)' "$1"; }
 unit_file() { cmp /etc/polewatch/polewatch.yaml "$1"; }
-/proof/exposure /usr/lib/systemd/system | sed 's/^/# /' >>/proof/result
 prove 'the city has an authority, a broker that asks for certificates, and a hub' city
 prove 'the console is exposed by 0.8 at most' hardened console 0.8
 prove 'it has two who may change its units from afar' deciders
-listen
-systemd-run --quiet --unit=proof-answers -p Restart=always -p StandardOutput=append:/proof/answers mosquitto_sub -h localhost -p 8883 --cafile $ca/root.pem --cert /proof/hub.pem --key /proof/hub.key -i answers -q 1 -c -t 'polewatch/v1/+/+/command-result'
+# What the city gives a unit that is set up by hand.
+given() {
+  (cd /proof/by-hand && openssl genpkey -algorithm ed25519 -out hub.key && openssl pkey -in hub.key -pubout -out hub.pub) &&
+    cp $ca/root.pem /proof/by-hand/ && provision authority claim $ca example-city pole-17 >/proof/by-hand/claim
+}
+confirms() {
+  systemd-run --quiet --unit=proof-watch polewatch watch --broker mqtts://localhost:8883 --site example-city --acknowledge --key /proof/by-hand/hub.key \
+    --record /proof/by-hand/record --ca $ca/root.pem --certificate /proof/hub.pem --certificate-key /proof/hub.key
+}
+prove 'the city has a key of its hub, and a claim code for the unit' given
+prove 'its hub confirms alerts' confirms
+started=$(date +%s)
+prove 'the unit is given its files as docs/install.md says' by_hand "$(documented 1 | tail -n +2)"
+prove 'it is set up as docs/install.md says, with a certificate from the authority' by_hand "$(documented 2)"
+patience=120 prove 'every role says that it works' soon watched
+prove 'an alert for a drill is confirmed by the hub' polewatch check --alert
+prove 'the hub has verified shots' soon grep -q org.polewatch.gunfire /proof/by-hand/record
+installed=$((installed + $(date +%s) - started))
+prove "from the package to the first alert took three minutes at most ($installed s)" test "$installed" -le 180
+systemctl stop proof-watch
+/proof/exposure /usr/lib/systemd/system | sed 's/^/# /' >>/proof/result
+# As on a root that is never written to.
+read_only() { systemd-run --quiet --pipe --wait -p ProtectSystem=strict -p 'ReadWritePaths=/etc/polewatch /var/lib/polewatch /run' sh -c '! touch /etc/planted && exec /usr/lib/polewatch/bin/polewatch-set-up'; }
+prove 'it is set up again by one who cannot write to the root' read_only
+reset() {
+  install -d -m 700 /etc/credstore && echo secret >/etc/credstore/polewatch-evidence-key && polewatch enroll reset --yes &&
+    [ -z "$(systemctl list-units --plain --no-legend --state=active,activating 'polewatch*' | tee /dev/stderr)" ] && ! ls /etc/credstore/polewatch* /var/lib/polewatch/keys/*
+}
+prove 'a reset stops timers and sockets too, and leaves no key and no credential' reset
+hears heard alert/gunfire
+hears hits alert/plate-hit
+hears answers command-result
 mkdir -p /proof/devices
 echo 'microphoneArrays: [{ name: made-up-sound, driver: simulator, geometry: square, sampleRate: 48000, shotInterval: 5, seed: 1 }]' >/proof/devices/made-up.yaml
-printf 'id,site,latitude,longitude,altitude,error,heading,devices\npole-17,example-city,40.44,-79.99,196,1,0,made-up\n' >/proof/poles.csv
+echo 'cameras: [{ name: drawn-street, driver: simulator, plates: [KLM4827], interval: 12 }]' >/proof/devices/drawn.yaml
+echo 'plateReaders: [{ name: calling, driver: tcp-server, address: 192.0.2.2, tcpPort: 7778, callsFrom: 192.0.2.1, layout: json-lines }]' >/proof/devices/calling.yaml
+printf 'id,site,latitude,longitude,altitude,error,heading,devices\npole-17,example-city,40.44,-79.99,196,1,0,made-up drawn calling\n' >/proof/poles.csv
+reader
 started=$(date +%s)
 prove 'the unit is provisioned from a list' provision units /proof/poles.csv --site /proof/proof.yaml --devices /proof/devices --authority $ca --output /proof/units
 reachable() {
@@ -125,7 +130,7 @@ prove 'the unit has SSH' reachable
 prove 'it is set up over SSH, with a certificate from the authority' /proof/over-ssh /proof/units/pole-17 root@localhost
 prove 'its certificate is good' polewatch enroll status
 prove 'every role runs' soon running
-prove 'every role is watched and says that it works' soon watched
+patience=120 prove 'every role is watched and says that it works' soon watched
 prove 'an alert reaches the hub' alert
 note "from configuration to the first alert: $(($(date +%s) - started)) s"
 # The same by Ansible: the second time there is nothing to do.
@@ -133,11 +138,11 @@ by_ansible() { (cd /proof/ansible && ansible-playbook -i /proof/inventory.yaml p
 printf '%s\n' 'poles: { hosts: { pole-17: { ansible_host: localhost } }, vars: { ansible_user: root, polewatch_units: /proof/units, polewatch_packages: [/proof/polewatch.deb] } }' >/proof/inventory.yaml
 prove 'Ansible brings it to the same' by_ansible
 prove 'and finds nothing to change then' bash -c 'cd /proof/ansible && ansible-playbook -i /proof/inventory.yaml playbook.yaml | tee /dev/stderr | grep -q "changed=0 .*failed=0"'
-prove 'every role runs after Ansible' soon watched
+patience=120 prove 'every role runs after Ansible' soon watched
 # Timers and the inbox of lists.
 timers() { for timer in polewatch-hotlist polewatch-report; do systemctl is-active "$timer.timer" || return 1; done; }
 reported() { hub -W 90 -t polewatch/v1/example-city/pole-17/report -C 1 >/proof/report & sleep 1; systemctl start polewatch-report && wait $! && grep org.polewatch.report.v1 /proof/report; }
-dropped() { printf 'plate,state,purpose,expires,id\nAAA0001,PA,stolen-vehicle,2035-01-01T00:00:00Z,case-1\n' >/proof/city.csv && install -m 640 -g polewatch /proof/city.csv /var/lib/polewatch/inbox/city.csv; }
+dropped() { printf 'plate,state,purpose,expires,id\nKLM4827,,stolen-vehicle,2035-01-01T00:00:00Z,case-1\n' >/proof/city.csv && install -m 640 -g polewatch /proof/city.csv /var/lib/polewatch/inbox/city.csv; }
 listed() { polewatch hotlist status --json | tee /dev/stderr | grep -q '"freshness":"fresh".*"entries":1' && [ -z "$(ls /var/lib/polewatch/inbox)" ]; }
 forged() { setpriv --reuid polewatch-uplink --regid polewatch --clear-groups cp /proof/city.csv /var/lib/polewatch/inbox/city.csv; soon test -e /var/lib/polewatch/hotlist/refused.d/city.csv && polewatch hotlist status --json | grep '"generation":1,'; }
 prove 'the timers run' timers
@@ -145,10 +150,22 @@ prove "the report of the month before is signed and reaches the hub" reported
 prove 'root drops a list of wanted plates' dropped
 prove 'it is taken by the user who alone writes lists' soon listed
 prove 'one that uplink drops is not' forged
+patience=120 prove 'the plate that the camera sees is a hit' soon grep -q '"reader":"drawn-street"' /proof/hits
+prove 'so is that of the reader that calls' soon grep -q '"reader":"calling"' /proof/hits
+calls() { ip netns exec street node -e 'require("net").connect({ port: 7778, host: "192.0.2.2", localAddress: process.argv[1], timeout: 3000 }).on("connect", () => process.exit(0)).on("error", () => process.exit(1)).on("timeout", () => process.exit(1))' "$1"; }
+not() { ! "$@"; }
+firewall() { mkdir -p /etc/nftables.d && cp /usr/lib/polewatch/firmware-config/host/nftables.conf /etc/nftables.conf && nft -f /etc/nftables.conf; }
+rule() { polewatch config addresses --firewall >/etc/nftables.d/polewatch-readers.conf && nft -f /etc/nftables.conf && calls 192.0.2.1; }
+prove 'nobody else can call' not calls 192.0.2.3
+adduser --quiet --system --no-create-home --allow-bad-names _chrony
+prove 'there is a firewall' firewall
+prove 'it lets nobody call' not calls 192.0.2.1
+prove 'it lets the reader call by a rule that polewatch writes' rule
+nft flush ruleset
 # The page: nothing listens before there is a pass phrase, and then the console has of the network that socket alone.
 console=http://127.0.0.1:8470
 answers() { node -e 'fetch(process.argv[1]).then(() => process.exit(0), () => process.exit(1))' $console/unit; }
-closed() { systemctl start polewatch-console.socket; ! answers; }
+closed() { systemctl start polewatch-console.socket; [ -z "$(ss -Htln sport = :8470)" ]; }
 opened() { phrase=$(polewatch console --new-phrase --json | sed 's/.*"phrase":"\(.*\)".*/\1/') && systemctl start polewatch-console.socket && answers; }
 look() { node /proof/look.mjs $console "$phrase" 'made-up-sound microphone 4'; }
 told() { polewatch check --json | tee /dev/stderr | grep -q '"unknown":0'; }
@@ -158,6 +175,8 @@ prove 'the page comes up by its socket' opened
 prove 'it shows live to who signs in that a microphone works' look
 prove 'of no part it cannot be told whether it works' told
 prove 'an alert for a drill arrives' drill
+outside() { node /usr/lib/polewatch-proof/inside.mjs nobody-holds-it; }
+prove 'without a sandbox all of what follows can be done' outside
 for role in sensing vision uplink console hotlist; do prove "from inside $role nothing forbidden can be done" inside "$role"; done
 kill -STOP "$(systemctl show -p MainPID --value polewatch-vision)"
 prove 'sensing alerts while vision stands still' alert
@@ -185,7 +204,7 @@ patience=240 prove 'it takes that back by itself' soon outcome_is 3 taken-back
 patience=120 prove 'and is back at its hub' soon watched
 prove 'a change to another broker is stored' change city configuration /proof/moved.yaml
 patience=240 prove 'it is applied' soon outcome_is 4 applied
-prove 'systemd lets uplink reach the new address, and not the one that was taken back' bash -c 'systemctl show -p IPAddressAllow polewatch-uplink | tee /dev/stderr | grep 127.0.0.2 | grep -qv 127.0.0.3 && grep -q 127.0.0.2 /var/lib/polewatch/applied/uplink.addresses && [ ! -e /run/systemd/system/polewatch-uplink.service.d/changed.conf ]'
+prove 'systemd lets uplink reach the new address, and not the one that was taken back' bash -c 'systemctl show -p IPAddressAllow polewatch-uplink | tee /dev/stderr | grep 192.0.2.2 | grep -qv 127.0.0.3 && grep -q 192.0.2.2 /var/lib/polewatch/applied/uplink.addresses && [ ! -e /run/systemd/system/polewatch-uplink.service.d/changed.conf ]'
 sed 's/"missing-person",//' /etc/polewatch/policy.yaml >/proof/tighter.yaml
 cp /etc/polewatch/policy.yaml /proof/looser.yaml
 prove 'a tighter policy is stored' change city policy /proof/tighter.yaml
@@ -205,21 +224,16 @@ before=$(count)
 wrote=$(written)
 began=$(date +%s%N)
 prove 'a newer version comes from the repository while alerts wait' upgrade newer
-note "the upgrade took $((($(date +%s%N) - began) / 1000000)) ms, loaded $(stat -c %s /proof/repository/pool/polewatch_99.1_*.deb) bytes and wrote $((($(written) - wrote) / 1024)) KiB"
-systemd-run --quiet --unit=proof-broker mosquitto -c /proof/broker.conf
+note "the upgrade took $((($(date +%s%N) - began) / 1000000)) ms, loaded $(stat -c %s /proof/repository/pool/*_99.1_*.deb | awk '{ sum += $1 } END { print sum }') bytes and wrote $((($(written) - wrote) / 1024)) KiB"
+broker
 prove 'every role runs after it' soon running
 prove 'the alerts that waited arrive' soon more_than "$((before + 3))"
 patience=500 prove 'the trial of the newer version ends' soon trial_over
 prove 'the newer version stays' version_is 99.1
 prove 'a version that does not start comes from the repository' upgrade broken
-patience=500 prove 'its trial ends' soon trial_over
-prove 'the version before is back by itself' version_is 99.1
-prove 'every role runs again' soon watched
-before=$(count)
-prove 'alerts arrive again' soon more_than "$before"
-prove 'the broken version is not taken again' bash -c 'apt-get upgrade -y -qq; [ "$(dpkg-query -f "\${Version}" -W polewatch)" = 99.1 ]'
-prove 'no alert of all this was lost' whole
-journalctl -o cat -u polewatch-trial
-prove 'it is purged' apt-get purge -y -qq polewatch
-rm -rf /usr/lib/polewatch-proof
-prove 'nothing of it is left' gone
+# The restart comes at once, in the middle of the trial, and while alerts wait.
+systemctl stop proof-broker
+sleep 6
+touch /proof/again
+sync
+systemctl --force --force reboot

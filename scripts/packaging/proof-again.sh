@@ -1,0 +1,19 @@
+# The part of scripts/prove-package after the restart of the computer, which came in the middle of the trial of a broken version.
+. /proof/proof-tools.sh
+reached() { systemctl show -p IPAddressAllow polewatch-uplink | grep 192.0.2.2; }
+gone() { ! ls -d /var/lib/polewatch /etc/polewatch /run/polewatch /usr/lib/polewatch* /etc/systemd/system/polewatch* /etc/systemd/system/*.wants/polewatch* /run/systemd/system/polewatch-* /var/lib/systemd/timers/stamp-polewatch* /etc/apt/preferences.d/polewatch* /etc/credstore/polewatch* 2>/dev/null | grep -v proof && ! getent passwd | grep polewatch && ! getent group polewatch; }
+prove 'systemd knows again what uplink may reach' reached
+street && reader && broker
+soon hub -t '$SYS/broker/version' -C 1 >/dev/null
+hears heard alert/gunfire
+patience=500 prove 'the trial goes on after the restart, and ends' soon trial_over
+prove 'the version before is back by itself' version_is 99.1
+patience=120 prove 'every role runs again' soon watched
+before=$(count)
+patience=120 prove 'alerts arrive again' soon more_than "$before"
+prove 'the broken version is not taken again' bash -c 'apt-get upgrade -q; [ "$(dpkg-query -f "\${Version}" -W polewatch)" = 99.1 ]'
+prove 'no alert of all this was lost' whole
+journalctl -o cat -u polewatch-trial
+prove 'it is purged' apt-get purge -q polewatch polewatch-vision
+rm -rf /usr/lib/polewatch-proof
+prove 'nothing of it is left' gone

@@ -1,0 +1,59 @@
+# What both parts of the proof use; sourced by proof.sh and proof-again.sh inside the container. Each proof is a line of /proof/result.
+export DEBIAN_FRONTEND=noninteractive POLEWATCH_TRIAL_SECONDS=45
+exec >>/proof/log 2>&1
+ca=/proof/authority
+prove() {
+  local what=$1
+  shift
+  if "$@" >/proof/last 2>&1; then echo "ok $what"; else echo "not ok $what: $(tail -14 /proof/last | tr '\n' ' ')"; fi >>/proof/result
+  cat /proof/last
+}
+note() { echo "# $*" >>/proof/result; }
+soon() { local try; for try in $(seq "${patience:-60}"); do "$@" && return 0; sleep 0.5; done; return 1; }
+# The commands of the Nth block of docs/install.md, as they stand there but for the names of the packages.
+documented() {
+  awk -v block="$1" '/^```sh$/ { number++; inside = 1; next } /^```$/ { inside = 0 } inside && number == block' /proof/install.md |
+    sed 's#\./polewatch_[^ ]*#./polewatch.deb ./polewatch-vision.deb#'
+}
+
+running() { for role in sensing vision uplink; do systemctl is-active --quiet "polewatch-$role" || { journalctl -o cat -n 12 -u "polewatch-$role"; return 1; }; done; }
+watched() { for role in sensing vision uplink; do systemctl show -p WatchdogUSec,StatusText "polewatch-$role" | grep -c 'WatchdogUSec=30s\|StatusText=All' | grep -qx 2 || { systemctl show "polewatch-$role" | grep -i 'watchdog\|status'; return 1; }; done; }
+version_is() { for package in polewatch polewatch-vision; do [ "$(dpkg-query -f '${Version}' -W "$package")" = "$1" ] || return 1; done; }
+trial_over() { ! systemctl is-active --quiet polewatch-trial && [ ! -e /usr/lib/polewatch.previous ]; }
+
+# The street: another machine at 192.0.2.1, a stranger at 192.0.2.3, and this one at 192.0.2.2, where the broker is as well.
+street() {
+  ip netns add street && ip link add street0 type veth peer name street1 netns street &&
+    ip address add 192.0.2.2/24 dev street0 && ip link set street0 up &&
+    ip -n street address add 192.0.2.1/24 dev street1 && ip -n street address add 192.0.2.3/24 dev street1 && ip -n street link set street1 up &&
+    systemd-run --quiet --unit=proof-street ip netns exec street node -e 'require("net").createServer(() => {}).listen(1883)'
+}
+# Its reader, which calls with a wanted plate.
+reader() { systemd-run --quiet --unit=proof-reader -p Restart=always -p RestartSec=1 -p StartLimitIntervalSec=0 ip netns exec street node /proof/calling.mjs; }
+broker() { systemd-run --quiet --unit=proof-broker mosquitto -c /proof/broker.conf; }
+hub() { mosquitto_sub -h localhost -p 8883 --cafile $ca/root.pem --cert /proof/hub.pem --key /proof/hub.key "$@"; }
+# hears NAME TOPIC: keeps all that comes in /proof/NAME.
+hears() {
+  systemd-run --quiet --unit="proof-$1" -p Restart=always -p "StandardOutput=append:/proof/$1" mosquitto_sub -h localhost -p 8883 --cafile $ca/root.pem --cert /proof/hub.pem \
+    --key /proof/hub.key -i "$1" -q 1 -c -t "polewatch/v1/+/+/$2"
+}
+alert() { hub -W 40 -t 'polewatch/v1/example-city/pole-17/alert/gunfire' -C 1; }
+count() { grep -c . /proof/heard; }
+more_than() { [ "$(count)" -gt "$1" ]; }
+# Of every stream and epoch each number from the first to the last; the hub's own copies do not count.
+whole() {
+  node -e '
+    const streams = new Map()
+    for (const line of require("fs").readFileSync("/proof/heard", "utf8").split("\n").filter(Boolean)) {
+      const { source, epoch, sequence } = JSON.parse(line)
+      const key = `${source} ${epoch}`
+      streams.set(key, (streams.get(key) ?? new Set()).add(Number(sequence)))
+    }
+    let missing = 0
+    for (const [key, numbers] of streams) {
+      const last = Math.max(...numbers)
+      console.log(key, numbers.size, "of", last)
+      missing += last - numbers.size
+    }
+    process.exit(missing === 0 && streams.size > 0 ? 0 : 1)'
+}
