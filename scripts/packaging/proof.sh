@@ -130,6 +130,11 @@ prove 'the unit has SSH' reachable
 prove 'it is set up over SSH, with a certificate from the authority' /proof/over-ssh /proof/units/pole-17 root@localhost
 prove 'its certificate is good' polewatch enroll status
 prove 'every role runs' soon running
+# Without it who watches cameras says that it is not there.
+dropped() { printf 'plate,state,purpose,expires,id\nKLM4827,,stolen-vehicle,2035-01-01T00:00:00Z,case-1\n' >/proof/city.csv && install -m 640 -g polewatch /proof/city.csv /var/lib/polewatch/inbox/city.csv; }
+listed() { polewatch hotlist status --json | tee /dev/stderr | grep -q '"freshness":"fresh".*"entries":1' && [ -z "$(ls /var/lib/polewatch/inbox)" ]; }
+prove 'root drops a list of wanted plates' dropped
+prove 'it is taken by the user who alone writes lists' soon listed
 patience=120 prove 'every role is watched and says that it works' soon watched
 prove 'an alert reaches the hub' alert
 note "from configuration to the first alert: $(($(date +%s) - started)) s"
@@ -139,16 +144,12 @@ printf '%s\n' 'poles: { hosts: { pole-17: { ansible_host: localhost } }, vars: {
 prove 'Ansible brings it to the same' by_ansible
 prove 'and finds nothing to change then' bash -c 'cd /proof/ansible && ansible-playbook -i /proof/inventory.yaml playbook.yaml | tee /dev/stderr | grep -q "changed=0 .*failed=0"'
 patience=120 prove 'every role runs after Ansible' soon watched
-# Timers and the inbox of lists.
+# Timers, and what the inbox refuses.
 timers() { for timer in polewatch-hotlist polewatch-report; do systemctl is-active "$timer.timer" || return 1; done; }
 reported() { hub -W 90 -t polewatch/v1/example-city/pole-17/report -C 1 >/proof/report & sleep 1; systemctl start polewatch-report && wait $! && grep org.polewatch.report.v1 /proof/report; }
-dropped() { printf 'plate,state,purpose,expires,id\nKLM4827,,stolen-vehicle,2035-01-01T00:00:00Z,case-1\n' >/proof/city.csv && install -m 640 -g polewatch /proof/city.csv /var/lib/polewatch/inbox/city.csv; }
-listed() { polewatch hotlist status --json | tee /dev/stderr | grep -q '"freshness":"fresh".*"entries":1' && [ -z "$(ls /var/lib/polewatch/inbox)" ]; }
 forged() { setpriv --reuid polewatch-uplink --regid polewatch --clear-groups cp /proof/city.csv /var/lib/polewatch/inbox/city.csv; soon test -e /var/lib/polewatch/hotlist/refused.d/city.csv && polewatch hotlist status --json | grep '"generation":1,'; }
 prove 'the timers run' timers
 prove "the report of the month before is signed and reaches the hub" reported
-prove 'root drops a list of wanted plates' dropped
-prove 'it is taken by the user who alone writes lists' soon listed
 prove 'one that uplink drops is not' forged
 patience=120 prove 'the plate that the camera sees is a hit' soon grep -q '"reader":"drawn-street"' /proof/hits
 prove 'so is that of the reader that calls' soon grep -q '"reader":"calling"' /proof/hits
