@@ -5,8 +5,9 @@
  *            subscriber, which counts and, for polewatch, acknowledges as a hub does but verifies nothing: a hub's work is
  *            not the sender's. Gunshots are appended meanwhile.
  *   verified the same drain with the hub module, which verifies every signature
- *   latency  from `append` to the hub module's application at 20 alerts a second, beside append + fdatasync on the same disk
- *            and a message of the same size from bare mqtt.js to bare mqtt.js through the same broker
+ *   latency  at 20 alerts a second from `append` to the hub module's application, which has verified the signature, and to the
+ *            subscriber that counts; beside append + fdatasync on the same disk and a message of the same size from bare
+ *            mqtt.js to bare mqtt.js through the same broker
  *
  *   npm run bench:delivery [-- --alerts 100000] [--rounds 3] [--folder ON_THE_DISK_TO_MEASURE] [--profile FOLDER]
  *                          [--latency-only] [--json]
@@ -79,17 +80,20 @@ async function measure() {
     const verifiedShots: number[] = []
     return { ways, filled, verified: await drain(hub, verifiedShots), verifiedShots }
   })
-  const latency = { ...rest.ways, hop: percentiles(await hops()) }
+  const latency = {
+    ...rest.ways,
+    arrival: await withSubscriber(async subscriber => (await latencies(subscriber)).appendToHub),
+    hop: percentiles(await hops()),
+  }
   const kept = latency.appendToHub.p50 - latency.disk.p50 <= 2 && latency.appendToHub.p99 - latency.disk.p99 <= 20
   if (values['latency-only']) return { kept, latency, drains: null }
   const drains: { polewatch: number; plain: number; ratio: number }[] = []
   const shots: number[] = []
   for (let round = 0; round < rounds; round += 1) {
-    const other = new Program('bench-subscriber', { broker: broker.url, hubKey: privateKeyPem(hubKey) })
-    await until('the subscriber is ready', () => other.lines.includes('ready'))
-    const plain = await rateOf(new Program('bench-plain', { folder, broker: broker.url, window }))
-    const polewatch = await drain(other, shots)
-    await other.kill()
+    const { plain, polewatch } = await withSubscriber(async other => ({
+      plain: await rateOf(new Program('bench-plain', { folder, broker: broker.url, window })),
+      polewatch: await drain(other, shots),
+    }))
     drains.push({ polewatch, plain, ratio: polewatch / plain })
   }
   const ratio = median(drains.map(each => each.ratio))
@@ -104,18 +108,20 @@ async function measure() {
 
 /** Milliseconds that a message takes between two bare clients at the rate of the alerts. */
 async function hops(): Promise<number[]> {
-  const subscriber = new Program('bench-subscriber', { broker: broker.url, hubKey: privateKeyPem(hubKey) })
-  await until('the subscriber is ready', () => subscriber.lines.includes('ready'))
-  await new Program('bench-plain', { broker: broker.url, count: warmUpAlerts + latencyAlerts, interval: 50 }).ended()
-  await subscriber.kill()
-  const lines = subscriber.lines.filter(line => line.startsWith('hop '))
+  const lines = await withSubscriber(async subscriber => {
+    await new Program('bench-plain', { broker: broker.url, count: warmUpAlerts + latencyAlerts, interval: 50 }).ended()
+    return subscriber.lines.filter(line => line.startsWith('hop '))
+  })
   return lines.slice(warmUpAlerts).map(line => Number(line.split(' ')[1]))
 }
 
-async function withHub<Result>(work: (hub: Program) => Promise<Result>): Promise<Result> {
-  const hub = new Program('bench-hub', { broker: broker.url, hubKey: privateKeyPem(hubKey) })
+const withHub = <Result>(work: (hub: Program) => Promise<Result>) => withListener('bench-hub', work)
+const withSubscriber = <Result>(work: (hub: Program) => Promise<Result>) => withListener('bench-subscriber', work)
+
+async function withListener<Result>(name: string, work: (hub: Program) => Promise<Result>): Promise<Result> {
+  const hub = new Program(name, { broker: broker.url, hubKey: privateKeyPem(hubKey) })
   try {
-    await until('the hub is ready', () => hub.lines.includes('ready'))
+    await until(`${name} is ready`, () => hub.lines.includes('ready'))
     return await work(hub)
   } finally {
     await hub.kill()
@@ -237,11 +243,12 @@ function tell({ latency, drains }: Awaited<ReturnType<typeof measure>>): void {
       `drained to the hub module, which verifies: ${drains.verified.toFixed(0)} a second; a gunshot meanwhile: ${shown(drains.shotDuringVerified)}`,
     )
   }
-  const { appendToHub, appended, pickedUp, travelled, disk, hop } = latency
+  const { appendToHub, appended, pickedUp, travelled, disk, hop, arrival } = latency
   line(`append to hub at 20 a second: ${shown(appendToHub)}`)
   line(`of that until it is committed: ${shown(appended)}`)
   line(`then until uplink hands it to the network: ${shown(pickedUp)}`)
   line(`then through the broker to the hub's application: ${shown(travelled)}`)
+  line(`append to a subscriber that verifies nothing: ${shown(arrival)}`)
   line(`append + fdatasync of the disk: ${shown(disk)}`)
   line(`a message of that size between two bare mqtt.js clients: ${shown(hop)}`)
   line(
