@@ -71,7 +71,7 @@ try {
 
 async function measure() {
   // One hub for both: one that begins in the middle of the gunshots' stream waits once for what came before.
-  const { filled, verified, verifiedShots, ...rest } = await withHub(async hub => {
+  const { filled, verified, verifiedShots, ...rest } = await withListener('bench-hub', async hub => {
     const ways = await latencies(hub)
     if (values['latency-only']) return { ways, filled: 0, verified: 0, verifiedShots: [] }
     const filling = performance.now()
@@ -82,7 +82,7 @@ async function measure() {
   })
   const latency = {
     ...rest.ways,
-    arrival: await withSubscriber(async subscriber => (await latencies(subscriber)).appendToHub),
+    arrival: await withListener('bench-subscriber', async subscriber => (await latencies(subscriber)).appendToHub),
     hop: percentiles(await hops()),
   }
   const kept = latency.appendToHub.p50 - latency.disk.p50 <= 2 && latency.appendToHub.p99 - latency.disk.p99 <= 20
@@ -90,7 +90,7 @@ async function measure() {
   const drains: { polewatch: number; plain: number; ratio: number }[] = []
   const shots: number[] = []
   for (let round = 0; round < rounds; round += 1) {
-    const { plain, polewatch } = await withSubscriber(async other => ({
+    const { plain, polewatch } = await withListener('bench-subscriber', async other => ({
       plain: await rateOf(new Program('bench-plain', { folder, broker: broker.url, window })),
       polewatch: await drain(other, shots),
     }))
@@ -108,15 +108,12 @@ async function measure() {
 
 /** Milliseconds that a message takes between two bare clients at the rate of the alerts. */
 async function hops(): Promise<number[]> {
-  const lines = await withSubscriber(async subscriber => {
+  const lines = await withListener('bench-subscriber', async subscriber => {
     await new Program('bench-plain', { broker: broker.url, count: warmUpAlerts + latencyAlerts, interval: 50 }).ended()
     return subscriber.lines.filter(line => line.startsWith('hop '))
   })
   return lines.slice(warmUpAlerts).map(line => Number(line.split(' ')[1]))
 }
-
-const withHub = <Result>(work: (hub: Program) => Promise<Result>) => withListener('bench-hub', work)
-const withSubscriber = <Result>(work: (hub: Program) => Promise<Result>) => withListener('bench-subscriber', work)
 
 async function withListener<Result>(name: string, work: (hub: Program) => Promise<Result>): Promise<Result> {
   const hub = new Program(name, { broker: broker.url, hubKey: privateKeyPem(hubKey) })
