@@ -11,7 +11,7 @@ const many = 6
 
 type Heard = SupportedShot['arrivals'][number]
 
-/** Whether a sound may be reported on one microphone's word. One that nobody can judge has its loudness alone. */
+/** Whether a sound may be reported on one microphone's word. */
 export function convincing(arrival: Heard): boolean {
   return convince([arrival])
 }
@@ -43,13 +43,11 @@ export class Corroboration {
 
   /**
    * Whether a gateway, this or another, would tell the shot as far as that shows without locating anew: what the rest heard must
-   * convince, each by itself or all together, or be of many gateways.
+   * convince, each by itself or all together, or be of many gateways. What nobody can judge has its loudness alone.
    */
   vouches(gateway: string, shot: SupportedShot): boolean {
-    const gateways = new Set(shot.arrivals.map(arrival => arrival.gateway))
-    const agreed = shot.located !== null && gateways.size >= many
-    return [...gateways].every(other => {
-      if (other === gateway) return true
+    const agreed = shot.located !== null && new Set(shot.arrivals.map(arrival => arrival.gateway)).size >= many
+    return othersIn(shot, gateway).every(other => {
       const rest = without(shot, other)
       const judged = rest.judged ?? rest.arrivals
       const plain = judged.filter(({ salience }) => salience >= this.#leastSalience)
@@ -69,9 +67,7 @@ export class Corroboration {
     const key = shot.arrivals.map(({ id }) => id).join()
     const known = this.#known.get(key)
     if (known !== undefined) return known.stands
-    const others = new Set(shot.arrivals.map(({ gateway }) => gateway))
-    others.delete(this.#gateway)
-    const stands = [...others].every(other => {
+    const stands = othersIn(shot, this.#gateway).every(other => {
       const rest = without(shot, other)
       return isBlast(rest) && isAmong(rest, locate(other))
     })
@@ -82,6 +78,12 @@ export class Corroboration {
   forget(before: number): void {
     for (const [key, { at }] of this.#known) if (at < before) this.#known.delete(key)
   }
+}
+
+/** Who else heard a shot or another round from its place: all of them have a say in what it is. */
+function othersIn({ arrivals, judged = [] }: SupportedShot, own: string): string[] {
+  const gateways = new Set([...arrivals, ...judged].map(({ gateway }) => gateway))
+  return [...gateways].filter(gateway => gateway !== own)
 }
 
 /** A shot as those who heard it judge it without one of them. */

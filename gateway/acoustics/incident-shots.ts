@@ -1,5 +1,5 @@
 import type { Arrival } from './arrival.js'
-import { isBefore } from './claims.js'
+import { isBefore, isKnown } from './claims.js'
 import { distance, type IncidentQuality, type SupportedShot } from './incident.js'
 import { hearingRange } from './witness.js'
 
@@ -108,7 +108,7 @@ export function borneOutShots(
   stands: (shot: SupportedShot) => boolean,
 ): SupportedShot[] {
   return shots.filter(shot => {
-    if (!shot.arrivals.some(({ id }) => borneOut.has(id)) && !stands(shot)) return false
+    if (!isKnown(shot, borneOut) && !stands(shot)) return false
     for (const { id } of shot.arrivals) borneOut.add(id)
     return true
   })

@@ -167,7 +167,8 @@ export class IncidentBook {
       if (rank === null || now < incident.readyAt + rank * claimDelay) return []
     }
     const ready = borneOutShots(all, incident, shot => context.stands(shot))
-    if (ready.length === 0) return []
+    if (ready.length === 0)
+      return told !== null && now >= last.time + finalAfter ? this.#withdraw(incident, told, now, null) : []
     if (told === null) return this.#publish(incident, ready, null, now)
     if (now >= last.time + finalAfter) return this.#publish(incident, ready, 'final', now)
     if (content(ready) === told.content || now < told.at + revisionSpacing) return []
@@ -183,7 +184,7 @@ export class IncidentBook {
   }
 
   /** Another gateway reports the incident: whether that one is gone and everybody who comes before this gateway has let it pass. */
-  #takesOver(incident: Incident, entry: SeenClaim, { now, alive }: IncidentContext): boolean {
+  #takesOver(incident: Incident, entry: SeenClaim, { now, alive, stands }: IncidentContext): boolean {
     const { claim } = entry
     // Should the claim ever be withdrawn in favour of nothing, the order of reporting starts again then.
     incident.readyAt = null
@@ -199,11 +200,8 @@ export class IncidentBook {
       return false
     const order = reportingOrder(incident.shots).filter(gateway => gateway !== claim.reporter)
     const rank = order.includes(this.#gateway) ? order.indexOf(this.#gateway) : order.length
-    if (now < entry.orphaned + rank * claimDelay) return false
+    if (now < entry.orphaned + rank * claimDelay || !incident.shots.some(stands)) return false
     incident.told = { id: claim.incident, quality: claim.quality, at: Number.NEGATIVE_INFINITY, content: '' }
-    // The hub has it already, by one who answers for it.
-    for (const { id } of knownShots(claim, incident.shots).flatMap(({ arrivals }) => arrivals))
-      incident.borneOut.add(id)
     return true
   }
 

@@ -676,3 +676,24 @@ test('what three agree on without it stands, and so does what one of them heard 
   t.ok(plain.revisions[0]!.at < 1001.2 + 2)
   t.match(plain.standing, [{ quality: 'located', shots: [{ corroborated: false }] }])
 })
+
+test('nor does it by claiming the sounds and falling silent, or by another round from their place', async t => {
+  const harmless = { gunProbability: 0.4 }
+  const network = new Network(['a', 'b', 'liar']).run(1001)
+  network.hear('a', 1, 1001, harmless)
+  network.hear('b', 1, 1001.1, harmless)
+  network.hear('liar', 1, 1001.15, { gunProbability: 1, salience: 90 })
+  network.hear('liar', 2, 1001.6, { gunProbability: 1, salience: 90 })
+  // The second is located with the first's place, by the liar's arrival and two of the others'.
+  network.hear('a', 2, 1001.5, harmless)
+  network.hear('b', 2, 1001.55, harmless)
+  network.run(1002)
+  network.say(lie(network, 'liar', ['a', 'b', 'liar'], { state: 'provisional' }))
+  network.dead.add('liar')
+  network.run(1060)
+  t.same(
+    network.revisions.filter(({ from }) => from !== 'liar'),
+    [],
+    'nobody takes it over',
+  )
+})
