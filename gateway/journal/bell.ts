@@ -58,8 +58,7 @@ export async function watchBells(
         const timer = setTimeout(resolve, poll * 1000)
         wake = () => {
           clearTimeout(timer)
-          // The turn's other notices belong to the same ring.
-          setImmediate(resolve)
+          resolve()
         }
       })
     }

@@ -2,6 +2,14 @@ import { existsSync, statSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { type Connection, type Format, isStorageFault, readingError, requireFormat } from './storage.js'
 
+interface Open<Prepared> {
+  readonly connection: Connection
+  readonly inode: number
+  readonly prepared: Prepared
+  readonly version: Database.Statement<[], number>
+  readonly transaction: (work: () => void) => void
+}
+
 /**
  * Another role's database, opened read-only as soon as it is there, and again when its owner puts a new one in its place.
  * No transaction outlives a call, so a reader never keeps the owner's write-ahead log from starting over.
@@ -12,9 +20,7 @@ export class FollowedFile<Prepared> {
   readonly #prepare: (connection: Connection) => Prepared
   /** Tells one connection's versions from the next one's. */
   #connections = 0
-  #open:
-    | { connection: Connection; inode: number; prepared: Prepared; version: Database.Statement<[], number> }
-    | undefined
+  #open: Open<Prepared> | undefined
 
   constructor(path: string, format: Format, prepare: (connection: Connection) => Prepared) {
     this.#path = path
@@ -33,8 +39,9 @@ export class FollowedFile<Prepared> {
       if (inode === undefined) break
       try {
         const open = this.#connect(inode)
-        const result = open.connection.transaction(() => read(open.prepared))()
-        if (this.#inode() === inode) return result
+        const results: Result[] = []
+        open.transaction(() => results.push(read(open.prepared)))
+        if (this.#inode() === inode) for (const result of results) return result
       } catch (error) {
         this.close()
         if (this.#inode() === inode) throw isStorageFault(error) ? readingError(error, this.#path) : error
@@ -77,7 +84,7 @@ export class FollowedFile<Prepared> {
     return undefined
   }
 
-  #connect(inode: number) {
+  #connect(inode: number): Open<Prepared> {
     if (this.#open?.inode === inode) return this.#open
     this.close()
     const connection = new Database(this.#path, { readonly: true, fileMustExist: true, timeout: 1000 })
@@ -86,7 +93,8 @@ export class FollowedFile<Prepared> {
       requireFormat(connection, this.#format)
       const version = connection.prepare<[], number>('PRAGMA data_version').pluck()
       this.#connections += 1
-      this.#open = { connection, inode, prepared: this.#prepare(connection), version }
+      const transaction = connection.transaction((work: () => void) => work())
+      this.#open = { connection, inode, prepared: this.#prepare(connection), version, transaction }
       return this.#open
     } catch (error) {
       connection.close()

@@ -28,7 +28,7 @@ export interface StoredAlert extends Position {
 
 /** Reads another role's journal. Cheap to call often: what did not change costs a look at shared memory. */
 export class JournalReader {
-  readonly #file: FollowedFile<ReturnType<typeof prepare>>
+  readonly #file: FollowedFile<Statements>
   #known: Known | undefined
 
   constructor(path: string) {
@@ -49,24 +49,14 @@ export class JournalReader {
     const known = this.#known?.numbers.has(source) ? this.#known : this.#look()
     const number = known?.numbers.get(source)
     const stream = known?.streams.find(candidate => candidate.source === source)
-    if (number === undefined || stream === undefined || stream.epoch !== epoch) return []
-    const first = number * positionsPerStream + Math.max(afterSequence + 1, stream.firstSequence)
-    const end = (number + 1) * positionsPerStream - 1
-    return this.#file.read(statements => {
-      if (statements.epoch.get() !== epoch) return []
-      return statements.alerts.all(first, end, limit).map(row => ({
-        source,
-        epoch,
-        sequence: row.position % positionsPerStream,
-        id: row.id,
-        topic: row.topic,
-        kind: row.kind,
-        priority: stream.priority,
-        exercise: row.exercise === 1,
-        bytes: row.bytes,
-        appendedAt: row.appendedAt,
-      }))
-    }, [])
+    if (known === undefined || number === undefined || stream === undefined || stream.epoch !== epoch) return []
+    const newest = known.newest.get(source)
+    if (newest?.[0]?.sequence === afterSequence + 1) return newest.slice(0, limit)
+    return this.#file.read(
+      statements =>
+        statements.epoch.get() === epoch ? alertsOf(statements, stream, number, afterSequence, limit) : [],
+      [],
+    )
   }
 
   close(): void {
@@ -82,11 +72,9 @@ export class JournalReader {
       this.#known = this.#file.read<Known | undefined>(statements => {
         const epoch = statements.epoch.get() ?? ''
         const rows = statements.streams.all()
-        return {
-          version,
-          numbers: new Map(rows.map(row => [row.source, row.number])),
-          streams: rows.flatMap(row => extentOf(row, epoch)),
-        }
+        const numbers = new Map(rows.map(row => [row.source, row.number]))
+        const streams = rows.flatMap(row => extentOf(row, epoch))
+        return { version, numbers, streams, newest: newestOf(statements, streams, numbers, this.#known) }
       }, undefined)
     }
     return this.#known
@@ -97,6 +85,42 @@ interface Known {
   readonly version: string
   readonly streams: StreamExtent[]
   readonly numbers: Map<string, number>
+  /** By source, what has come since the look before, where it was little: whoever looked is about to read it. */
+  readonly newest: Map<string, StoredAlert[]>
+}
+
+/** Most alerts of a stream that are read together with where it stands. */
+const newestLimit = 8
+
+function newestOf(statements: Statements, streams: StreamExtent[], numbers: Map<string, number>, before?: Known) {
+  const newest = new Map<string, StoredAlert[]>()
+  for (const stream of streams) {
+    const { source, epoch, lastSequence } = stream
+    const known = before?.streams.find(each => each.source === source && each.epoch === epoch)?.lastSequence
+    const number = numbers.get(source)
+    if (known === undefined || number === undefined || lastSequence === known || lastSequence - known > newestLimit)
+      continue
+    newest.set(source, alertsOf(statements, stream, number, known, newestLimit))
+  }
+  return newest
+}
+
+function alertsOf(statements: Statements, stream: StreamExtent, number: number, after: number, limit: number) {
+  const { source, epoch, priority, firstSequence } = stream
+  const first = number * positionsPerStream + Math.max(after + 1, firstSequence)
+  const end = (number + 1) * positionsPerStream - 1
+  return statements.alerts.all(first, end, limit).map(row => ({
+    source,
+    epoch,
+    sequence: row.position % positionsPerStream,
+    id: row.id,
+    topic: row.topic,
+    kind: row.kind,
+    priority,
+    exercise: row.exercise === 1,
+    bytes: row.bytes,
+    appendedAt: row.appendedAt,
+  }))
 }
 
 interface StreamRow {
@@ -115,6 +139,8 @@ function extentOf(row: StreamRow, epoch: string): StreamExtent[] {
   const firstSequence = row.first === null ? lastSequence + 1 : row.first % positionsPerStream
   return [{ source: row.source, epoch, priority, firstSequence, lastSequence }]
 }
+
+type Statements = ReturnType<typeof prepare>
 
 function prepare(connection: Connection) {
   const inStream = `alert WHERE position BETWEEN stream.number * ${positionsPerStream}

@@ -60,7 +60,7 @@ function decoded(bytes: Uint8Array): string {
 /** Why a value is not I-JSON, or null. */
 function problemOf(value: unknown, depth: number): string | null {
   if (value === null || typeof value === 'boolean') return null
-  if (typeof value === 'string') return /\p{Surrogate}/u.test(value) ? 'a lone surrogate' : null
+  if (typeof value === 'string') return value.isWellFormed() ? null : 'a lone surrogate'
   if (typeof value === 'number') return Number.isFinite(value) ? null : 'a number that is not finite'
   if (typeof value !== 'object') return `a value of type ${typeof value}`
   if (depth >= deepest) return `more than ${deepest} levels`

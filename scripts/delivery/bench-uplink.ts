@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import * as z from 'zod'
 import { watchBells } from '../../gateway/journal/bell.js'
 import { publicKeyFromPem, signingKeyFromPem } from '../../gateway/messages/keys.js'
@@ -13,6 +12,7 @@ import { Uplink } from './gateway.js'
 const settings = z
   .object({
     folder: z.string(),
+    bells: z.string(),
     broker: z.string(),
     uplinkKey: z.string(),
     sensingKey: z.string(),
@@ -55,4 +55,4 @@ setInterval(() => {
   process.stdout.write(`${JSON.stringify({ milliseconds: performance.now() - began, sent, sentAgain })}\n`)
 }, 5)
 process.on('SIGTERM', () => process.exit())
-await watchBells(join(folder, 'bells'), () => uplink.deliverer.wake(), { signal })
+await watchBells(settings.bells, () => uplink.deliverer.wake(), { signal })
