@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type BrokerLimits, Connection, type IncomingMessage, NotDelivered, type PublishRequest } from './connection.js'
 import type { ConnectionOptions, ProtocolVersion, TlsMaterial } from './connection-options.js'
 import { filterMatcher } from './filters.js'
+import { Reconnection } from './reconnection.js'
 import { Takeover } from './takeover.js'
 
 export interface SessionOptions {
@@ -61,23 +62,6 @@ interface Subscription {
 }
 
 /**
- * Seconds. A fleet of 1,000 that loses its broker for less than half a minute draws waits of at most 7.5 s, and never more than 500 of
- * it come in one second, whenever the broker returns; with 3 s and half the outage it was up to 670 and 15 s.
- */
-const firstDelay = 5
-const outageShare = 1 / 4
-const longestDelay = 60
-/** Most seconds until the next attempt after so many seconds without a broker. */
-export function longestWait(outage: number): number {
-  return Math.min(longestDelay, Math.max(firstDelay, outage * outageShare))
-}
-
-/** A connection that lived this long, seconds, ends a time of trouble. */
-const settledAfter = 30
-/** How long a broker that refused MQTT 5 is asked for 3.1.1 only, milliseconds. */
-const rememberOldProtocol = 24 * 3_600_000
-
-/**
  * One MQTT session with the first broker that answers. Never throws for a broker that is missing, refuses or vanishes: it
  * reports the change and tries again with full jitter, from 0 to 5 s at first and to 60 s in a long outage.
  */
@@ -86,28 +70,25 @@ export class MqttSession {
   readonly #random: () => number
   #subscriptions: readonly Subscription[] = []
   readonly #observers = new Set<(change: SessionChange) => void>()
-  readonly #old = new Map<string, number>()
-  readonly #unanswered = new Map<string, number>()
+  readonly #reconnection: Reconnection
   #connection: Connection | null = null
   #online = false
   #running = false
   #limits: BrokerLimits = { receiveMaximum: 65_535, maximumPacketSize: 268_435_455, sessionPresent: false }
   #change: SessionChange
   #timer: NodeJS.Timeout | null = null
-  #broker = 0
-  #troubleSince: number | null = null
   #onlineSince = 0
   readonly #takeover = new Takeover()
   /** Errors that handlers threw; such a message counts as received. */
   handlerErrors = 0
 
   constructor(options: SessionOptions) {
-    if (options.brokers.length === 0) throw new Error('a session needs at least one broker URL')
     this.#options = options
+    this.#reconnection = new Reconnection(options.brokers, options.protocol ?? 'auto')
     this.#random = options.random ?? Math.random
     this.#change = {
       state: 'stopped',
-      broker: redacted(options.brokers[0] ?? ''),
+      broker: redacted(this.#reconnection.url),
       protocol: 5,
       session: '',
       reason: null,
@@ -133,8 +114,7 @@ export class MqttSession {
   start(): void {
     if (this.#running) return
     this.#running = true
-    this.#broker = 0
-    this.#troubleSince = null
+    this.#reconnection.begin()
     this.#connect()
   }
 
@@ -178,8 +158,8 @@ export class MqttSession {
 
   #connect(): void {
     this.#timer = null
-    const url = this.#options.brokers[this.#broker] ?? ''
-    const protocol = this.#protocolFor(url)
+    const { url } = this.#reconnection
+    const protocol = this.#reconnection.protocol(monotonic())
     const session = randomBytes(8).toString('hex')
     this.#report({
       state: 'connecting',
@@ -192,13 +172,13 @@ export class MqttSession {
     })
     try {
       const connection = new Connection(this.#connectionOptions(url, protocol, session), {
-        connected: limits => this.#connected(connection, url, protocol, limits),
+        connected: limits => this.#connected(connection, protocol, limits),
         message: message => this.#dispatch(message),
-        closed: (reason, detail) => this.#lost(url, protocol, reason, detail),
+        closed: (reason, detail) => this.#lost(protocol, reason, detail),
       })
       this.#connection = connection
     } catch (error) {
-      this.#lost(url, protocol, 'broker-url', error instanceof Error ? error.message : '')
+      this.#lost(protocol, 'broker-url', error instanceof Error ? error.message : '')
     }
   }
 
@@ -224,15 +204,9 @@ export class MqttSession {
     }
   }
 
-  async #connected(
-    connection: Connection,
-    url: string,
-    protocol: ProtocolVersion,
-    limits: BrokerLimits,
-  ): Promise<void> {
+  async #connected(connection: Connection, protocol: ProtocolVersion, limits: BrokerLimits): Promise<void> {
     this.#limits = limits
-    this.#unanswered.delete(url)
-    if (protocol === 4) this.#old.set(url, this.#old.get(url) ?? performance.now())
+    this.#reconnection.answered(protocol, monotonic())
     let reason: string | null = null
     try {
       await this.#lookWhoWasHere(connection)
@@ -247,7 +221,7 @@ export class MqttSession {
     }
     if (this.#connection !== connection || !this.#running) return
     this.#online = true
-    this.#onlineSince = performance.now()
+    this.#onlineSince = monotonic()
     this.#report({ ...this.#change, state: 'online', reason })
   }
 
@@ -274,37 +248,17 @@ export class MqttSession {
     await connection.publish({ topic: presence.topic, payload, qos: 1, retain: true, contentType })
   }
 
-  #lost(url: string, protocol: ProtocolVersion, reason: string, detail: string): void {
-    const now = performance.now()
-    const settled = this.#online && now - this.#onlineSince > settledAfter * 1000
+  #lost(protocol: ProtocolVersion, reason: string, detail: string): void {
+    const onlineSince = this.#online ? this.#onlineSince : null
     this.#connection = null
     this.#online = false
     if (!this.#running) return
-    const oldNow = reason === 'protocol-version' && protocol === 5 && this.#options.protocol !== '5'
-    if (oldNow) this.#old.set(url, now)
-    if (reason === 'closed-before-answer' || reason === 'malformed-packet' || reason === 'protocol-error') {
-      this.#unanswered.set(url, (this.#unanswered.get(url) ?? 0) + 1)
-    }
-    if (settled || this.#troubleSince === null) {
-      this.#troubleSince = now
-      if (settled) this.#broker = 0
-    }
-    if (!settled && !oldNow) this.#broker = (this.#broker + 1) % this.#options.brokers.length
-    const cap = longestWait((now - this.#troubleSince) / 1000)
+    const { longest, settled } = this.#reconnection.lost({ reason, protocol, onlineSince }, monotonic())
     if (settled) this.#takeover.settled()
-    const retryIn = oldNow ? 0 : reason === 'taken-over' ? this.#takeover.giveWay(this.#random()) : this.#random() * cap
+    const chance = this.#random()
+    const retryIn = reason === 'taken-over' ? this.#takeover.giveWay(chance) : chance * longest
     this.#report({ ...this.#change, state: 'offline', reason, detail, retryIn })
     this.#timer = setTimeout(() => this.#connect(), retryIn * 1000)
-  }
-
-  // Some old brokers hang up instead of answering MQTT 5: every third silent failure asks for 3.1.1.
-  #protocolFor(url: string): ProtocolVersion {
-    if (this.#options.protocol === '5') return 5
-    if (this.#options.protocol === '3.1.1') return 4
-    const since = this.#old.get(url)
-    if (since !== undefined && performance.now() - since < rememberOldProtocol) return 4
-    this.#old.delete(url)
-    return (this.#unanswered.get(url) ?? 0) % 3 === 2 ? 4 : 5
   }
 
   #dispatch(message: IncomingMessage): void {
@@ -342,4 +296,8 @@ async function within(seconds: number, work: Promise<void>): Promise<void> {
   })
   await Promise.race([work.catch(() => undefined), limit])
   clearTimeout(timer)
+}
+
+function monotonic(): number {
+  return performance.now() / 1000
 }

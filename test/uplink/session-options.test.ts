@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import net from 'node:net'
 import { type Test, test } from 'tap'
-import { longestWait } from '../../gateway/uplink/session.js'
+import { longestWait } from '../../gateway/uplink/reconnection.js'
 import { type CertificateFiles, clientTls, makeCertificates } from '../../scripts/delivery/certificates.js'
 import { freePort, securedListener, startableMosquitto } from '../../scripts/delivery/mosquitto.js'
 import { brokerKinds } from './brokers.js'
