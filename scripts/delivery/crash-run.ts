@@ -60,12 +60,15 @@ export async function crashPolewatch(
   let hub = startHub()
   await until('the hub is ready', () => hub.lines.length > 0)
   const hubKills = [...plan.hubKills]
+  // One after the other: two that are killed at one time would come back as two.
+  let hubBack = Promise.resolve()
   const sender = await disturb(plan, broker, startSender, line => {
     const [number = '', place = ''] = line.split(' ')
     confirmed.set(Number(number), place)
     if (Number(number) >= (hubKills[0] ?? Number.POSITIVE_INFINITY)) {
       hubKills.shift()
-      void hub.kill().then(() => {
+      hubBack = hubBack.then(async () => {
+        await hub.kill()
         hub = startHub()
       })
     }
@@ -82,6 +85,7 @@ export async function crashPolewatch(
     // What is missing is counted below.
   }
   await sender.kill()
+  await hubBack
   await hub.kill()
   const received = places()
   const arrived = new Set(received)
