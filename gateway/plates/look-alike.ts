@@ -61,7 +61,7 @@ export function foldLookAlikes(text: string): string {
 
 /** Whether a text has a normalised plate or a look-alike of it in it, whatever the case and the signs between. */
 export function containsLookAlike(text: string, plate: string): boolean {
-  for (let start = 0; start < text.length; start++) {
+  for (let start = 0; start + plate.length <= text.length; start++) {
     let matched = 0
     for (let index = start; index < text.length; index++) {
       const value = foldedAnyCase[text.charCodeAt(index)] ?? 0
