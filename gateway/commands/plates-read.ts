@@ -15,7 +15,7 @@ export function defineRead(command: Command): void {
     )
     .addHelpText(
       'after',
-      '\nA read is confirmed when the whole line, cut in several ways, and its characters in pieces of three say the same, none of\nthe ways surely says otherwise, and the picture shows what is round it.\n\nExample:\n  polewatch plates read street.jpg',
+      '\nA read is confirmed when the whole line, cut in several ways, and its characters in pieces of three say the same, none of\nthe ways surely says otherwise, also when cut a little askew, some state makes up plates so, and the picture shows what is round it.\n\nExample:\n  polewatch plates read street.jpg',
     )
     .action(async (files: string[], { json }: { json?: boolean }) => read(files, json === true))
 }

@@ -1,23 +1,25 @@
 import { type CharacterMatrix, greedyText } from './character-matrix.js'
 import type { TextModels } from './models.js'
 import type { Picture } from './picture.js'
-import { alikeFolded } from './plate-forms.js'
-import { type Look, type Piece, readInPieces } from './plate-looks.js'
+import { alikeFolded, hasKnownForm } from './plate-forms.js'
+import { displacedLooks, type Look, type Piece, readInPieces } from './plate-looks.js'
 import { boxOf, type TextRegion, widened } from './region.js'
 
 /** How far two ways of reading agree on a text; characters that look alike count as the same. */
 export interface Certainty {
   /** See `agreementOn`. */
   readonly whole: number
-  /** Probability that the surest of the looks that read the whole line otherwise gives its own text, 0 to 1. */
+  /** Probability that the surest of the looks that read the whole line otherwise, displaced ones too, gives its own text, 0 to 1. */
   readonly otherwise: number
   /** Share of the characters that were read the same in pieces, 0 to 1. */
   readonly pieces: number
   /** Probability of the likeliest other reading of a piece: of a character, or of one more or one less; 0 to 1. */
   readonly against: number
+  /** Whether some issuer makes up plates so. */
+  readonly known: boolean
 }
 
-/** Reads the text again in pieces, unless the whole line is too doubtful for that to matter. */
+/** Reads the text again in pieces and, where no doubt is left, from lines that are cut askew; not where the whole line is too doubtful anyway. */
 export async function certaintyOf(
   models: TextModels,
   picture: Picture,
@@ -25,18 +27,27 @@ export async function certaintyOf(
   looks: readonly Look[],
 ): Promise<Certainty> {
   const folded = alikeFolded(text)
-  const reads = looks.map(look => ({ look, ...greedyText(look.matrix) }))
-  const others = reads.filter(read => alikeFolded(read.text) !== folded)
-  const otherwise = Math.max(0, ...others.map(({ confidence }) => confidence))
-  const agreeing = reads.filter(read => !others.includes(read)).sort((one, other) => other.confidence - one.confidence)
-  const whole = agreementOn(
-    text,
-    looks.map(({ matrix }) => matrix),
-  )
+  const known = hasKnownForm(text)
+  const agreeing = looks
+    .map(look => ({ look, ...greedyText(look.matrix) }))
+    .filter(read => alikeFolded(read.text) === folded)
+    .sort((one, other) => other.confidence - one.confidence)
+  const matrices = looks.map(({ matrix }) => matrix)
+  const whole = agreementOn(text, matrices)
+  const otherwise = surestOther(folded, matrices)
   const [clearest] = agreeing
   if (clearest === undefined || text.length < 4 || whole < leastWhole)
-    return { whole, otherwise, pieces: 0, against: 0 }
-  return { whole, otherwise, ...compare(folded, await readInPieces(models, picture, clearest.look)) }
+    return { whole, otherwise, pieces: 0, against: 0, known }
+  const pieces = compare(folded, await readInPieces(models, picture, clearest.look))
+  if (!isCertain(1, { whole, otherwise, known, ...pieces })) return { whole, otherwise, known, ...pieces }
+  const displaced = surestOther(folded, await displacedLooks(models, picture, clearest.look.region))
+  return { whole, otherwise: Math.max(otherwise, displaced), known, ...pieces }
+}
+
+/** Probability that the surest of the looks that read another text gives its own; 0 where none does. */
+function surestOther(folded: string, looks: readonly CharacterMatrix[]): number {
+  const others = looks.map(greedyText).filter(({ text }) => alikeFolded(text) !== folded)
+  return Math.max(0, ...others.map(({ confidence }) => confidence))
 }
 
 /** Mean probability over looks at a whole line, none where one reads otherwise, look-alikes aside; 0 to 1. */
@@ -68,9 +79,14 @@ const [clearVote, clearWhole, clearAgainst] = [0.9, 0.68, 0.8]
 /** No look may be surer than not of another text. */
 const moreThanNot = 0.5
 
-/** Whether a person need not doubt the characters: both ways of reading agree on every one of them, and no look objects. */
-export function isCertain(voted: number, { whole, otherwise, pieces, against }: Certainty): boolean {
-  return voted > clearVote && whole > clearWhole && otherwise < moreThanNot && pieces === 1 && against < clearAgainst
+/**
+ * Whether a person need not doubt the characters: both ways of reading agree on every one of them, no look objects, and plates are
+ * made up so. A character too many or too few mostly makes a form that nobody issues, and of a vanity plate no form vouches for
+ * any character.
+ */
+export function isCertain(voted: number, { whole, otherwise, pieces, against, known }: Certainty): boolean {
+  const clear = voted > clearVote && whole > clearWhole && pieces === 1
+  return clear && otherwise < moreThanNot && against < clearAgainst && known
 }
 
 /**

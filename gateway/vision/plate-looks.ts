@@ -1,7 +1,7 @@
 import { type CharacterMatrix, greedyCharacters, type ReadCharacter } from './character-matrix.js'
 import { detectorStep, lineHeight, type TextModels } from './models.js'
 import { type Picture, type Point, type Quadrilateral, straighten } from './picture.js'
-import { between, boxOf, joined, type TextRegion, widened } from './region.js'
+import { between, boxOf, joined, type TextRegion, tilted, widened } from './region.js'
 import { textRegions } from './text-regions.js'
 
 /** The line pulled straight, as the recogniser wants it; `stretch` makes it longer. */
@@ -59,6 +59,8 @@ const cutOffFrom = 1.06
 /** One that is shorter than this share may be only a part, and than that one it is. */
 const partUnder = 0.94
 const leastAgain = 0.65
+/** Tangent of an angle as that of a camera that hangs a little askew, and an eighth of the line's height. */
+const [slightTilt, slightShift] = [0.06, 0.125]
 
 /** What the recogniser made of a region. */
 export interface Look {
@@ -101,6 +103,23 @@ async function cutsOf(models: TextModels, picture: Picture, base: TextRegion): P
   ]
   const looks: Look[] = []
   for (const [cut, line] of cuts) looks.push({ region: cut, matrix: await models.readLine(line) })
+  return looks
+}
+
+/** What the recogniser makes of a line that is cut a little tilted, and a little higher or lower: what a plate says stays the same. */
+export async function displacedLooks(
+  models: TextModels,
+  picture: Picture,
+  region: TextRegion,
+): Promise<CharacterMatrix[]> {
+  const cuts = [
+    tilted(region, 0, -slightTilt),
+    tilted(region, 0, slightTilt),
+    tilted(region, -slightShift, 0),
+    tilted(region, slightShift, 0),
+  ]
+  const looks: CharacterMatrix[] = []
+  for (const cut of cuts) looks.push(await models.readLine(lineOf(picture, cut)))
   return looks
 }
 

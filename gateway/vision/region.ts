@@ -20,6 +20,18 @@ export function widened({ corners, width, height, score }: TextRegion, along: nu
   return { corners: [at(-1, -1), at(1, -1), at(1, 1), at(-1, 1)], width: width * along, height: height * across, score }
 }
 
+/** The region moved down by a share of its height, and its ends turned about its middle by the tangent of an angle. */
+export function tilted({ corners, width, height, score }: TextRegion, down: number, tangent: number): TextRegion {
+  const [a, b, c, d] = corners
+  const left = down - (tangent * width) / (2 * height)
+  const right = down + (tangent * width) / (2 * height)
+  const moved = (point: Point, share: number): Point => ({
+    x: point.x + (d.x - a.x) * share,
+    y: point.y + (d.y - a.y) * share,
+  })
+  return { corners: [moved(a, left), moved(b, right), moved(c, right), moved(d, left)], width, height, score }
+}
+
 /** The part of a region between two shares of its length. */
 export function between(
   { corners: [a, b, c, d], width, height, score }: TextRegion,

@@ -37,6 +37,24 @@ function filesBelow(folder: string): string[] {
     .filter(path => statSync(path).isFile())
 }
 
+/** By role the programs that read and decode pictures and that it has in memory. */
+function pictureProgramsOf(parent: number): Record<string, string[]> {
+  const of = (pid: string, file: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/${file}`, 'utf8')
+    } catch {
+      return ''
+    }
+  }
+  const children = readdirSync('/proc').filter(pid => of(pid, 'stat').includes(`) S ${parent} `))
+  return Object.fromEntries(
+    children.map(pid => [
+      /main\.js\0(\w+)/.exec(of(pid, 'cmdline'))?.[1] ?? pid,
+      [...new Set(of(pid, 'maps').match(/onnxruntime|libvips|node-av/g))].sort(),
+    ]),
+  )
+}
+
 test('a plate before a camera is an alert at the hub with its passage and picture, a corrected read takes its alert back, and other cars leave nothing', {
   skip: mosquitto?.missing ?? false,
   timeout: 300_000,
@@ -123,6 +141,12 @@ test('a plate before a camera is an alert at the hub with its passage and pictur
     return parts.find(({ part }) => part === 'plate matching')?.counters ?? {}
   }
   await until(() => (counters().withoutMatch ?? 0) >= 2, 'the cars that are on no list', 200)
+  const { sensing, uplink, vision } = await until(() => {
+    const found = pictureProgramsOf(gateway.child.pid ?? 0)
+    return Object.keys(found).length === 3 && found
+  }, 'the three roles at rest')
+  t.match(vision, ['libvips', 'onnxruntime'])
+  t.same([sensing, uplink], [[], []], 'roles without a camera do not pay the memory for reading pictures')
   t.equal(await gateway.stop(), 0)
   t.same(faults, [])
   const scan = new PlateScan('HPS', seen.notListed)

@@ -6,6 +6,7 @@ import sharp from 'sharp'
 import { test } from 'tap'
 import {
   type CharacterMatrix,
+  greedyText,
   likelyTexts,
   logProbability,
   plateAlphabet,
@@ -15,8 +16,9 @@ import { type Picture, readPicture, straighten } from '../../gateway/vision/pict
 import { calibrated, hasSurroundings, isCertain } from '../../gateway/vision/plate-certainty.js'
 import { readPlates } from '../../gateway/vision/plate-finder.js'
 import { alikeOfKnownForm, formEvidence } from '../../gateway/vision/plate-forms.js'
+import { displacedLooks } from '../../gateway/vision/plate-looks.js'
 import { vote } from '../../gateway/vision/plate-votes.js'
-import { boxOf, coverEachOther, joined, type TextRegion } from '../../gateway/vision/region.js'
+import { boxOf, coverEachOther, joined, type TextRegion, tilted } from '../../gateway/vision/region.js'
 import { textRegions } from '../../gateway/vision/text-regions.js'
 
 const columns = plateAlphabet.length + 1
@@ -178,6 +180,13 @@ test('a leaning piece of a picture is pulled straight', t => {
   t.end()
 })
 
+test('a region is moved by a share of its height and turned about its middle', t => {
+  const region = level(10, 20, 40, 20)
+  t.match(tilted(region, 0.1, 0), { corners: [{ x: 10, y: 22 }, { y: 22 }, { y: 42 }, { x: 10, y: 42 }], width: 40 })
+  t.match(tilted(region, 0, 0.1), { corners: [{ y: 18 }, { y: 22 }, { y: 42 }, { y: 38 }], height: 20 })
+  t.end()
+})
+
 test('two lines of one height that follow each other are one, whichever was found first', t => {
   const left = level(10, 20, 40, 20)
   const right = level(60, 22, 50, 20)
@@ -192,12 +201,13 @@ test('two lines of one height that follow each other are one, whichever was foun
 })
 
 test('a read is confirmed only when the whole line and each of its characters say so and no look at it objects', t => {
-  const clear = { whole: 0.9, otherwise: 0.1, pieces: 1, against: 0.1 }
+  const clear = { whole: 0.9, otherwise: 0.1, pieces: 1, against: 0.1, known: true }
   t.equal(isCertain(0.99, clear), true)
   t.equal(isCertain(0.99, { ...clear, whole: 0.5 }), false, 'a line that is hard to read')
   t.equal(isCertain(0.99, { ...clear, otherwise: 0.6 }), false, 'a line that one look surely reads otherwise')
   t.equal(isCertain(0.99, { ...clear, pieces: 6 / 7 }), false, 'a character that no piece shows')
   t.equal(isCertain(0.99, { ...clear, against: 0.9 }), false, 'a piece that says otherwise, or shows one more')
+  t.equal(isCertain(0.99, { ...clear, known: false }), false, 'a text that nobody issues')
   t.equal(isCertain(0.8, clear), false, 'another text that may be as well')
   t.equal(calibrated(1, { whole: 1 }), 0.98, 'nothing is beyond doubt')
   t.ok(calibrated(1, { whole: 0.3 }) < 0.6, 'one text alone is not a sure one')
@@ -206,6 +216,17 @@ test('a read is confirmed only when the whole line and each of its characters sa
   t.equal(hasSurroundings(level(0, 40, 80, 20), picture), false, 'the line may begin outside of the picture')
   t.equal(hasSurroundings(level(60, 4, 80, 20), picture), false, 'what is above is not seen')
   t.end()
+})
+
+test('clear print says the same where its line is cut a little askew, a line that is cut badly does not', async t => {
+  const models = await TextModels.load()
+  const picture = await scene([{ text: 'KLM 4821', x: 420, y: 330, height: 56 }])
+  const [read] = await readPlates(models, picture)
+  const [x, y, width, height] = read?.box ?? [0, 0, 0, 0]
+  const texts = async (region: TextRegion) =>
+    (await displacedLooks(models, picture, region)).map(look => greedyText(look).text)
+  t.same(await texts(level(x, y, width, height)), Array(4).fill('KLM4821'))
+  t.not(new Set(await texts(tilted(level(x, y, width, height), 0.35, 0))).size, 1)
 })
 
 test('a plate in two parts is read as one, and one at the edge of a picture is not confirmed', async t => {
