@@ -2,15 +2,16 @@ import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { LayoutParser, type PlateReaderLayout } from '../../drivers/plate-reader/layout.js'
 import { PolewatchError } from '../errors.js'
-import { baudRateOption, hearLine, layouts, usualLine } from './reader-line.js'
+import { baudRateOption, hearLine, layouts, type Parity, parityOption, usualLine } from './reader-line.js'
 import { messageOf } from './role.js'
-import { bold, exitStatus, print, printJson, stopSignal } from './terminal.js'
+import { bold, colour, exitStatus, print, printJson, stopSignal } from './terminal.js'
 
 interface DetectOptions {
   readonly port?: string
   readonly tcp?: string
   readonly seconds: number
   readonly baud: number | 'auto'
+  readonly parity?: Parity
   readonly json?: boolean
 }
 
@@ -43,33 +44,55 @@ export function defineDetectLayout(command: Command): void {
       text => (text === 'auto' ? ('auto' as const) : baudRateOption(text)),
       9600,
     )
+    .option('--parity <PARITY>', 'none, even or odd', parityOption)
     .option('--json', 'one JSON line a layout')
     .addHelpText('after', '\nExample:\n  polewatch plates detect-layout --port /dev/ttyUSB0 --baud auto')
     .action((file: string | undefined, options: DetectOptions) => detect(file, options, stopSignal()))
 }
 
-async function detect(file: string | undefined, options: DetectOptions, signal: AbortSignal): Promise<void> {
-  const known = await layouts()
-  if (file !== undefined) {
-    tell(fits(known, readCapture(file)), null, options)
-    return
-  }
-  const tried =
-    options.port !== undefined && options.baud === 'auto' ? speeds : [options.baud === 'auto' ? 9600 : options.baud]
-  for (const [index, baudRate] of tried.entries()) {
-    const heard = await hearFor(options, baudRate, signal)
-    const found = fits(known, heard)
-    const last = index === tried.length - 1 || signal.aborted
-    if (!last && (found[0]?.share ?? 0) < convincing) continue
-    tell(found, options.port === undefined ? null : baudRate, options)
-    return
-  }
+/** What was heard at one speed (null for a capture or TCP), and the layouts that fit it, the best first. */
+interface Hearing {
+  readonly baudRate: number | null
+  readonly bytes: number
+  readonly found: readonly Fit[]
 }
 
-async function hearFor(options: DetectOptions, baudRate: number, signal: AbortSignal): Promise<Uint8Array> {
+async function detect(file: string | undefined, options: DetectOptions, signal: AbortSignal): Promise<void> {
+  const known = await layouts()
+  const hearing = (heard: Uint8Array, baudRate: number | null): Hearing => ({
+    baudRate,
+    bytes: heard.length,
+    found: fits(known, heard).filter(({ goodFrames }) => goodFrames > 0),
+  })
+  if (file !== undefined) {
+    tell([hearing(readCapture(file), null)], options)
+    return
+  }
+  const usual = options.baud === 'auto' ? speeds : [options.baud]
+  const tried = options.port === undefined ? [null] : usual
+  const hearings: Hearing[] = []
+  for (const baudRate of tried) {
+    hearings.push(hearing(await hearFor(options, baudRate, signal), baudRate))
+    if (signal.aborted || shareOf(hearings.at(-1)) >= convincing) break
+  }
+  tell(hearings, options)
+}
+
+function shareOf(hearing: Hearing | undefined): number {
+  return hearing?.found[0]?.share ?? 0
+}
+
+async function hearFor(options: DetectOptions, baudRate: number | null, signal: AbortSignal): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   const over = AbortSignal.any([signal, AbortSignal.timeout(options.seconds * 1000)])
-  await hearLine(options, { ...usualLine, baudRate }, chunk => chunks.push(chunk), over)
+  const parity = options.parity ?? usualLine.parity
+  const settings = { ...usualLine, baudRate: baudRate ?? usualLine.baudRate, parity }
+  const at = baudRate === null ? '' : ` at ${baudRate} baud`
+  const opened = () => {
+    if (options.json === true) return
+    print(colour('grey', `Listening${at} for ${options.seconds} s; let the reader read plates now.`))
+  }
+  await hearLine(options, settings, chunk => chunks.push(chunk), over, opened)
   return Buffer.concat(chunks)
 }
 
@@ -91,17 +114,26 @@ function fits(known: readonly PlateReaderLayout[], heard: Uint8Array): Fit[] {
   )
 }
 
-function tell(found: readonly Fit[], baudRate: number | null, { json }: DetectOptions): void {
-  const fitting = found.filter(({ goodFrames }) => goodFrames > 0)
-  if (json) for (const fit of fitting) printJson({ ...fit, baudRate })
+function tell(hearings: readonly Hearing[], { json }: DetectOptions): void {
+  const best = hearings.toSorted((one, other) => shareOf(other) - shareOf(one))[0]
+  const { baudRate = null, found = [] } = best ?? {}
+  if (json) for (const fit of found) printJson({ ...fit, baudRate })
   else {
-    for (const { layout, goodFrames, frames, share } of fitting) {
+    for (const { layout, goodFrames, frames, share } of found) {
       const at = baudRate === null ? '' : ` at ${baudRate} baud`
       print(`${bold(layout)}${at}: ${((share ?? 0) * 100).toFixed(0)} % of frames (${goodFrames} of ${frames})`)
     }
-    if (fitting.length === 0) print('No layout fits what was heard, or nothing was.')
+    if (found.length === 0) print(whyNone(hearings.reduce((sum, { bytes }) => sum + bytes, 0)))
   }
-  if (fitting.length === 0) process.exitCode = exitStatus.fault
+  if (found.length === 0) process.exitCode = exitStatus.fault
+}
+
+function whyNone(bytes: number): string {
+  if (bytes === 0)
+    return 'Nothing was heard: is the reader powered, wired (its TX to our RX), and did it read a plate meanwhile?'
+  const what =
+    bytes === 1 ? '1 byte was heard, but no layout fits it' : `${bytes} bytes were heard, but no layout fits them`
+  return `${what}. Try --baud auto or another --parity; "polewatch plates listen" shows the bytes.`
 }
 
 function readCapture(file: string): Uint8Array {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { ParsedRead } from '../../drivers/plate-reader/fields.js'
 import { LayoutParser } from '../../drivers/plate-reader/layout.js'
-import { baudRateOption, hearLine, layouts, usualLine } from './reader-line.js'
+import { baudRateOption, hearLine, layouts, type Parity, parityOption, usualLine } from './reader-line.js'
 import { bold, colour, print, printJson, stopSignal } from './terminal.js'
 
 interface ListenOptions {
@@ -9,7 +9,7 @@ interface ListenOptions {
   readonly tcp?: string
   readonly layout?: string[]
   readonly baud?: number
-  readonly parity?: 'none' | 'even' | 'odd'
+  readonly parity?: Parity
   readonly json?: boolean
 }
 
@@ -25,7 +25,7 @@ export function defineListen(command: Command): void {
     .option('--tcp <HOST:PORT>', 'a reader that waits for a connection')
     .option('--layout <NAME...>', 'layouts to try; all unless given')
     .option('--baud <RATE>', "speed of the line; the first layout's unless given", baudRateOption)
-    .option('--parity <PARITY>', 'none, even or odd')
+    .option('--parity <PARITY>', 'none, even or odd', parityOption)
     .option('--json', 'bytes and reads as NDJSON')
     .addHelpText('after', '\nExample:\n  polewatch plates listen --port /dev/ttyUSB0 --layout nedap-anpr-raw')
     .action((options: ListenOptions) => listen(options, stopSignal()))
@@ -54,7 +54,10 @@ async function listen(options: ListenOptions, signal: AbortSignal): Promise<void
     }
     for (const { layout: name, read } of reads) print(`  ${bold(read.text)} ${fields(read)} (${name})`)
   }
-  await hearLine(options, settings, hear, signal)
+  const at = options.port === undefined ? '' : ` at ${settings.baudRate} baud, parity ${settings.parity}`
+  await hearLine(options, settings, hear, signal, () => {
+    if (!json) print(colour('grey', `Listening${at}; Ctrl-C ends. Nothing is sent to the reader.`))
+  })
 }
 
 /** Printable ASCII as it is, the usual controls by their names in C, all else in hexadecimal. */

@@ -31,7 +31,7 @@ export function layouts(names: readonly string[] = []): Promise<PlateReaderLayou
 }
 
 /**
- * Hears a line until the signal aborts or the line is gone. Nothing is sent.
+ * Hears a line until the signal aborts or the line is gone. Nothing is sent. `opened` is called when there is a line to hear.
  *
  * @throws PolewatchError when the line cannot be opened or has gone
  */
@@ -40,6 +40,7 @@ export async function hearLine(
   settings: LineSettings,
   hear: (chunk: Uint8Array) => void,
   signal: AbortSignal,
+  opened: () => void,
 ): Promise<void> {
   const gone = new AbortController()
   const abort = () => gone.abort()
@@ -48,6 +49,7 @@ export async function hearLine(
   const listener = { bytes: hear, lost: abort }
   try {
     const line = await open(place, settings, listener, signal)
+    opened()
     while (!gone.signal.aborted && line.present()) await systemClock.sleep(0.5, gone.signal)
     await line.close()
     if (!signal.aborted) throw driverError('device-absent', title(place), 'the line has gone.')
@@ -81,4 +83,12 @@ export function baudRateOption(text: string): number {
   const rate = Number(text)
   if (Number.isInteger(rate) && rate >= 50 && rate <= 4_000_000) return rate
   throw new PolewatchError('PW_USAGE', { why: '--baud needs a speed in bits a second' })
+}
+
+export type Parity = 'none' | 'even' | 'odd'
+
+/** @throws PolewatchError PW_USAGE */
+export function parityOption(text: string): Parity {
+  if (text === 'none' || text === 'even' || text === 'odd') return text
+  throw new PolewatchError('PW_USAGE', { why: '--parity is none, even or odd' })
 }

@@ -129,7 +129,12 @@ test('detect-layout names the layouts that fit, with the share of frames that pa
       file,
       Uint8Array.from({ length: 500 }, (_, index) => (index * 7) % 256),
     )
-    t.equal(polewatch('plates', 'detect-layout', file).status, 1)
+    const noise = polewatch('plates', 'detect-layout', file)
+    t.equal(noise.status, 1)
+    t.match(noise.output, /500 bytes were heard, but no layout fits them/)
+    writeFileSync(file, '')
+    t.match(polewatch('plates', 'detect-layout', file).output, /Nothing was heard/)
+    t.match(polewatch('plates', 'detect-layout', file, '--parity', 'some'), { status: 2, errors: /none, even or odd/ })
   })
 
   t.test('on a line', async t => {
@@ -148,8 +153,33 @@ test('detect-layout names the layouts that fit, with the share of frames that pa
       await cable.write('\x022018121900492801ABC1234\x03')
       await pause(100)
     }
+    t.match(command.output, /^Listening at 9600 baud for 3 s/)
     t.match(command.output, /auto-intellect at 9600 baud: (?:100|9[0-9]) % of frames/)
     await command.stop()
+    await cable.unplug()
+  })
+
+  t.test('of all speeds the one that fits best, also where none fits well', async t => {
+    const cable = await PseudoTerminal.plug(join(t.testdir({}), 'tty'))
+    const command = new RunningCommand(
+      'plates',
+      'detect-layout',
+      '--port',
+      cable.path,
+      '--baud',
+      'auto',
+      '--seconds',
+      '1',
+    )
+    // Heard at the first speed alone: two frames of three make no read.
+    await until(() => command.output.includes('9600 baud for'), 'the first speed')
+    for (let sent = 0; sent < 8 && !command.output.includes('115200 baud for'); sent += 1) {
+      await cable.write('\x022018121900492801ABC1234\x03\x02noise\x03\x02noise\x03')
+      await pause(100)
+    }
+    await until(() => command.child.exitCode !== null, 'the answer')
+    t.match(command.output, /auto-intellect at 9600 baud: 3\d % of frames/)
+    t.equal(command.child.exitCode, 0)
     await cable.unplug()
   })
 })
