@@ -363,3 +363,41 @@ test('frames of one fixed length with a CRC are cut by their length', async t =>
   t.same(parsed.texts, ['ABC1234', '46HVR9'])
   t.equal(parsed.discarded.bytes, 5)
 })
+
+test('frames with their length in front and a CRC behind are cut by it, and none with up to two wrong bytes makes a read', async t => {
+  const { examples: _, ...rest } = await load('auto-intellect')
+  const layout = plateReaderLayoutSchema.parse({
+    ...rest,
+    framing: {
+      kind: 'counted',
+      start: '7e',
+      headerBytes: 1,
+      length: { at: 0, bytes: 1, order: 'big' },
+      check: { kind: 'crc-16-modbus', order: 'little' },
+      maximumBytes: 20,
+    },
+    content: { kind: 'template', encoding: 'latin1', templates: ['P'], fields: { P: { is: 'text' } } },
+    examples: [{ hex: '00', reads: [] }],
+  })
+  const whole = (text: string) => {
+    const before = Uint8Array.of(0x7e, text.length, ...bytes(text))
+    return Uint8Array.of(...before, ...checksum({ kind: 'crc-16-modbus', order: 'little', skip: 0 }, before))
+  }
+  const texts = ['ABC1234', '4', '46HVR9']
+  const parsed = parse(layout, Uint8Array.of(0x7e, 0xff), ...texts.map(whole))
+  t.same(parsed.texts, texts)
+  t.same(parsed.discarded, { frames: 1, bytes: 2 })
+  const right = whole('ABC1234')
+  for (const first of right.keys()) {
+    for (const second of right.keys()) {
+      const flip = (index: number) => (index === first ? 0x15 : index === second ? 0xa0 : 0)
+      t.same(
+        parse(
+          layout,
+          right.map((byte, index) => byte ^ flip(index)),
+        ).texts,
+        [],
+      )
+    }
+  }
+})

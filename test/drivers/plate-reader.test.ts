@@ -618,3 +618,36 @@ test('an acknowledgement goes back over the line for an intact frame, and for no
   t.same([...Buffer.concat(answers)], [...example!.acknowledged!])
   server.close()
 })
+
+test('a reader that calls is heard on the one address that it was given, and on no other of this machine', async t => {
+  const fake = new FakeTcpReader()
+  const port = await fake.reserve()
+  const options = { name: 'lane-1', layout: framed, clock: systemClock, random: () => 0 }
+  const server = new TcpServerPlateReader({ ...options, address: '127.0.0.2', port })
+  const controller = new AbortController()
+  const texts: string[] = []
+  const hearing = (async () => {
+    for await (const item of server.readings(controller.signal)) if (item.kind === 'plate') texts.push(item.text)
+  })()
+  const call = async (address: string) => {
+    const socket = connect(port, address)
+    const answered = await new Promise<boolean>(resolve => {
+      socket.once('connect', () => resolve(true))
+      socket.once('error', () => resolve(false))
+    })
+    return answered ? socket : null
+  }
+  let socket = await call('127.0.0.2')
+  for (let tried = 0; socket === null && tried < 200; tried += 1) {
+    await pause(20)
+    socket = await call('127.0.0.2')
+  }
+  t.equal(await call('127.0.0.1'), null, 'another address')
+  socket?.write(frame('ABC1234'))
+  for (let waited = 0; texts.length === 0 && waited < 200; waited += 1) await pause(20)
+  t.same(texts, ['ABC1234'])
+  controller.abort()
+  await hearing
+  socket?.destroy()
+  t.equal(await call('127.0.0.2'), null, 'nobody listens once it is given up')
+})
