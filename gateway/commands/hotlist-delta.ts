@@ -4,7 +4,7 @@ import { applyDelta } from '../hotlist/delta.js'
 import { signDelta } from '../hotlist/delta-file.js'
 import { refusalReasons } from '../hotlist/entries.js'
 import { publicKeyFromPem, signingKeyFromPem } from '../messages/keys.js'
-import { printFirst } from './hotlist-import.js'
+import { counted, printFirst } from './hotlist-import.js'
 import { chooseList, entryRules, type ListOptions, listsFolder, load } from './hotlist-settings.js'
 import { messageOf, systemTime } from './role.js'
 import { bold, print, printJson } from './terminal.js'
@@ -24,7 +24,7 @@ export async function applyChange(file: string, options: ListOptions): Promise<v
       now: systemTime(),
       onRefused: change => {
         if (options.json) printJson({ refused: change })
-        else refused.push(`number ${change.number} to ${change.part}: ${refusalReasons[change.reason]}`)
+        else refused.push(`Number ${change.number} to ${change.part}: ${refusalReasons[change.reason]}`)
       },
     })
     if (options.json) {
@@ -33,13 +33,15 @@ export async function applyChange(file: string, options: ListOptions): Promise<v
       return
     }
     const { added, removed, entries, generation } = outcome
-    print(
-      `${bold(list.name)}: ${added} added and ${removed} removed, ${entries.toLocaleString('en')} entries in all, as generation ${generation}.`,
-    )
+    const all = counted(entries, 'entry', 'entries')
+    print(`${bold(list.name)}: ${added} added and ${removed} removed, ${all} in all, as generation ${generation}.`)
     print(`  The next change names ${outcome.sourceSha256} as its base.`)
-    printFirst(warnings.map(({ message }) => message))
+    printFirst(
+      'To be looked at before anybody is stopped:',
+      warnings.map(({ message }) => message),
+    )
   } finally {
-    printFirst(refused)
+    printFirst('Does not fit:', refused)
   }
 }
 

@@ -7,7 +7,7 @@ import { systemTime } from './role.js'
 import { bold, exitStatus, ProgressBar, print, printJson } from './terminal.js'
 
 /** Refused lines and warnings shown to a person; --json gives all. */
-export const linesShown = 20
+const linesShown = 20
 
 /** How much of the whole is done when a stage begins; measured with ten million entries. */
 const begun = {
@@ -53,25 +53,34 @@ export async function importList(file: string | undefined, options: ListOptions)
       for (const warning of warnings) printJson({ warning })
       printJson({ list: list.name, generation, accepted, refused: refusedCount, sha256, sourceSha256 })
     } else {
-      print(
-        `${bold(list.name)}: ${accepted.toLocaleString('en')} entries imported as generation ${generation}, ${refusedCount} ${refusedCount === 1 ? 'line' : 'lines'} refused.`,
+      const entries = counted(accepted, 'entry', 'entries')
+      const lines = counted(refusedCount, 'line', 'lines')
+      print(`${bold(list.name)}: ${entries} imported as generation ${generation}, ${lines} refused.`)
+      printFirst(
+        'Imported, and to be looked at before anybody is stopped:',
+        warnings.map(({ message }) => message),
       )
-      printFirst(warnings.map(({ message }) => message))
     }
   } finally {
     bar.end()
     // Shown also when the import fails in the end: they are why.
-    for (const { line, reason } of shown) print(`  line ${line}: ${refusalReasons[reason]}`)
-    if (refusedCount > shown.length && !options.json)
-      print(`  … and ${refusedCount - shown.length} more; --json lists them all`)
+    if (!options.json) {
+      const lines = shown.map(({ line, reason }) => `Line ${line}: ${refusalReasons[reason]}`)
+      printFirst('Refused:', lines, refusedCount)
+    }
   }
   if (refusedCount > 0) process.exitCode = exitStatus.fault
 }
 
-/** Shows a person the first lines of what may be many. */
-export function printFirst(lines: readonly string[]): void {
+/** Shows a person the first of so many lines under a heading; nothing where there is none. */
+export function printFirst(heading: string, lines: readonly string[], all = lines.length): void {
+  if (all > 0) print(heading)
   for (const line of lines.slice(0, linesShown)) print(`  ${line}`)
-  if (lines.length > linesShown) print(`  … and ${lines.length - linesShown} more; --json lists them all`)
+  if (all > linesShown) print(`  … and ${(all - linesShown).toLocaleString('en')} more; --json lists them all`)
+}
+
+export function counted(count: number, one: string, more: string): string {
+  return `${count.toLocaleString('en')} ${count === 1 ? one : more}`
 }
 
 function share({ stage, bytes }: ImportProgress, size: number): number {

@@ -2,8 +2,9 @@ import { PolewatchError } from '../errors.js'
 import { Hotlist, type HotlistStatus } from '../hotlist/hotlist.js'
 import { stepBack } from '../hotlist/step-back.js'
 import { formatTime } from '../messages/time.js'
-import { type Match, matchRead } from '../plates/match.js'
+import { type Match, matchRead, matchReasons } from '../plates/match.js'
 import { normalisePlate, normaliseState } from '../plates/text.js'
+import { counted } from './hotlist-import.js'
 import { chooseList, type ListOptions, listsFolder, load } from './hotlist-settings.js'
 import { recordAccess } from './local-access.js'
 import { systemTime } from './role.js'
@@ -54,7 +55,7 @@ function printMatch({ entry, tier, differing, reasons }: Match): void {
     `${bold(tier)}: entry ${entry.id} of ${entry.list}, ${entry.purpose}, until ${formatTime(entry.expires)}, unverified`,
   )
   for (const { position, read, listed } of differing) print(`  character ${position}: read ${read}, listed ${listed}`)
-  print(`  ${reasons.join(', ')}`)
+  print(`  ${reasons.map(reason => matchReasons[reason]).join(' ')}`)
 }
 
 export function rollBack(options: ListOptions): void {
@@ -86,10 +87,11 @@ function printStatus({ list, freshness, about, newerUnreadable }: HotlistStatus,
     print(`${bold(list)}: ${freshness}; nothing matches.`)
     return
   }
-  const age = ((now - about.imported) / 3600).toFixed(1)
+  const hours = (now - about.imported) / 3600
+  const age = hours < 1 ? counted(Math.round(hours * 60), 'minute', 'minutes') : `${hours.toFixed(1)} hours`
   const use = freshness === 'fresh' ? 'in use' : `${freshness}, nothing matches`
   print(
-    `${bold(list)}: generation ${about.generation}, ${about.entries.toLocaleString('en')} entries, ${age} hours old, ${use}.`,
+    `${bold(list)}: generation ${about.generation}, ${counted(about.entries, 'entry', 'entries')}, ${age} old, ${use}.`,
   )
   print(`  A change of it names ${about.sourceSha256} as its base.`)
   if (newerUnreadable) print('  A newer generation is there and cannot be read.')

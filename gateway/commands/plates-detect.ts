@@ -68,6 +68,8 @@ async function detect(file: string | undefined, options: DetectOptions, signal: 
     tell([hearing(readCapture(file), null)], options)
     return
   }
+  if (options.port === undefined && options.tcp === undefined)
+    throw new PolewatchError('PW_USAGE', { why: 'give a capture, --port or --tcp' })
   const usual = options.baud === 'auto' ? speeds : [options.baud]
   const tried = options.port === undefined ? [null] : usual
   const hearings: Hearing[] = []

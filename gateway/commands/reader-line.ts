@@ -64,7 +64,7 @@ export async function hearLine(
 function open(place: ListeningPlace, settings: LineSettings, listener: LineListener, signal: AbortSignal) {
   const { port, tcp } = place
   if ((port === undefined) === (tcp === undefined)) {
-    throw new PolewatchError('PW_USAGE', { why: 'give either --port or --tcp' })
+    throw new PolewatchError('PW_USAGE', { why: 'give one of --port and --tcp' })
   }
   if (port !== undefined) return openSerialLine(port, settings, listener)
   const [, host, number] = /^\[?([^\s]+?)\]?:([0-9]{1,5})$/.exec(tcp ?? '') ?? []

@@ -109,7 +109,7 @@ test('a broken line in a hotlist is named and costs no other line; a useless fil
   const imported = polewatch('hotlist', 'import', '--config', file, list)
   t.equal(imported.status, 1)
   t.match(imported.output, /2 entries imported .* 1 line refused/)
-  t.match(imported.output, /line 3: /)
+  t.match(imported.output, /Line 3: /)
   t.notMatch(imported.output + imported.errors, 'NEVER777')
   const found = polewatch('hotlist', 'find', '--config', file, '--json', 'watch-17')
   t.equal(found.status, 0)
