@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { devicesFolder } from '../../drivers/device-files.js'
 import { locateShots } from '../acoustics/locate.js'
@@ -50,7 +50,7 @@ async function sense(configuration: Configuration, startAt: number | null, signa
     await Promise.all([
       keepGoing(role, { name: 'health', required: true, run: signal => tellHealth(role, signal) }, until),
       hear(role, policy, evidence, air, startAt, until),
-      getReady(until),
+      configuration.microphoneArrays.length > 0 ? getReady(until) : undefined,
       readPlates(role, policy, until),
       beside('evidence purge', signal => purgeEvidence(role, evidence, signal)),
       beside('audit retention', signal => followAuditRetention(role, signal)),
@@ -66,10 +66,13 @@ async function sense(configuration: Configuration, startAt: number | null, signa
   }
 }
 
+/** Milliseconds; between two steps a plate read comes all the way to its hit. */
+const breath = 20
+
 /** Beside listening, so that no sound is lost, and in small steps. */
 async function getReady(signal: AbortSignal): Promise<void> {
   for (let burst = 0; burst < practiceBursts && !signal.aborted; burst++) {
     practise(locateShots, burst)
-    await nextTurn()
+    await pause(breath)
   }
 }
