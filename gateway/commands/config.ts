@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { stringify } from 'yaml'
 import { devicesFolder } from '../../drivers/device-files.js'
 import { defaultConfigurationFile, deviceNames, InvalidConfiguration, loadConfiguration } from '../config/load.js'
+import { passwordFiles } from '../config/passwords.js'
 import type { Configuration } from '../config/schema.js'
 import { defineAddresses } from './config-addresses.js'
 import { defineDiff, defineExplain } from './config-explain.js'
@@ -36,6 +37,17 @@ export function define(command: Command): void {
       const configuration = load(file)
       if (json) printJson(configuration)
       else process.stdout.write(stringify(configuration))
+    })
+  command
+    .command('passwords')
+    .description('Prints every password file that the configuration names, after the role that alone has to read it.')
+    .argument('[FILE]', 'the configuration', defaultConfigurationFile)
+    .option('--json', 'one JSON line a file')
+    .addHelpText('after', '\nExample:\n  polewatch config passwords')
+    .action((file: string, { json }: { json?: boolean }) => {
+      for (const password of passwordFiles(load(file)))
+        if (json) printJson(password)
+        else print(`${password.role} ${password.file}`)
     })
   defineAddresses(command.command('addresses'))
   defineDiff(command.command('diff'))

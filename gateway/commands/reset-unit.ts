@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { passwordFiles } from '../config/passwords.js'
 import type { Configuration } from '../config/schema.js'
 import { credentialPrefix } from '../config/secret-file.js'
 import { PolewatchError } from '../errors.js'
@@ -13,10 +14,12 @@ const credentialStores = ['/etc/credstore', '/etc/credstore.encrypted', '/run/cr
  * Stops all units, timers and sockets too, where systemd runs them, and deletes what the unit has made or been given, but for its configuration. Gives the paths deleted.
  * @throws PW_FOLDER where something cannot be deleted
  */
-export function resetUnit({ paths, uplink, enrolment }: Configuration, stores = credentialStores): string[] {
+export function resetUnit(configuration: Configuration, stores = credentialStores): string[] {
+  const { paths, uplink, enrolment } = configuration
   if (existsSync('/run/systemd/system')) spawnSync('systemctl', ['stop', 'polewatch.target', 'polewatch-*'])
   const { key, certificate } = uplink.tls
-  const named = [key, key === null ? null : `${key}.pending`, certificate, enrolment.claimFile]
+  const passwords = passwordFiles(configuration).map(({ file }) => file)
+  const named = [key, key === null ? null : `${key}.pending`, certificate, enrolment.claimFile, ...passwords]
   const files = named.filter(file => file !== null && !file.startsWith(credentialPrefix))
   const inside = [paths.state, paths.runtime].flatMap(folder => (existsSync(folder) ? contents(folder) : []))
   const credentials = stores.filter(existsSync).flatMap(store =>

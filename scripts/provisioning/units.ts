@@ -24,8 +24,8 @@ export interface ProvisioningOptions {
 }
 
 /**
- * Makes the files of every unit of a list: OUTPUT/ID/etc/polewatch with configuration, trust, a claim code, and the public keys and the policy
- * that the configuration names, from the folder of the site's file; to be laid over the root of an image or of a unit. Keys are made by the units themselves. Nothing is written unless every line is right.
+ * Makes the files of every unit of a list: OUTPUT/ID/etc/polewatch with configuration, trust, a claim code, and the public keys, the policy and
+ * the passwords that the configuration names, from the folder of the site's file; to be laid over the root of an image or of a unit. Keys are made by the units themselves. Nothing is written unless every line is right.
  * @throws Error that names every line to correct
  */
 export function provisionUnits(options: ProvisioningOptions): Pole[] {
@@ -51,7 +51,8 @@ export function provisionUnits(options: ProvisioningOptions): Pole[] {
     mkdirSync(folder, { recursive: true })
     const { text, files } = configurations[index] ?? { text: '', files: [] }
     writeFileSync(join(folder, 'polewatch.yaml'), text)
-    for (const file of files) writeFileSync(join(folder, file.name), file.text)
+    for (const { name, text, secret } of files)
+      writeFileSync(join(folder, name), text, { mode: secret ? 0o600 : 0o644 })
     writeFileSync(join(folder, 'trust.pem'), authority.root)
     writeFileSync(join(folder, 'claim'), `${authority.claim({ site: pole.site, gateway: pole.id }, now)}\n`, {
       mode: 0o600,

@@ -152,7 +152,9 @@ test('a unit that is reset forgets all but its configuration', async t => {
   unit(place, 'pole-17', 'unused')
   const file = join(home, 'polewatch.yaml')
   const text = readFileSync(file, 'utf8')
-  writeFileSync(file, `${text}paths: { state: state, runtime: run }\n`)
+  const camera =
+    '{ name: lane, driver: rtsp, url: "rtsp://192.0.2.7/lane", user: polewatch, passwordFile: lane.password }'
+  writeFileSync(file, `${text}paths: { state: state, runtime: run }\ncameras: [${camera}]\n`)
   for (const name of ['state/keys', 'state/hotlist', 'run', 'tls']) mkdirSync(join(home, name), { recursive: true })
   const secrets = [
     'state/uplink.journal.db',
@@ -160,7 +162,8 @@ test('a unit that is reset forgets all but its configuration', async t => {
     'state/hotlist/list.db',
     'run/sensing.exchange.db',
   ]
-  for (const name of [...secrets, 'tls/gateway.key', 'tls/gateway.pem']) writeFileSync(join(home, name), 'secret')
+  for (const name of [...secrets, 'lane.password', 'tls/gateway.key', 'tls/gateway.pem'])
+    writeFileSync(join(home, name), 'secret')
   t.equal(polewatch('enroll', 'reset', '--config', file).status, 2, 'it asks whether that is meant')
   t.equal(polewatch('enroll', 'reset', '--yes', '--config', file).status, 0)
   const left = readdirSync(home, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile())
@@ -293,6 +296,50 @@ test('a pole has every kind of device that a configuration knows, and of the sit
     {
       message: /mast.yaml: .*sensorBords/,
     },
+  )
+})
+
+test('the passwords of brokers and cameras reach the units that name them, and nobody else reads them', async t => {
+  const { folder, authority } = await city(t)
+  const login = 'uplink:\n  user: poles\n  passwordFile: /etc/polewatch/broker.password\n'
+  writeFileSync(
+    join(folder, 'site.yaml'),
+    siteFile('https://localhost:1', 'mqtts://localhost').replace('uplink:\n', login),
+  )
+  const camera = (file: string) =>
+    `cameras: [{ name: lane, driver: rtsp, url: "rtsp://192.0.2.7/lane", user: polewatch, passwordFile: ${file} }]\n`
+  writeFileSync(join(folder, 'lane.yaml'), camera('/etc/polewatch/lane.password'))
+  writeFileSync(
+    join(folder, 'poles.csv'),
+    `${heading}\npole-1,riverside,40,-80,200,1,90,lane\npole-2,riverside,40,-80,200,1,90,\n`,
+  )
+  const output = join(folder, 'units')
+  const provision = () =>
+    provisionUnits({
+      ...{ poles: join(folder, 'poles.csv'), site: join(folder, 'site.yaml') },
+      ...{ devices: folder, output, authority, now: 0 },
+    })
+  t.throws(provision, { message: /line 2: the configuration names \/etc\/polewatch\/broker.password, and there is no/ })
+  mkdirSync(join(folder, 'pole-2'))
+  writeFileSync(join(folder, 'broker.password'), 'common\n')
+  writeFileSync(join(folder, 'pole-2/broker.password'), 'own\n')
+  writeFileSync(join(folder, 'lane.password'), '\n')
+  t.throws(provision, { message: /lane.password: its first line is the password, and that is empty/ })
+  writeFileSync(join(folder, 'lane.password'), 'lane\n')
+  writeFileSync(join(folder, 'lane.yaml'), camera('/etc/polewatch/lane.txt'))
+  t.throws(provision, { message: /lane.txt: the names of passwords end in .password, and no others/ })
+  writeFileSync(join(folder, 'lane.yaml'), camera('/etc/polewatch/lane.password'))
+  provision()
+  const file = (id: string, name: string) => join(output, id, 'etc/polewatch', name)
+  t.equal(readFileSync(file('pole-1', 'broker.password'), 'utf8'), 'common\n')
+  t.equal(readFileSync(file('pole-2', 'broker.password'), 'utf8'), 'own\n', "one unit's own goes before the common one")
+  t.equal(readFileSync(file('pole-1', 'lane.password'), 'utf8'), 'lane\n')
+  t.notOk(existsSync(file('pole-2', 'lane.password')), 'a unit gets what it names')
+  for (const name of ['broker', 'lane']) t.equal(statSync(file('pole-1', `${name}.password`)).mode & 0o777, 0o600)
+  t.equal(
+    polewatch('config', 'passwords', file('pole-1', 'polewatch.yaml')).output,
+    'uplink /etc/polewatch/broker.password\nvision /etc/polewatch/lane.password\n',
+    'set-up gives each to the user of the role',
   )
 })
 
