@@ -38,6 +38,7 @@ attempt('write configuration', () => plant('/etc/polewatch/planted.yaml'))
 attempt('write elsewhere', () => plant('/srv/anybody/planted'))
 if (role !== 'hotlist') attempt('write the lists of wanted plates', () => plant('/var/lib/polewatch/hotlist/planted'))
 if (role !== 'uplink') attempt('read the key of the certificate', () => readFileSync('/etc/polewatch/tls/gateway.key'))
+if (role !== 'vision') attempt('read the password of a camera', () => readFileSync('/etc/polewatch/lane-camera.password'))
 attempt('gain privileges by a program of root', () => !/^NoNewPrivs:\s*1$/m.test(readFileSync('/proc/self/status', 'utf8')))
 attempt('hold a capability', () => !/^CapBnd:\s*0+$/m.test(readFileSync('/proc/self/status', 'utf8')))
 attempt('see other processes', () => readdirSync('/proc').filter(name => /^\d+$/.test(name)).some(pid => {

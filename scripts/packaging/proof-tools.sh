@@ -30,6 +30,11 @@ street() {
 }
 # Its reader, which calls with a wanted plate.
 reader() { systemd-run --quiet --unit=proof-reader -p Restart=always -p RestartSec=1 -p StartLimitIntervalSec=0 ip netns exec street node /proof/calling.mjs; }
+# Its camera, which asks for a password, and before which a wanted plate drives by every twelve seconds.
+camera() {
+  systemd-run --quiet --unit=proof-camera ip netns exec street node --input-type=module -e 'import { RtspStandIn } from "/proof/rtsp-stand-in.mjs"
+    await RtspStandIn.on(8554, "/proof/street.h264", 5, { address: "192.0.2.1", login: "polewatch:a street" })'
+}
 broker() { systemd-run --quiet --unit=proof-broker mosquitto -c /proof/broker.conf; }
 hub() { mosquitto_sub -h localhost -p 8883 --cafile $ca/root.pem --cert /proof/hub.pem --key /proof/hub.key "$@"; }
 # hears NAME TOPIC: keeps all that comes in /proof/NAME.

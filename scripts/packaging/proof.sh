@@ -117,10 +117,12 @@ hears faults alert/fault
 hears answers command-result
 mkdir -p /proof/devices
 echo 'microphoneArrays: [{ name: made-up-sound, driver: simulator, geometry: square, sampleRate: 48000, shotInterval: 5, seed: 1 }]' >/proof/devices/made-up.yaml
-echo 'cameras: [{ name: drawn-street, driver: simulator, plates: [KLM4827], interval: 12 }]' >/proof/devices/drawn.yaml
+echo 'cameras: [{ name: lane-camera, driver: rtsp, url: "rtsp://192.0.2.1:8554/lane", user: polewatch, passwordFile: /etc/polewatch/lane-camera.password }]' >/proof/devices/lane.yaml
+echo 'a street' >/proof/lane-camera.password
 echo 'plateReaders: [{ name: calling, driver: tcp-server, address: 192.0.2.2, tcpPort: 7778, callsFrom: 192.0.2.1, layout: json-lines }]' >/proof/devices/calling.yaml
-printf 'id,site,latitude,longitude,altitude,error,heading,devices\npole-17,example-city,40.44,-79.99,196,1,0,made-up drawn calling\n' >/proof/poles.csv
+printf 'id,site,latitude,longitude,altitude,error,heading,devices\npole-17,example-city,40.44,-79.99,196,1,0,made-up lane calling\n' >/proof/poles.csv
 reader
+camera
 started=$(date +%s)
 prove 'the unit is provisioned from a list' provision units /proof/poles.csv --site /proof/proof.yaml --devices /proof/devices --authority $ca --output /proof/units
 reachable() {
@@ -145,6 +147,7 @@ printf '%s\n' 'poles: { hosts: { pole-17: { ansible_host: localhost } }, vars: {
 prove 'Ansible brings it to the same' by_ansible
 prove 'and finds nothing to change then' bash -c 'cd /proof/ansible && ansible-playbook -i /proof/inventory.yaml playbook.yaml | tee /dev/stderr | grep -q "changed=0 .*failed=0"'
 patience=120 prove 'every role runs after Ansible' soon watched
+prove "the password of the camera is vision's alone" test "$(stat -c '%U %a' /etc/polewatch/lane-camera.password)" = 'polewatch-vision 400'
 # Timers, and what the inbox refuses.
 timers() { for timer in polewatch-hotlist polewatch-report; do systemctl is-active "$timer.timer" || return 1; done; }
 reported() { hub -W 90 -t polewatch/v1/example-city/pole-17/report -C 1 >/proof/report & sleep 1; systemctl start polewatch-report && wait $! && grep org.polewatch.report.v1 /proof/report; }
@@ -152,7 +155,7 @@ forged() { setpriv --reuid polewatch-uplink --regid polewatch --clear-groups cp 
 prove 'the timers run' timers
 prove "the report of the month before is signed and reaches the hub" reported
 prove 'one that uplink drops is not' forged
-patience=120 prove 'the plate that the camera sees is a hit' soon grep -q '"reader":"drawn-street"' /proof/hits
+patience=120 prove 'the plate that the network camera sees is a hit' soon grep -q '"reader":"lane-camera"' /proof/hits
 prove 'so is that of the reader that calls' soon grep -q '"reader":"calling"' /proof/hits
 calls() { ip netns exec street node -e 'require("net").connect({ port: 7778, host: "192.0.2.2", localAddress: process.argv[1], timeout: 3000 }).on("connect", () => process.exit(0)).on("error", () => process.exit(1)).on("timeout", () => process.exit(1))' "$1"; }
 not() { ! "$@"; }

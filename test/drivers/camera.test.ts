@@ -301,6 +301,19 @@ test('a camera that refuses or hangs is named without its password', async t => 
   t.notMatch(JSON.stringify(refused), /secret|technician/)
   server.close()
 
+  const stream = join(t.testdir({}), 'street.h264')
+  await writeVideo(stream, size, pictures(3), 'h264')
+  const guardedPort = await freePort()
+  const guarded = await RtspStandIn.on(guardedPort, stream, size.framesPerSecond, { login: 'technician:a:secret@/' })
+  t.teardown(() => guarded.close())
+  const known = (password: string) =>
+    new RtspCamera({
+      ...{ name: 'c', url: `rtsp://127.0.0.1:${guardedPort}/lane`, user: 'technician', password },
+      ...{ clock: systemClock, random: () => 0 },
+    })
+  t.ok(framesOf(await collect(known('a:secret@/'), items => framesOf(items).length === 1)).length, 'who knows it sees')
+  t.match(await collect(known('guessed'), items => items.length === 1), [{ fault: 'device-refused' }])
+
   const silent = createServer(socket => socket.on('error', () => {}))
   await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve))
   const at = silent.address()

@@ -47,6 +47,13 @@ function picturesOf(units: readonly Buffer[]): Buffer[][] {
   return sliced ? [...pictures, current] : pictures
 }
 
+export interface RtspStandInOptions {
+  /** To listen on; this machine alone unless given. */
+  readonly address?: string
+  /** Name and password that it wants, with a colon between (RFC 7617). */
+  readonly login?: string
+}
+
 /**
  * A camera on the network that speaks RTSP 1.0 (RFC 2326) and sends H.264 in RTP over the same connection, again and again. It
  * stands in where no server of others is installed, and knows what a player asks and nothing more.
@@ -54,19 +61,26 @@ function picturesOf(units: readonly Buffer[]): Buffer[][] {
 export class RtspStandIn {
   readonly #pictures: readonly Buffer[][]
   readonly #framesPerSecond: number
+  readonly #authorization: string | null
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
 
-  private constructor(pictures: readonly Buffer[][], framesPerSecond: number) {
+  private constructor(pictures: readonly Buffer[][], framesPerSecond: number, login?: string) {
     this.#pictures = pictures
+    this.#authorization = login === undefined ? null : `Basic ${Buffer.from(login).toString('base64')}`
     this.#framesPerSecond = framesPerSecond
     this.#server = createServer({ noDelay: true }, socket => this.#serve(socket))
   }
 
   /** @param stream file with an H.264 byte stream that begins with a key picture */
-  static async on(port: number, stream: string, framesPerSecond: number): Promise<RtspStandIn> {
-    const camera = new RtspStandIn(picturesOf(unitsOf(readFileSync(stream))), framesPerSecond)
-    camera.#server.listen(port, '127.0.0.1')
+  static async on(
+    port: number,
+    stream: string,
+    framesPerSecond: number,
+    { address = '127.0.0.1', login }: RtspStandInOptions = {},
+  ): Promise<RtspStandIn> {
+    const camera = new RtspStandIn(picturesOf(unitsOf(readFileSync(stream))), framesPerSecond, login)
+    camera.#server.listen(port, address)
     await once(camera.#server, 'listening')
     return camera
   }
@@ -94,8 +108,9 @@ export class RtspStandIn {
         if (end < 0) return
         const request = heard.subarray(0, end).toString()
         heard = heard.subarray(end + 4)
-        socket.write(this.#answer(request))
-        if (request.startsWith('PLAY ')) sending ??= this.#send(socket)
+        const welcome = this.#authorization === null || request.includes(`\r\nAuthorization: ${this.#authorization}`)
+        socket.write(welcome ? this.#answer(request) : refusal(request))
+        if (welcome && request.startsWith('PLAY ')) sending ??= this.#send(socket)
         if (request.startsWith('TEARDOWN ')) socket.end()
       }
     })
@@ -103,8 +118,7 @@ export class RtspStandIn {
 
   #answer(request: string): string {
     const [method] = request.split(' ')
-    const sequence = /^CSeq: *(\d+)/im.exec(request)?.[1] ?? '0'
-    const head = `RTSP/1.0 200 OK\r\nCSeq: ${sequence}\r\n`
+    const head = `RTSP/1.0 200 OK\r\nCSeq: ${sequenceOf(request)}\r\n`
     if (method === 'OPTIONS') return `${head}Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n\r\n`
     if (method === 'SETUP') return `${head}Session: 1\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n`
     if (method !== 'DESCRIBE') return `${head}Session: 1\r\n\r\n`
@@ -145,6 +159,14 @@ export class RtspStandIn {
     for (let sent = 0; sent < keptSeconds * this.#framesPerSecond; sent += 1) send()
     return setInterval(send, 1000 / this.#framesPerSecond)
   }
+}
+
+function sequenceOf(request: string): string {
+  return /^CSeq: *(\d+)/im.exec(request)?.[1] ?? '0'
+}
+
+function refusal(request: string): string {
+  return `RTSP/1.0 401 Unauthorized\r\nCSeq: ${sequenceOf(request)}\r\nWWW-Authenticate: Basic realm="street"\r\n\r\n`
 }
 
 /** A unit in one packet, or in fragments (FU-A). */
