@@ -22,20 +22,19 @@ export function defineAddresses(command: Command): void {
     .argument('[FILE]', 'the configuration', defaultConfigurationFile)
     .addOption(new Option('--role <ROLE>', 'whose addresses').choices(roles).default('uplink'))
     .option('--json', 'the addresses as one line of JSON')
-    .option('--firewall', 'in its place rules for nftables that let readers call (`driver: tcp-server`)')
+    .option('--firewall', 'in its place the chain of the firewall that lets readers call (`driver: tcp-server`)')
     .addHelpText(
       'after',
       `
-A name is looked up now: systemctl start polewatch-addresses@now does it again and puts it in force, when a broker has moved.
+A name is looked up now: systemctl start polewatch-addresses@now does it again and puts it in force, also in the firewall, when a broker has moved.
 
-Examples:
-  polewatch config addresses --role vision
-  polewatch config addresses --firewall > /etc/nftables.d/polewatch-readers.conf`,
+Example:
+  polewatch config addresses --role vision`,
     )
     .action(
       async (file: string, { role, json, firewall }: { role: NetworkRole; json?: boolean; firewall?: boolean }) => {
         const configuration = loadConfiguration(file, deviceNames(devicesFolder))
-        if (firewall) return callingReaders(configuration).map(firewallRule).forEach(print)
+        if (firewall) return firewallRules(callingReaders(configuration)).forEach(print)
         const hosts = hostsOf(configuration, role)
         const found = await Promise.all(hosts.map(addressesOf))
         const servers = hosts.every(host => isIP(host) !== 0) ? [] : getServers().map(withoutPort)
@@ -83,11 +82,14 @@ function callersOf({ address, callsFrom }: CallingReader): string {
   return network
 }
 
-/** Of `firmware-config/host/nftables.conf`. */
-function firewallRule(reader: CallingReader): string {
-  const family = isIPv6(reader.address) ? 'ip6' : 'ip'
-  const { address, tcpPort } = reader
-  return `add rule inet polewatch input ${family} saddr ${callersOf(reader)} ${family} daddr ${address} tcp dport ${tcpPort} accept`
+/** Of the firewall in `firmware-config/host/nftables.conf`: the whole of its chain, whatever was in it. */
+function firewallRules(readers: readonly CallingReader[]): string[] {
+  const rules = readers.map(reader => {
+    const { address, tcpPort } = reader
+    const family = isIPv6(address) ? 'ip6' : 'ip'
+    return `add rule inet polewatch readers ${family} saddr ${callersOf(reader)} ${family} daddr ${address} tcp dport ${tcpPort} accept`
+  })
+  return ['flush chain inet polewatch readers', ...rules]
 }
 
 async function addressesOf(host: string): Promise<string[]> {

@@ -1,7 +1,7 @@
 # The part of scripts/prove-package after the restart of the computer, which came in the middle of the trial of a broken version.
 . /proof/proof-tools.sh
 reached() { systemctl show -p IPAddressAllow polewatch-uplink | grep 192.0.2.2; }
-gone() { ! ls -d /var/lib/polewatch /etc/polewatch /run/polewatch /usr/lib/polewatch* /etc/systemd/system/polewatch* /etc/systemd/system/*.wants/polewatch* /run/systemd/system/polewatch-* /var/lib/systemd/timers/stamp-polewatch* /etc/apt/preferences.d/polewatch* /etc/credstore/polewatch* 2>/dev/null | grep -v proof && ! getent passwd | grep polewatch && ! getent group polewatch; }
+gone() { ! ls -d /var/lib/polewatch /etc/polewatch /run/polewatch /usr/lib/polewatch* /etc/systemd/system/polewatch* /etc/systemd/system/*.wants/polewatch* /run/systemd/system/polewatch-* /run/polewatch-firewall /var/lib/systemd/timers/stamp-polewatch* /etc/apt/preferences.d/polewatch* /etc/credstore/polewatch* 2>/dev/null | grep -v proof && ! getent passwd | grep polewatch && ! getent group polewatch; }
 prove 'systemd knows again what uplink may reach' reached
 street && reader && camera && broker
 soon hub -t '$SYS/broker/version' -C 1 >/dev/null

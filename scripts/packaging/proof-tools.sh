@@ -44,7 +44,7 @@ hears() {
 }
 alert() { hub -W 40 -t 'polewatch/v1/example-city/pole-17/alert/gunfire' -C 1; }
 count() { grep -c . /proof/heard; }
-more_than() { [ "$(count)" -gt "$1" ]; }
+more_than() { [ "$(count)" -gt "$1" ] || { journalctl -o cat -n 6 -u polewatch-sensing -u polewatch-uplink | cut -c 1-200; return 1; }; }
 # Of every stream and epoch each number from the first to the last; the hub's own copies do not count.
 whole() {
   node -e '

@@ -159,14 +159,16 @@ patience=120 prove 'the plate that the network camera sees is a hit' soon grep -
 prove 'so is that of the reader that calls' soon grep -q '"reader":"calling"' /proof/hits
 calls() { ip netns exec street node -e 'require("net").connect({ port: 7778, host: "192.0.2.2", localAddress: process.argv[1], timeout: 3000 }).on("connect", () => process.exit(0)).on("error", () => process.exit(1)).on("timeout", () => process.exit(1))' "$1"; }
 not() { ! "$@"; }
-firewall() { mkdir -p /etc/nftables.d && cp /usr/lib/polewatch/firmware-config/host/nftables.conf /etc/nftables.conf && nft -f /etc/nftables.conf; }
-rule() { polewatch config addresses --firewall >/etc/nftables.d/polewatch-readers.conf && nft -f /etc/nftables.conf && calls 192.0.2.1; }
+firewall() { mkdir -p /etc/nftables.d && cp /usr/lib/polewatch/firmware-config/host/nftables.conf /etc/nftables.conf && rm /run/polewatch-firewall/readers.nft && systemctl start nftables; }
+lets_in() { calls 192.0.2.1 && ! calls 192.0.2.3; }
 prove 'nobody else can call' not calls 192.0.2.3
 adduser --quiet --system --no-create-home --allow-bad-names _chrony
 prove 'there is a firewall' firewall
 prove 'it lets nobody call' not calls 192.0.2.1
-prove 'it lets the reader call by a rule that polewatch writes' rule
-nft flush ruleset
+prove 'addresses are looked up again' systemctl start polewatch-addresses@now
+prove 'the firewall lets the reader call by the rule that this writes, and nobody else' lets_in
+prove 'it does so after it was loaded anew' bash -c 'systemctl reload nftables && nft list chain inet polewatch readers | tee /dev/stderr | grep "ip saddr 192.0.2.1 "'
+systemctl stop nftables
 # The page: nothing listens before there is a pass phrase, and then the console has of the network that socket alone.
 console=http://127.0.0.1:8470
 answers() { node -e 'fetch(process.argv[1]).then(() => process.exit(0), () => process.exit(1))' $console/unit; }

@@ -314,7 +314,8 @@ test('what a role may reach is what the configuration names, and name servers wh
   t.same(vision(caller('')), ['127.0.0.1/8'], 'the network of the address that it listens on')
   t.same(vision(caller(', callsFrom: 192.0.2.21')), ['192.0.2.21'])
   t.same(addresses(caller(', callsFrom: 192.0.2.0/24'), '--firewall'), [
-    'add rule inet polewatch input ip saddr 192.0.2.0/24 ip daddr 127.0.0.1 tcp dport 7778 accept',
+    'flush chain inet polewatch readers',
+    'add rule inet polewatch readers ip saddr 192.0.2.0/24 ip daddr 127.0.0.1 tcp dport 7778 accept',
   ])
   t.match(vision(caller('').replace('127.0.0.1', '203.0.113.1')), /"PW_CALLERS_UNKNOWN"/)
   t.match(addresses(caller(', callsFrom: "fd00::1"')), /callsFrom.*an address or network of IPv4/)
