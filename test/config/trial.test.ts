@@ -54,6 +54,7 @@ function unit(root: string) {
   }
   return {
     boot,
+    compare: (...words: string[]): string => run('scripts/packaging/polewatch-trial', ...words),
     /** What the installation of a version comes to. */
     upgrade(version: string, state: string): void {
       put('state', `half-configured ${read('program')}`)
@@ -133,5 +134,20 @@ test('an upgrade during a trial is judged by the last version that has proven it
   t.match(watch(), /polewatch 3 is taken back/)
   t.equal(state(), 'installed 1')
   t.equal(refused(), '3')
+  t.end()
+})
+
+test('how the roles do is noted and compared for whole images too, also where nothing was noted', t => {
+  const root = t.testdir()
+  const { compare, breaks } = unit(root)
+  const note = join(root, 'before')
+  t.equal(compare('note', note), '')
+  t.match(readFileSync(note, 'utf8'), /^sensing 2\nvision 2\nuplink 2\n$/)
+  t.equal(compare('compare', note, '30'), '')
+  breaks('1')
+  t.match(compare('compare', note, '1'), /status 1/)
+  t.match(compare('compare', join(root, 'absent'), '1'), /status 1/, 'it has at least to run')
+  breaks('none')
+  t.equal(compare('compare', join(root, 'absent'), '30'), '')
   t.end()
 })
