@@ -19,10 +19,10 @@ turn=first
 [ ! -e /proof/alerts.first ] || turn=second
 prove "at the $turn start the root cannot be written to, by root either" sealed
 [ "$turn" = second ] || prove 'the state partition holds no program and no device' for_state_alone
-patience=240 prove "at the $turn start every role is watched and says that it works" soon watched
+patience=600 prove "at the $turn start every role is watched and says that it works" soon watched
 prove "at the $turn start its certificate is good" polewatch enroll status
 prove "at the $turn start systemd lets uplink reach its broker" reached
-hub -W 60 -t 'polewatch/v1/example-city/pole-17/alert/gunfire' -C 4 >/proof/alerts.$turn
+hub -W 120 -t 'polewatch/v1/example-city/pole-17/alert/gunfire' -C 4 >/proof/alerts.$turn
 prove "at the $turn start alerts reach the hub" test -s /proof/alerts.$turn
 prove "at the $turn start systemd remembers when its timers were due" test -e /var/lib/systemd/timers/stamp-polewatch-report.timer
 prove "at the $turn start no unit of it has failed" none_failed

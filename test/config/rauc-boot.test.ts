@@ -13,7 +13,10 @@ function pi(folder: string) {
   mkdirSync(bin)
   const program = (name: string, text: string) =>
     writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 })
-  program('rauc', 'boot=firmware-config/host/rauc-boot; exec $boot set-state "$($boot get-current)" "${2#mark-}"')
+  program(
+    'rauc',
+    'boot=firmware-config/host/rauc-boot; exec $boot set-state "$($boot get-current)" "$(echo "$2" | cut -c 6-)"',
+  )
   program('systemctl', 'touch "$RAUC_BOOT_FOLDER/started-anew"')
   program(
     'trial',
