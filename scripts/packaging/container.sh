@@ -20,6 +20,9 @@ make_base() {
 }
 [ -e "$base.done" ] || { mkdir -p "$(dirname "$base")"; step 'Making a bare Debian trixie with systemd' make_base; }
 
+# One at a time: two containers would share their control groups, and with them what systemd lets a role reach.
+exec 7>"$base.lock"
+flock 7
 # A unit over it at $unit, in memory. What is written there is gone at the end.
 work=$(mktemp -d)
 unit=$work/root
