@@ -6,7 +6,7 @@ import type { DistrustChange } from '../acoustics/trust.js'
 import type { PolicyInForce } from '../config/policy-file.js'
 import type { MicrophoneArraySettings } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
-import { keepGoing } from '../health/keep-going.js'
+import { faultPart, keepGoing } from '../health/keep-going.js'
 import type { EvidenceStore } from '../journal/evidence-store.js'
 import type { Post } from '../journal/exchange.js'
 import { openEvent } from '../messages/seal.js'
@@ -67,6 +67,16 @@ export async function hear(
     loneSalience: usualLoneSalience,
   })
   const listened = new Set<number>()
+  /** When each array was last heard, seconds of the monotonic clock. */
+  const heardAt = new Map<string, number>()
+  /** An array that fails for good must not take one with it that hears. */
+  const onlyEar = (name: string): boolean => {
+    const now = role.clock.monotonic()
+    const failing = role.parts.flatMap(({ part, fault }) => (fault === null ? [] : [part]))
+    return ![...heardAt].some(
+      ([other, at]) => other !== name && now - at < longestSilence && !failing.includes(faultPart(other)),
+    )
+  }
   const listen = async (settings: MicrophoneArraySettings, index: number, signal: AbortSignal): Promise<void> => {
     // No two arrivals have one id, also when the array is listened to anew.
     const first = index === 0 && !listened.has(index)
@@ -96,6 +106,7 @@ export async function hear(
       if (reading.kind === 'state') report(role, settings.name, reading)
       else {
         role.delivered(settings.name)
+        heardAt.set(settings.name, role.clock.monotonic())
         heard.blocks++
         if (expected !== null && reading.firstSample > expected) {
           heard.gaps++
@@ -141,10 +152,17 @@ export async function hear(
       await role.clock.sleep(tick, signal)
     }
   }
-  const keep = (name: string, run: (signal: AbortSignal) => Promise<void>, required = false): Promise<void> =>
-    keepGoing(role, { name, required, run }, signal)
+  const keep = (
+    name: string,
+    run: (signal: AbortSignal) => Promise<void>,
+    required: boolean | (() => boolean) = false,
+  ): Promise<void> => keepGoing(role, { name, required, run }, signal)
   const work = microphoneArrays.map((settings, index) =>
-    keep(settings.name, signal => listen(settings, index, signal), true),
+    keep(
+      settings.name,
+      signal => listen(settings, index, signal),
+      () => onlyEar(settings.name),
+    ),
   )
   work.push(keep('followed clock', signal => clock.follow(signal)))
   if (microphoneArrays.length > 0) {

@@ -4,8 +4,8 @@ import { PolewatchError } from '../errors.js'
 /** One thing that a role does, such as listening to one array. */
 export interface PartOfRole {
   readonly name: string
-  /** Whether the role is of no use without it. */
-  readonly required: boolean
+  /** Whether the role is of no use without it; asked when it has failed for good. */
+  readonly required: boolean | (() => boolean)
   /** Does it until the signal aborts; returns earlier where there is nothing more to do. */
   run(signal: AbortSignal): Promise<unknown>
 }
@@ -61,7 +61,7 @@ export async function keepGoing(keeper: Keeper, part: PartOfRole, signal: AbortS
     const stuck = ending.how === 'stuck'
     if (stuck || failures.length >= failuresToTell) {
       const error = fault.tell(ending.error)
-      if (required) {
+      if (typeof required === 'function' ? required() : required) {
         await keeper.faultsTold()
         throw ending.error instanceof PolewatchError ? ending.error : error
       }
@@ -86,20 +86,20 @@ class PartFault {
   /** Why it failed stands in the log alone, since nobody knows what an error nobody thought of says. */
   tell(cause: unknown): PolewatchError {
     const error = new PolewatchError('PW_PART_FAILED', { part: this.#name }, cause)
-    this.#keeper.raise(this.#part, 'faulty', 'part-failed', error.message, error.code)
+    this.#keeper.raise(faultPart(this.#name), 'faulty', 'part-failed', error.message, error.code)
     this.#told = true
     return error
   }
 
   over(): void {
-    if (this.#told) this.#keeper.ready(this.#part, 'It has run without failing since.')
+    if (this.#told) this.#keeper.ready(faultPart(this.#name), 'It has run without failing since.')
     this.#told = false
   }
+}
 
-  /** Messages hold names of 64 characters. */
-  get #part(): string {
-    return `part ${this.#name}`.slice(0, 64)
-  }
+/** As what a part is told that has failed again and again, until it has run without. Messages hold names of 64 characters. */
+export function faultPart(name: string): string {
+  return `part ${name}`.slice(0, 64)
 }
 
 interface Ending {

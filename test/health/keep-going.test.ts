@@ -187,15 +187,15 @@ test('a part that does not even end is told at once, and ends the role only wher
   }
 })
 
-/** A driver that delivers, or breaks after its first block. */
+/** A driver that delivers a block a second until it breaks. */
 class Breakable implements MicrophoneArray {
   readonly name = 'roof'
   readonly #clock: EventTime
-  readonly #broken: boolean
+  readonly #breaks: () => boolean
 
-  constructor(clock: EventTime, broken: boolean) {
+  constructor(clock: EventTime, breaks: () => boolean) {
     this.#clock = clock
-    this.#broken = broken
+    this.#breaks = breaks
   }
 
   async *readings(signal: AbortSignal): AsyncGenerator<AudioBlock | StateReport, void, void> {
@@ -204,16 +204,19 @@ class Breakable implements MicrophoneArray {
       const systemTime = this.#clock.system() - 1
       const channels = [Float32Array.from({ length: 8000 }, (_, index) => 0.01 * Math.sin(index ** 2))]
       yield { kind: 'audio', channels, sampleRate: 8000, firstSample, systemTime, systemTimeError: 0.001 }
-      if (this.#broken) throw new Error('nobody has thought of this')
+      if (this.#breaks()) throw new Error('nobody has thought of this')
     }
   }
 }
 
-/** A sensing that hears one array, opened anew each time, by a clock of its own. */
-function sensing(t: Test, open: (time: EventTime) => MicrophoneArray) {
+/** A sensing that hears arrays, opened anew each time, by a clock of its own. */
+function sensing(t: Test, open: (time: EventTime, name: string) => MicrophoneArray, names = ['roof']) {
   const keys = { hub: createSigningKey(), operator: createSigningKey() }
   const file = writeGateway(t.testdir(), 'mqtt://127.0.0.1:1', keys, [
-    { path: ['microphoneArrays'], value: [{ name: 'roof', driver: 'alsa', device: 'hw:CARD=Roof', geometry: 'mono' }] },
+    {
+      path: ['microphoneArrays'],
+      value: names.map(name => ({ name, driver: 'alsa', device: `hw:CARD=${name}`, geometry: 'mono' })),
+    },
     { path: ['gateway', 'timeError'], value: 0.001 },
     { path: ['log'], value: { level: 'fatal' } },
   ])
@@ -223,7 +226,7 @@ function sensing(t: Test, open: (time: EventTime) => MicrophoneArray) {
   const air = new MeasuredAir(role.configuration.weather)
   const controller = new AbortController()
   const store = evidenceStore(role.configuration, policy.policy, 'sensing')
-  const hearing = hear(role, policy, store, air, null, controller.signal, async () => open(time))
+  const hearing = hear(role, policy, store, air, null, controller.signal, async ({ name }) => open(time, name))
   /** Device files and journal are read and written in real time. */
   const settle = () => pause(100)
   return { role, time, controller, hearing, settle }
@@ -231,7 +234,10 @@ function sensing(t: Test, open: (time: EventTime) => MicrophoneArray) {
 
 test('an array whose driver breaks is heard again within two seconds, in the same process, with all else as it was', async t => {
   let opened = 0
-  const { role, time, controller, hearing, settle } = sensing(t, time => new Breakable(time, ++opened === 1))
+  const { role, time, controller, hearing, settle } = sensing(t, time => {
+    const first = ++opened === 1
+    return new Breakable(time, () => first)
+  })
   const blocks = async (): Promise<number> => {
     await settle()
     return role.parts.find(({ part }) => part === 'roof')?.counters.blocks ?? 0
@@ -255,8 +261,37 @@ test('an array whose driver breaks is heard again within two seconds, in the sam
   role.close()
 })
 
+test('an array whose driver breaks again and again leaves another that hears alone, and ends the role with the last', async t => {
+  let mastBreaks = false
+  const { role, time, controller, hearing, settle } = sensing(
+    t,
+    (time, name) => new Breakable(time, () => name === 'roof' || mastBreaks),
+    ['roof', 'mast'],
+  )
+  const end = outcome(hearing)
+  const until = async (from: number, to: number, enough: () => boolean) => {
+    for (let second = from; second < to && !enough(); second += 1) {
+      await settle()
+      await time.runUntil(second)
+    }
+  }
+  await settle()
+  role.ready('mast')
+  const failed = (name: string) => role.parts.some(({ part, fault }) => part === `part ${name}` && fault !== null)
+  await until(1, 60, () => failed('roof'))
+  const before = role.parts.find(({ part }) => part === 'mast')?.counters.blocks ?? 0
+  await until(60, 90, () => end.ended)
+  t.equal(end.ended, false)
+  t.ok((role.parts.find(({ part }) => part === 'mast')?.counters.blocks ?? 0) > before, 'the other is heard on')
+  mastBreaks = true
+  await until(90, 200, () => end.ended)
+  controller.abort()
+  t.match(end.error, { code: 'PW_PART_FAILED' })
+  role.close()
+})
+
 test('an array whose driver breaks again and again ends the role once the fault is on the disk', async t => {
-  const { role, time, controller, hearing, settle } = sensing(t, time => new Breakable(time, true))
+  const { role, time, controller, hearing, settle } = sensing(t, time => new Breakable(time, () => true))
   const { journal } = rolePaths(role.configuration.paths, 'sensing')
   const end = outcome(
     hearing.finally(() => {
