@@ -21,6 +21,9 @@ export function kernelMonotonic(): number {
   return Number(process.hrtime.bigint()) / 1e9
 }
 
+/** The clocks of this machine, where stamps of the kernel or of another process are compared with now. */
+export const kernelClock: DriverClock = { ...systemClock, monotonic: kernelMonotonic }
+
 /**
  * What has to be added to `performance.timeOrigin + performance.now()` to read the wall clock as it is now, milliseconds.
  * `Date.now()` follows steps but has whole milliseconds; the offset is moved only when the two disagree by more than that.

@@ -1,10 +1,7 @@
 import type { DriverClock } from '../driver.js'
-import { kernelMonotonic, systemClock } from '../system-clock.js'
+import { kernelMonotonic } from '../system-clock.js'
 
 /** A stamp of the kernel with the wall clock's time of then: that of now less what has passed since. */
 export function wallTimeOf(monotonic: number, clock: DriverClock): { monotonic: number; systemTime: number } {
   return { monotonic, systemTime: clock.system() - Math.max(0, kernelMonotonic() - monotonic) }
 }
-
-/** The clocks of this machine, where stamps of the kernel are compared with now. */
-export const kernelClock: DriverClock = { ...systemClock, monotonic: kernelMonotonic }

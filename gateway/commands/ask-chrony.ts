@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process'
-import { kernelMonotonic, systemClock } from '../../drivers/system-clock.js'
 import { PolewatchError } from '../errors.js'
 import { parseTracking } from '../timebase/chrony.js'
 import { ClockKeeper, ClockReporter, type KeptClock } from '../timebase/clock-keeper.js'
@@ -16,39 +15,44 @@ const tellAfter = 60
 /** Asks chrony on behalf of the whole gateway, and tells people when the clock cannot be relied on. */
 export class ChronyAsker {
   readonly #role: Role
-  readonly #program: string | null
+  /** What chrony says of its tracking; null where nobody is asked. */
+  readonly #question: ((signal: AbortSignal) => Promise<string>) | null
   readonly #keeper = new ClockKeeper()
   #badSince: number | null = null
 
-  constructor(role: Role) {
+  /** @param question gives what `chronyc -c -n tracking` prints, empty where it fails; the configured program is asked unless given */
+  constructor(role: Role, question?: (signal: AbortSignal) => Promise<string>) {
     this.#role = role
     const { clock, gateway } = role.configuration
-    this.#program = gateway.timeError === null ? clock.chronyc : null
+    const program = clock.chronyc === null ? null : chronyc(clock.chronyc)
+    this.#question = gateway.timeError === null ? (question ?? program) : null
   }
 
   /** What is known of the clock; null where nobody is asked. */
   current(): KeptClock | null {
-    if (this.#program === null) {
+    if (this.#question === null) {
       const { timeError } = this.#role.configuration.gateway
       if (timeError === null) return null
       return { offset: 0, error: timeError, condition: 'synchronised', source: 'configuration', age: null }
     }
-    return this.#keeper.look(systemClock.system(), kernelMonotonic())
+    const { clock } = this.#role
+    return this.#keeper.look(clock.system(), clock.monotonic())
   }
 
   /** Asks until the signal aborts. Sensing follows what is set in the exchange. */
   async ask(signal: AbortSignal): Promise<void> {
-    if (this.#program === null) return
+    if (this.#question === null) return
+    const { clock } = this.#role
     const reporter = new ClockReporter()
     while (!signal.aborted) {
-      const asked = kernelMonotonic()
-      const report = reporter.report(parseTracking(await answerOf(this.#program, signal)), asked)
+      const asked = clock.monotonic()
+      const report = reporter.report(parseTracking(await this.#question(signal)), asked)
       if (signal.aborted) return
       this.#keeper.take(report)
       this.#role.exchange.set(clockKey, JSON.stringify(report))
       const kept = this.current()
       if (kept !== null) this.#tell(kept)
-      await systemClock.sleep(askEvery, signal)
+      await clock.sleep(askEvery, signal)
     }
   }
 
@@ -58,8 +62,9 @@ export class ChronyAsker {
       this.#role.ready('clock', `The clock follows ${clock.source}.`)
       return
     }
-    this.#badSince ??= kernelMonotonic()
-    if (clock.condition !== 'stepped' && kernelMonotonic() - this.#badSince < tellAfter) return
+    const now = this.#role.clock.monotonic()
+    this.#badSince ??= now
+    if (clock.condition !== 'stepped' && now - this.#badSince < tellAfter) return
     const error = clockError(clock)
     this.#role.raise('clock', 'faulty', `clock-${clock.condition}`, error.message, error.code)
   }
@@ -72,10 +77,10 @@ function clockError({ condition, error, age }: KeptClock): PolewatchError {
   return new PolewatchError('PW_CLOCK_HOLDOVER', { age: (age ?? 0).toFixed(0), error: milliseconds })
 }
 
-/** What `chronyc -c -n tracking` prints; empty where it fails. */
-function answerOf(program: string, signal: AbortSignal): Promise<string> {
-  return new Promise(resolve => {
-    const options = { timeout: patience, signal, maxBuffer: 65_536 }
-    execFile(program, ['-c', '-n', 'tracking'], options, (error, output) => resolve(error === null ? output : ''))
-  })
+function chronyc(program: string): (signal: AbortSignal) => Promise<string> {
+  return signal =>
+    new Promise(resolve => {
+      const options = { timeout: patience, signal, maxBuffer: 65_536 }
+      execFile(program, ['-c', '-n', 'tracking'], options, (error, output) => resolve(error === null ? output : ''))
+    })
 }

@@ -1,4 +1,3 @@
-import { kernelMonotonic, systemClock } from '../../drivers/system-clock.js'
 import { ExchangeReader } from '../journal/exchange.js'
 import { ClockKeeper, clockReport } from '../timebase/clock-keeper.js'
 import type { ClockStatus } from '../timebase/instant.js'
@@ -24,7 +23,8 @@ export class FollowedClock {
   status(): ClockStatus {
     const { timeError } = this.#role.configuration.gateway
     if (timeError !== null) return { offset: 0, error: timeError }
-    return this.#keeper.look(systemClock.system(), kernelMonotonic())
+    const { clock } = this.#role
+    return this.#keeper.look(clock.system(), clock.monotonic())
   }
 
   /** Takes what uplink says until the signal aborts. */
@@ -39,7 +39,7 @@ export class FollowedClock {
         this.#role.log.warn({ error: messageOf(error) }, 'what uplink says of the clock cannot be read')
       }
       this.status()
-      await systemClock.sleep(lookEvery, signal)
+      await this.#role.clock.sleep(lookEvery, signal)
     }
     reader.close()
   }

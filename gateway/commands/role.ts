@@ -2,7 +2,7 @@ import { dirname } from 'node:path'
 import { type Logger, pino } from 'pino'
 import { z } from 'zod'
 import type { DriverClock } from '../../drivers/driver.js'
-import { systemClock } from '../../drivers/system-clock.js'
+import { kernelClock } from '../../drivers/system-clock.js'
 import type { Configuration } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
 import { keepMemoryOutOfCores } from '../health/core-dumps.js'
@@ -47,7 +47,7 @@ const diskFaults: ReadonlyMap<string, string> = new Map([
 export class Role {
   readonly name: GatewayRole
   readonly configuration: Configuration
-  /** What its parts go by. */
+  /** What its parts go by; its monotonic clock is the same for all roles of the unit. */
   readonly clock: DriverClock
   readonly log: Logger
   readonly key: SigningKey
@@ -69,7 +69,7 @@ export class Role {
   readonly #held = new HeldAlerts(draft => this.#commit(draft))
 
   /** @throws PolewatchError when a file of the role is in use or cannot be made */
-  constructor(name: GatewayRole, configuration: Configuration, clock: DriverClock = systemClock) {
+  constructor(name: GatewayRole, configuration: Configuration, clock: DriverClock = kernelClock) {
     this.name = name
     this.configuration = configuration
     this.clock = clock

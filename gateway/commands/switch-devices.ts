@@ -1,8 +1,8 @@
 import type { DigitalIo } from '../../drivers/digital-io/digital-io.js'
 import { opposite } from '../../drivers/digital-io/drive.js'
-import { kernelClock } from '../../drivers/digital-io/kernel-stamp.js'
 import { LibgpiodIo } from '../../drivers/digital-io/libgpiod.js'
 import { SimulatedIo, type SimulatedIoOptions } from '../../drivers/digital-io/simulator.js'
+import { kernelClock } from '../../drivers/system-clock.js'
 import type { DigitalIoSettings } from '../config/schema.js'
 
 /** Simulated switches go on for a day; whoever tries an installation for longer starts it again. */

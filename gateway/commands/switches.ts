@@ -1,6 +1,6 @@
 import { debounced } from '../../drivers/digital-io/debounced.js'
-import { kernelClock } from '../../drivers/digital-io/kernel-stamp.js'
 import type { DriverClock } from '../../drivers/driver.js'
+import { kernelClock } from '../../drivers/system-clock.js'
 import type { RelayCause } from '../config/digital-io.js'
 import type { DigitalIoSettings } from '../config/schema.js'
 import { keepGoing } from '../health/keep-going.js'
