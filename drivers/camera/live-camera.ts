@@ -45,9 +45,10 @@ export class LiveCamera implements Camera {
     const backOff = new BackOff({ first: 0.5, longest: 15, ...(random && { random }) })
     while (!signal.aborted) {
       try {
-        const frames = await this.#watch(queue, signal)
+        const { frames, stalled } = await this.#watch(queue, signal)
         if (frames > 0) backOff.reset()
-        if (!signal.aborted) queue.report('absent', 'device-absent', `${video.title} has stopped delivering.`)
+        if (!signal.aborted && !stalled)
+          queue.report('absent', 'device-absent', `${video.title} has stopped delivering.`)
       } catch (error) {
         if (!(error instanceof VideoError)) throw error
         if (signal.aborted) return
@@ -57,8 +58,11 @@ export class LiveCamera implements Camera {
     }
   }
 
-  /** Delivers until the stream ends, fails or stalls. Returns how many frames it gave. */
-  async #watch(queue: BoundedQueue<QueuedFrame>, signal: AbortSignal): Promise<number> {
+  /** Delivers until the stream ends, fails or stalls. Returns how many frames it gave, and whether it has stalled. */
+  async #watch(
+    queue: BoundedQueue<QueuedFrame>,
+    signal: AbortSignal,
+  ): Promise<{ readonly frames: number; readonly stalled: boolean }> {
     const { clock, video, delay, stallSeconds = 10 } = this.#options
     const stop = new AbortController()
     const onAbort = () => stop.abort()
@@ -92,13 +96,15 @@ export class LiveCamera implements Camera {
       }
     } catch (error) {
       if (!stalled) throw error
-      const detail = `${video.title} has given no picture for ${stallSeconds} s and is opened again.`
-      queue.report('faulty', 'silent-stream', detail)
     } finally {
       signal.removeEventListener('abort', onAbort)
       stop.abort()
       await guarding
     }
-    return frames
+    if (stalled) {
+      const detail = `${video.title} has given no picture for ${stallSeconds} s and is opened again.`
+      queue.report('faulty', 'silent-stream', detail)
+    }
+    return { frames, stalled }
   }
 }

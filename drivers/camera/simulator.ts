@@ -19,8 +19,11 @@ export interface SimulatedCameraFault {
   /** Seconds since the stream began. */
   readonly from: number
   readonly until: number
-  /** `absent`: unplugged. `frozen`: the last picture again and again. `black`: no light at all. */
-  readonly fault: 'absent' | 'frozen' | 'black'
+  /**
+   * `absent`: unplugged. `frozen`: the last picture again and again. `black`: no light at all. `covered`: a bag over the lens.
+   * `turned`: it looks the other way. `blurred`: out of focus.
+   */
+  readonly fault: 'absent' | 'frozen' | 'black' | 'covered' | 'turned' | 'blurred'
 }
 
 export interface SimulatedCameraOptions {
@@ -69,8 +72,7 @@ export class SimulatedCamera implements Camera {
       if (behind < 0) await clock.sleep(-behind, signal)
       if (signal.aborted) return
       if (fault === 'absent') continue
-      if (fault !== 'frozen')
-        last = fault === 'black' ? new Uint8Array(3 * width * height) : this.#draw(street, at, number)
+      if (fault !== 'frozen') last = seen(this.#draw(street, at, number), width, fault)
       yield {
         ...{ kind: 'frame' as const, width, height, data: last.slice(), dropped },
         systemTime: systemStart + at,
@@ -99,6 +101,34 @@ export class SimulatedCamera implements Camera {
     addGrain(data, number)
     return data
   }
+}
+
+/** What a faulty camera makes of the picture that it should give. */
+function seen(picture: Uint8Array, width: number, fault: SimulatedCameraFault['fault'] | null): Uint8Array {
+  const row = 3 * width
+  switch (fault) {
+    case 'black':
+      return picture.fill(0)
+    case 'covered':
+      return picture.map((value, index) => 40 + ((value * 7 + index) % 3))
+    case 'turned':
+      return picture.map((_, index) => picture[index - (index % row) + row - 3 - (index % row) + 2 * (index % 3)] ?? 0)
+    case 'blurred': {
+      const [across, down] = [3, row]
+      return blurred(blurred(picture, across), down)
+    }
+    default:
+      return picture
+  }
+}
+
+/** The mean of seven values, each `step` further on, in the place of every one. */
+function blurred(picture: Uint8Array, step: number): Uint8Array {
+  return picture.map((value, index) => {
+    let sum = 0
+    for (let near = -3; near <= 3; near += 1) sum += picture[index + near * step] ?? value
+    return sum / 7
+  })
 }
 
 /** Sky, houses and a road with marks, so that there is something to see which stays where it is. */

@@ -29,6 +29,7 @@ export class V4l2Camera extends LiveCamera {
         url: device,
         title: `The camera ${device}`,
         format: 'video4linux2',
+        polled: true,
         options: size === undefined ? {} : { video_size: `${size.width}x${size.height}` },
         widest: widestFrame,
         framesPerSecond,

@@ -17,7 +17,15 @@ export interface VideoRequest {
    * where its reader has a hundred packets that nobody wants yet it asks at every turn of the event loop whether somebody does.
    */
   readonly waits?: boolean
+  /**
+   * Whether the source is asked again and again in place of being waited for: nothing can call back whoever waits in the kernel for a
+   * device that has fallen silent, and who waits there keeps it from being opened again.
+   */
+  readonly polled?: boolean
 }
+
+/** FFmpeg's AVFMT_FLAG_NONBLOCK, for which its options have no name. */
+const notBlocking = '+4'
 
 export interface VideoPicture {
   readonly width: number
@@ -79,10 +87,12 @@ async function open(
   request: VideoRequest,
   signal: AbortSignal,
 ): Promise<Video> {
-  const { title, widest, framesPerSecond, waits = false } = request
+  const { title, widest, framesPerSecond, waits = false, polled = false } = request
   const { Demuxer, Decoder, FilterAPI } = files
   const opening = Demuxer.open(request.url, {
-    options: { ...request.options },
+    options: { ...request.options, ...(polled ? { fflags: notBlocking } : {}) },
+    // Looking at the first pictures would ask without a pause until they come.
+    skipStreamInfo: polled,
     ...(request.format === undefined ? {} : { format: request.format }),
     signal,
   })

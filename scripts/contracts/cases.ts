@@ -10,7 +10,7 @@ export const contractCases = {
   abort: 'aborted at any moment',
   buffers: 'keeps off what it has handed over',
   queue: 'bounded queue that counts its drops',
-  reopened: 'reopened a thousand times',
+  reopened: 'reopened again and again',
 } as const
 
 export type ContractCase = keyof typeof contractCases
@@ -23,4 +23,6 @@ export interface CaseOutcome {
   readonly outcome: 'passed' | 'failed' | 'excused' | 'elsewhere'
   /** Why it was not run; empty where it was. */
   readonly reason: string
+  /** How often it was done, for what is done again and again; null elsewhere. */
+  readonly times: number | null
 }

@@ -1,11 +1,12 @@
 /**
  * The contract matrix: runs every kind of driver's contract on every implementation, a thousand reopenings each, and prints what
- * each case came to. A case that an implementation cannot have, and one whose device this machine lacks, stands there with its reason;
- * one that did neither is a failure. Takes about seven minutes, most of them for network cameras.
+ * each case came to. Devices of the kernel are those of the test machine, where fewer reopenings have to do. A case that an
+ * implementation cannot have, and one whose device cannot be had here, stands there with its reason; one that did neither is a failure.
+ * Takes about seven minutes, most of them for network cameras, and as long again for the test machine.
  *
- *   npm run contracts -- [KIND…] [--json]
+ *   npm run contracts -- [KIND…] [--json] [--no-machine]
  */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,20 +14,35 @@ import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { type CaseOutcome, type ContractCase, contractCases } from './cases.js'
 
-const kinds = ['microphone-array', 'camera', 'plate-reader', 'digital-io', 'sensor-board', 'gnss'] as const
+const kinds = ['microphone-array', 'camera', 'plate-reader', 'digital-io', 'sensor-board', 'gnss', 'clock'] as const
+/** The tests of the machine that have the contracts of each kind. */
+const machineTests: Readonly<Record<string, string>> = {
+  'microphone-array': 'microphone-array',
+  camera: 'camera',
+  'plate-reader': 'serial-lines',
+  gnss: 'serial-lines',
+  'digital-io': 'digital-io',
+}
 
 const marks = { passed: 'passed', failed: 'FAILED', excused: '-', elsewhere: 'elsewhere' } as const
 
 const command = new Command()
   .argument('[KIND...]', `which of ${kinds.join(', ')}; all unless given`)
   .option('--json', 'one line of JSON for each case instead of tables')
+  .option('--no-machine', 'leave out what the test machine runs')
   .parse()
-const { json = false } = command.opts<{ json?: boolean }>()
+const { json = false, machine } = command.opts<{ json?: boolean; machine: boolean }>()
 const wanted = command.args.length === 0 ? kinds : kinds.filter(kind => command.args.includes(kind))
 
 let sound = true
+const inMachine = machine ? await runMachine() : { outcomes: [], passed: true }
+sound &&= inMachine.passed
+if (!inMachine.passed) console.log('Tests of the test machine failed: see ./scripts/test-machine\n')
 for (const kind of wanted) {
-  const { outcomes, passed } = await run(kind)
+  const { outcomes: here, passed } = await run(kind)
+  const there = inMachine.outcomes.filter(outcome => outcome.kind === kind)
+  const isThere = ({ implementation }: CaseOutcome) => there.some(outcome => outcome.implementation === implementation)
+  const outcomes = [...here.filter(outcome => !isThere(outcome)), ...there]
   if (json) for (const outcome of outcomes) console.log(JSON.stringify(outcome))
   else console.log(`${table(kind, outcomes)}\n`)
   if (!passed && !json) console.log(`The tests of ${kind} failed: see npx tap run dist/test/drivers/${kind}.test.js\n`)
@@ -34,14 +50,35 @@ for (const kind of wanted) {
 }
 process.exitCode = sound ? 0 : 1
 
+interface Ran {
+  readonly outcomes: CaseOutcome[]
+  readonly passed: boolean
+}
+
 /** Runs the tests of a kind and gathers what their contracts note. */
-async function run(kind: string): Promise<{ outcomes: CaseOutcome[]; passed: boolean }> {
+function run(kind: string): Promise<Ran> {
+  const file = fileURLToPath(
+    new URL(`../../test/${kind === 'clock' ? 'timebase' : 'drivers'}/${kind}.test.js`, import.meta.url),
+  )
+  return noted(notes => {
+    const env = { ...process.env, POLEWATCH_CONTRACTS: notes, TAP_TIMEOUT: '3600' }
+    return spawn(process.execPath, [file], { env, stdio: ['ignore', 'ignore', 'inherit'] })
+  })
+}
+
+/** Runs those of the test machine. Where it cannot be had nothing is noted, and it says why. */
+function runMachine(): Promise<Ran> {
+  const program = fileURLToPath(new URL('../../../scripts/test-machine', import.meta.url))
+  const tests = new Set(wanted.flatMap(kind => machineTests[kind] ?? []))
+  if (tests.size === 0) return Promise.resolve({ outcomes: [], passed: true })
+  return noted(notes => spawn(program, ['--contracts', notes, ...tests], { stdio: ['ignore', 'ignore', 'inherit'] }))
+}
+
+async function noted(start: (notes: string) => ChildProcess): Promise<Ran> {
   const folder = mkdtempSync(join(tmpdir(), 'polewatch-contracts-'))
   const notes = join(folder, 'outcomes')
   try {
-    const file = fileURLToPath(new URL(`../../test/drivers/${kind}.test.js`, import.meta.url))
-    const env = { ...process.env, POLEWATCH_CONTRACTS: notes, TAP_TIMEOUT: '3600' }
-    const child = spawn(process.execPath, [file], { env, stdio: ['ignore', 'ignore', 'inherit'] })
+    const child = start(notes)
     const status = await new Promise<number | null>(resolve => child.once('close', resolve))
     const lines = readFileSync(notes, { encoding: 'utf8', flag: 'a+' }).split('\n').filter(Boolean)
     return { outcomes: lines.map((line): CaseOutcome => JSON.parse(line)), passed: status === 0 }
@@ -57,7 +94,8 @@ function table(kind: string, outcomes: readonly CaseOutcome[]): string {
     title,
     ...implementations.map(implementation => {
       const found = outcomes.find(each => each.case === name && each.implementation === implementation)
-      return found === undefined ? 'NOT RUN' : marks[found.outcome]
+      if (found === undefined) return 'NOT RUN'
+      return `${marks[found.outcome]}${found.outcome === 'passed' && found.times !== null ? `, ${found.times} times` : ''}`
     }),
   ])
   const head = [kind, ...implementations]

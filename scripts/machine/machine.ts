@@ -49,12 +49,15 @@ export class Machine {
   readonly #process: ChildProcess
   readonly #agent: Socket
   readonly #monitor: Socket
+  /** Socket of the far end of the serial adapter. */
+  readonly #adapter: string
   readonly #requests = new Map<number, Request>()
   readonly #monitorAnswers: ((answer: z.infer<typeof monitorSchema>) => void)[] = []
   #number = 0
 
-  private constructor(child: ChildProcess, agent: Socket, monitor: Socket) {
+  private constructor(child: ChildProcess, agent: Socket, monitor: Socket, adapter: string) {
     this.#process = child
+    this.#adapter = adapter
     this.#agent = agent
     this.#monitor = monitor
     // Both break off when the machine ends, which its `close` tells of.
@@ -77,7 +80,7 @@ export class Machine {
   /** Starts QEMU; the machine may still be starting up. @throws Error when QEMU ends at once */
   static async start(options: MachineOptions): Promise<Machine> {
     const { image, disk, work, accelerated, snapshot, shares } = options
-    const sockets = { agent: join(work, 'agent'), monitor: join(work, 'monitor') }
+    const sockets = { agent: join(work, 'agent'), monitor: join(work, 'monitor'), adapter: join(work, 'adapter') }
     for (const socket of Object.values(sockets)) rmSync(socket, { force: true })
     const child = spawn(
       'qemu-system-x86_64',
@@ -94,6 +97,8 @@ export class Machine {
         ...['-qmp', `unix:${sockets.monitor},server=on,wait=off`],
         ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=agent,path=${sockets.agent},server=on,wait=off`],
         ...['-device', 'virtserialport,chardev=agent,name=polewatch'],
+        ...['-device', 'qemu-xhci', '-chardev', `socket,id=far,path=${sockets.adapter},server=on,wait=off`],
+        ...['-device', 'virtserialport,chardev=far,name=adapter'],
         ...Object.entries(shares).flatMap(([tag, folder]) => [
           ...['-fsdev', `local,id=${tag},path=${folder},security_model=none,readonly=on`],
           ...['-device', `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`],
@@ -116,7 +121,8 @@ export class Machine {
       if (child.exitCode !== null || child.pid === undefined) throw new Error(`QEMU has ended: ${complaint}`)
       await pause(20)
     }
-    const machine = new Machine(child, await connected(sockets.agent), await connected(sockets.monitor))
+    const [agent, monitor] = [await connected(sockets.agent), await connected(sockets.monitor)]
+    const machine = new Machine(child, agent, monitor, sockets.adapter)
     const greeting = await machine.monitor('qmp_capabilities', {}).catch(() => null)
     if (greeting === null) throw new Error(`QEMU has ended: ${complaint}`)
     return machine
@@ -190,6 +196,19 @@ export class Machine {
     await this.must(
       `for turn in $(seq 200); do [ -e /dev/disk/by-id/virtio-${name} ] && exit 0; sleep 0.05; done; exit 1`,
     )
+  }
+
+  /**
+   * Plugs a serial adapter into its USB bus. What the machine writes to its port `adapter` arrives on the adapter's line. A machine with
+   * one cannot be kept as a snapshot.
+   */
+  async plugSerialAdapter(): Promise<void> {
+    const addr = { type: 'unix', data: { path: this.#adapter } }
+    await this.monitor('chardev-add', {
+      id: 'adapter',
+      backend: { type: 'socket', data: { addr, server: false } },
+    })
+    await this.monitor('device_add', { driver: 'usb-serial', chardev: 'adapter', id: 'adapter' })
   }
 
   /** Ends the machine as a power cut does: at once, nothing written out. */

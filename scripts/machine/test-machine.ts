@@ -1,5 +1,6 @@
 import {
   accessSync,
+  appendFileSync,
   constants,
   existsSync,
   mkdtempSync,
@@ -32,6 +33,8 @@ const resumingLimit = 120
 const testLimits = { accelerated: 280, translated: 900 }
 /** Asks for the power cuts in the place of a test. */
 const powerCutsName = 'power-cuts'
+/** Where the machine's tests note what the cases of their contracts came to. */
+const notes = '/run/outcomes'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const { values, positionals } = parseArgs({
@@ -40,6 +43,9 @@ const { values, positionals } = parseArgs({
     image: { type: 'string' },
     cuts: { type: 'string', default: '20' },
     command: { type: 'string' },
+    contracts: { type: 'string' },
+    limit: { type: 'string' },
+    trials: { type: 'string', default: '20' },
     translated: { type: 'boolean', default: false },
   },
 })
@@ -81,6 +87,7 @@ async function main(folder: string): Promise<number> {
         'mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose,ro modules /polewatch/node_modules',
       ].join(' && '),
     )
+    await machine.plugSerialAdapter()
     return machine
   }
   const began = performance.now()
@@ -91,24 +98,31 @@ async function main(folder: string): Promise<number> {
     await machine.cut()
     return status === 0 ? 0 : 1
   }
+  const limit = Number(values.limit ?? Number.POSITIVE_INFINITY)
+  const outOfTime = (): boolean => (performance.now() - began) / 1000 > limit
   const testLimit = accelerated ? testLimits.accelerated : testLimits.translated
   let failures = 0
   let number = 0
   print('TAP version 14')
   for (const test of testsToRun()) {
     number += 1
+    if (outOfTime()) {
+      print(`ok ${number} - test/machine/${test}.test.ts # SKIP no time is left for it`)
+      continue
+    }
     const started = performance.now()
     const indent = indented(print)
     const { status, output } = await machine.run(
-      `cd /polewatch/project && POLEWATCH_MACHINE=1 TAP_TIMEOUT=${testLimit} TMPDIR=/tmp timeout --signal=KILL ${testLimit + 20} node dist/test/machine/${test}.test.js 2>&1`,
+      `cd /polewatch/project && ${values.contracts === undefined ? '' : `POLEWATCH_CONTRACTS=${notes} `}POLEWATCH_MACHINE=1 POLEWATCH_TRIALS=${Number(values.trials)} TAP_TIMEOUT=${testLimit} TMPDIR=/tmp timeout --signal=KILL ${testLimit + 20} node dist/test/machine/${test}.test.js 2>&1`,
       indent,
     )
     const good = status === 0 && /^ok /m.test(output)
     if (!good) failures += 1
     print(`${good ? 'ok' : 'not ok'} ${number} - test/machine/${test}.test.ts # time=${seconds(started)}s`)
   }
+  if (values.contracts !== undefined) appendFileSync(values.contracts, (await machine.run(`cat ${notes}`)).output)
   await machine.cut()
-  const cuts = Number(values.cuts)
+  const cuts = outOfTime() ? 0 : Number(values.cuts)
   if (cuts > 0 && (positionals.length === 0 || positionals.includes(powerCutsName))) {
     number += 1
     const { good, lines } = await powerCuts(begin, work, cuts)

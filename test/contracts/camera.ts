@@ -1,17 +1,25 @@
 import type { Test } from 'tap'
 import type { Camera, CameraFrame } from '../../drivers/camera/camera.js'
 import type { StateReport } from '../../drivers/driver.js'
-import { Contract, type Excuses, leavesNothing, reopenings } from './contract.js'
+import { Contract, type Excuses, leavesNothing } from './contract.js'
 import { endingContract, isState } from './driver.js'
 
 /** A camera and the hands that plug it in and out. */
 export interface CameraScene {
   readonly camera: Camera
+  /** Where it can be renamed, it comes under another name each time, below the one that stays. */
   plug(): Promise<void>
   /** Null for what cannot go away, such as a file that is being played. */
   readonly unplug: (() => Promise<void>) | null
   /** Lets go of everything. */
   end(): Promise<void>
+}
+
+/** A camera that is at fault, the state that it reports, and the hands that make it well again, where anybody can. */
+export interface Faulty {
+  readonly camera: Camera
+  readonly state: Partial<StateReport>
+  readonly heal?: () => Promise<void>
 }
 
 /** An implementation of the camera contract, as the suite needs it. */
@@ -22,9 +30,9 @@ export interface CameraSubject {
   /** How often it is opened again in a quick run. */
   readonly reopenings: number
   /** Open, but not a picture comes, and the state that it reports. */
-  readonly silent?: (t: Test) => Promise<{ readonly camera: Camera; readonly state: Partial<StateReport> }>
+  readonly silent?: (t: Test) => Promise<Faulty>
   /** What comes is no video, and the state that it reports. */
-  readonly wrong?: (t: Test) => Promise<{ readonly camera: Camera; readonly state: Partial<StateReport> }>
+  readonly wrong?: (t: Test) => Promise<Faulty>
   readonly excused: Excuses
 }
 
@@ -35,7 +43,7 @@ export const cameraScene = { plugged: 1, unplugged: 2, pluggedAgain: 3 }
 export function cameraContract(t: Test, subject: CameraSubject): void {
   t.test(subject.title, async t => {
     const contract = new Contract(t, 'camera', subject.title, subject.excused)
-    const told = ['absent', 'appears', 'unplugged', 'buffers'] as const
+    const told = ['absent', 'appears', 'unplugged', 'renamed', 'buffers'] as const
     contract.test(
       told,
       'absent at the start it says so once; it appears, goes in the middle, and comes back',
@@ -94,9 +102,16 @@ export function cameraContract(t: Test, subject: CameraSubject): void {
         [name],
         name === 'silent' ? 'open but without a picture it is at fault' : 'what is no video is a fault',
         async t => {
-          const { camera, state } = await faulty(t)
+          const { camera, state, heal } = await faulty(t)
           const readings = camera.readings(new AbortController().signal)[Symbol.asyncIterator]()
           t.match(await nextState(readings), state)
+          if (heal !== undefined) {
+            // Long enough that it has been opened again, in vain.
+            await new Promise(resolve => setTimeout(resolve, 5000))
+            await heal()
+            t.match(await nextState(readings), { state: 'ready' }, 'it says so once, and is ready when it is well')
+            await checkFrames(t, readings, 1)
+          }
           await readings.return?.()
         },
       )
@@ -108,9 +123,8 @@ export function cameraContract(t: Test, subject: CameraSubject): void {
       t.teardown(() => scene.end())
     })
 
-    contract.test(['reopened'], 'opened again and again, it leaves nothing behind', async t => {
+    contract.reopened(subject.reopenings, async (t, times) => {
       const scene = await subject.make(true)
-      const times = reopenings(subject.reopenings)
       await leavesNothing(t, scene.camera, ({ kind }) => kind === 'frame', { times })
       await scene.end()
     })

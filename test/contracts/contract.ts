@@ -9,13 +9,8 @@ import { type CaseOutcome, type ContractCase, contractCases } from '../../script
 /** Cases that an implementation cannot have, each with its reason. */
 export type Excuses = Partial<Record<ContractCase, string>>
 
-/** Whether all of it is wanted, however long it takes: `npm run contracts` does. */
-export const thorough = process.env.POLEWATCH_CONTRACTS !== undefined
-
-/** How often slow implementations are opened again: a thousand times where all of it is wanted. */
-export function reopenings(quick: number): number {
-  return thorough ? 1000 : quick
-}
+/** Whether all of it is wanted, however long it takes: `npm run contracts` does, but not of what a translated machine runs. */
+const thorough = process.env.POLEWATCH_CONTRACTS !== undefined && process.env.POLEWATCH_MACHINE === undefined
 
 /** One implementation's way through its kind's contract. A case that is neither run nor excused fails it. */
 export class Contract {
@@ -24,6 +19,7 @@ export class Contract {
   readonly #excused: Excuses
   readonly #failed = new Set<ContractCase>()
   readonly #run = new Set<ContractCase>()
+  #times: number | null = null
 
   constructor(t: Test, kind: string, implementation: string, excused: Excuses = {}) {
     this.#t = t
@@ -44,6 +40,18 @@ export class Contract {
     })
   }
 
+  /**
+   * A test of the case `reopened`.
+   *
+   * @param quick how often it is opened again; a thousand times where all of it is wanted
+   */
+  reopened(quick: number, body: (t: Test, times: number) => Promise<void>): void {
+    const times = thorough ? 1000 : quick
+    this.#times = times
+    const title = `opened again and again, ${times} times, it leaves nothing open and the heap as it was`
+    this.test(['reopened'], title, t => body(t, times))
+  }
+
   /** To be called last. */
   end(): void {
     void this.#t.test('every case was run, or is excused', async t => {
@@ -58,7 +66,8 @@ export class Contract {
           : this.#failed.has(name)
             ? 'failed'
             : 'passed'
-        note({ ...this.#of, case: name, outcome, reason: run ? '' : (reason ?? 'it was not run') })
+        const times = name === 'reopened' ? this.#times : null
+        note({ ...this.#of, case: name, outcome, reason: run ? '' : (reason ?? 'it was not run'), times })
       }
     })
   }
@@ -67,7 +76,7 @@ export class Contract {
 /** An implementation whose device this machine lacks: the matrix names it with the reason, and where it is run. */
 export function contractElsewhere(t: Test, kind: string, implementation: string, reason: string): void {
   void t.test(`${implementation} is not run here`, { skip: reason }, async () => {})
-  for (const name of namesOfCases) note({ kind, implementation, case: name, outcome: 'elsewhere', reason })
+  for (const name of namesOfCases) note({ kind, implementation, case: name, outcome: 'elsewhere', reason, times: null })
 }
 
 const namesOfCases = Object.keys(contractCases).filter(isCase)

@@ -3,7 +3,7 @@ import type { Test } from 'tap'
 import type { DigitalIo, InputLevel, SwitchEdge } from '../../drivers/digital-io/digital-io.js'
 import type { Level } from '../../drivers/digital-io/drive.js'
 import type { StateReport } from '../../drivers/driver.js'
-import { Contract, type Excuses, leavesNothing, reopenings } from './contract.js'
+import { Contract, type Excuses, leavesNothing } from './contract.js'
 import { endingContract } from './driver.js'
 
 /** The lines of every scene: two inputs, an output that is low without current, and one that is high then. */
@@ -136,10 +136,10 @@ export function digitalIoContract(t: Test, subject: DigitalIoSubject): void {
       await scene.end()
     })
 
-    contract.test(['reopened'], 'opened and closed again and again, it leaves nothing open', async t => {
+    contract.reopened(subject.reopenings, async (t, times) => {
       const scene = await subject.make()
       await scene.plug()
-      await leavesNothing(t, scene.io, ({ kind }) => kind === 'level', { times: reopenings(subject.reopenings) })
+      await leavesNothing(t, scene.io, ({ kind }) => kind === 'level', { times })
       await scene.end()
     })
     contract.end()

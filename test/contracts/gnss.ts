@@ -140,8 +140,7 @@ export function gnssContract(t: Test, subject: GnssSubject): void {
       await scene.end()
     })
 
-    const times = subject.reopenings ?? 1000
-    contract.test(['reopened'], `${times} reopenings leave nothing open and the heap as it was`, async t => {
+    contract.reopened(subject.reopenings ?? 1000, async (t, times) => {
       const scene = await subject.make(usual)
       await scene.plug()
       await scene.lose()

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Test } from 'tap'
 import type { PlateRead, PlateReader } from '../../drivers/plate-reader/plate-reader.js'
-import { Contract, type Excuses, leavesNothing, reopenings } from './contract.js'
+import { Contract, type Excuses, leavesNothing } from './contract.js'
 import { endingContract, isState } from './driver.js'
 
 /** A reader and the hands that plug it in and drive cars past it. */
@@ -146,10 +146,10 @@ export function plateReaderContract(t: Test, subject: PlateReaderSubject): void 
       await scene.end()
     })
 
-    contract.test(['reopened'], 'reopened again and again, it leaves nothing open and the heap as it was', async t => {
+    contract.reopened(subject.reopenings, async (t, times) => {
       const scene = await subject.make(usual)
       await scene.plug()
-      await leavesNothing(t, scene.reader, isState, { times: reopenings(subject.reopenings) })
+      await leavesNothing(t, scene.reader, isState, { times })
       await scene.end()
     })
     contract.end()

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Test } from 'tap'
 import type { Measurement, Quantity, SensorBoard } from '../../drivers/sensor-board/sensor-board.js'
-import { Contract, type Excuses, leavesNothing, reopenings } from './contract.js'
+import { Contract, type Excuses, leavesNothing } from './contract.js'
 import { endingContract } from './driver.js'
 
 /** A board and the hands that plug it in and make its weather. Its cover and mast are at rest at first. */
@@ -149,11 +149,11 @@ export function sensorBoardContract(t: Test, subject: SensorBoardSubject): void 
       await scene.end()
     })
 
-    contract.test(['reopened'], 'reopened again and again, it leaves nothing open and the heap as it was', async t => {
+    contract.reopened(subject.reopenings, async (t, times) => {
       const scene = await subject.make({ ...usual, greetingSeconds: 0 })
       await scene.plug()
       scene.halt?.()
-      await leavesNothing(t, scene.board, () => true, { times: reopenings(subject.reopenings) })
+      await leavesNothing(t, scene.board, () => true, { times })
       await scene.end()
     })
     contract.end()

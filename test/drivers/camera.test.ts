@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { symlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
@@ -8,7 +7,6 @@ import type { Camera, CameraFrame } from '../../drivers/camera/camera.js'
 import { FrameClock } from '../../drivers/camera/frame-clock.js'
 import { RtspCamera } from '../../drivers/camera/rtsp.js'
 import { SimulatedCamera } from '../../drivers/camera/simulator.js'
-import { V4l2Camera } from '../../drivers/camera/v4l2.js'
 import { VideoFile } from '../../drivers/camera/video-file.js'
 import type { StateReport } from '../../drivers/driver.js'
 import { systemClock } from '../../drivers/system-clock.js'
@@ -24,7 +22,6 @@ const rtspServer = join(process.cwd(), 'test/drivers/rtsp_server.py')
 const python = '/usr/bin/python3'
 const bindings = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
 const hasRtspServer = existsSync(python) && spawnSync(python, ['-c', bindings]).status === 0
-const videoDevice = existsSync('/dev/video0') ? '/dev/video0' : null
 
 /** Pictures of one brightness each, growing from frame to frame, so that every frame can be told by its first pixel. */
 function pictures(seconds: number): Uint8Array[] {
@@ -156,29 +153,7 @@ test('camera contract', async t => {
       },
     })
   }
-  if (videoDevice === null) {
-    contractElsewhere(t, 'camera', 'Video4Linux', 'there is no /dev/video0 here')
-  }
-  await t.test('Video4Linux', { skip: videoDevice === null ? 'there is no /dev/video0' : false }, t => {
-    cameraContract(t, {
-      title: 'Video4Linux',
-      reopenings: 20,
-      excused: {
-        unplugged: 'the device of this machine is not to be unloaded here: ./scripts/test-machine',
-        renamed: 'a link below /dev/v4l/by-id stays; the device of this machine is not to be unloaded here',
-        silent: 'the device of this machine cannot be made to',
-        wrong: 'the kernel gives pictures or an error',
-      },
-      make: async plugged => {
-        const late = join(t.testdir({}), 'video')
-        const device = plugged ? (videoDevice ?? '') : late
-        const plug = async () => renameSync(await linkTo(videoDevice ?? '', `${late}.new`), late)
-        const camera = new V4l2Camera({ name: 'c', device, clock: systemClock, random: () => 0 })
-        return { camera, plug, unplug: null, end: async () => {} }
-      },
-    })
-    t.end()
-  })
+  contractElsewhere(t, 'camera', 'Video4Linux', 'the kernel’s virtual camera: ./scripts/test-machine')
 })
 
 /** A camera that answers everything with one status, or with nothing. */
@@ -197,11 +172,6 @@ async function answering(t: Test, status: string | null, state: Partial<StateRep
   const port = typeof address === 'object' && address !== null ? address.port : 0
   const url = `rtsp://127.0.0.1:${port}/lane`
   return { camera: new RtspCamera({ name: 'c', url, clock: systemClock, stallSeconds: 1, random: () => 0 }), state }
-}
-
-async function linkTo(target: string, link: string): Promise<string> {
-  await symlink(target, link)
-  return link
 }
 
 test('a video played fast gives every frame at its time and ends; a cut one gives what it holds', async t => {

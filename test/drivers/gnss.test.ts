@@ -11,7 +11,7 @@ import { NmeaReceiver } from '../../drivers/gnss/nmea.js'
 import { NmeaParser } from '../../drivers/gnss/nmea-parser.js'
 import { SimulatedReceiver } from '../../drivers/gnss/simulator.js'
 import { systemClock } from '../../drivers/system-clock.js'
-import { contractElsewhere, reopenings } from '../contracts/contract.js'
+import { contractElsewhere } from '../contracts/contract.js'
 import { collect, states } from '../contracts/driver.js'
 import { gnssContract } from '../contracts/gnss.js'
 import { type Daemon, gpsdMissing, startGpsd } from './daemons.js'
@@ -136,6 +136,7 @@ async function freePort(): Promise<number> {
 }
 
 test('receivers', async t => {
+  contractElsewhere(t, 'gnss', 'NMEA, an adapter on USB', 'the kernel’s driver: ./scripts/test-machine')
   gnssContract(t, {
     title: 'simulator',
     excused: {
@@ -226,7 +227,7 @@ test('receivers', async t => {
     gnssContract(t, {
       title: 'gpsd itself',
       excused: { renamed: 'it is asked at one port of this machine' },
-      reopenings: reopenings(200),
+      reopenings: 200,
       async make({ capacity, silentSeconds }) {
         const port = await freePort()
         const receiver = new ReceiverOfGpsd(shortPath(t), port)

@@ -15,6 +15,7 @@ import { TcpPlateReader, TcpServerPlateReader } from '../../drivers/plate-reader
 import { WiegandPlateReader } from '../../drivers/plate-reader/wiegand.js'
 import { decodeWiegand } from '../../drivers/plate-reader/wiegand-code.js'
 import { systemClock } from '../../drivers/system-clock.js'
+import { contractElsewhere } from '../contracts/contract.js'
 import { collect, states } from '../contracts/driver.js'
 import { plateReaderContract, plateReaderScene } from '../contracts/plate-reader.js'
 import { VirtualClock } from '../contracts/virtual-clock.js'
@@ -140,6 +141,7 @@ test('plate-reader contract', async t => {
   const folder = t.testdir({})
   let scenes = 0
   const noise = Uint8Array.from({ length: 700 }, (_, index) => 128 + ((index * 37) % 128))
+  contractElsewhere(t, 'plate-reader', 'serial line, an adapter on USB', 'the kernel’s driver: ./scripts/test-machine')
   plateReaderContract(t, {
     title: 'serial line',
     excused: {},

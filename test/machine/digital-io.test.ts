@@ -32,7 +32,6 @@ const usual = { ...sceneLines, name: 'gate', chip: label, clock: systemClock, ra
 
 test('digital-io contract', async t => {
   const excused = {
-    renamed: 'the chip is found by its label, whatever its number: test/drivers/digital-io',
     wrong: 'the kernel gives edges and nothing else; what a program of libgpiod says besides: test/drivers/digital-io',
   }
   const subject = { reopenings: 5, excused }
