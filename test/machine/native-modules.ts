@@ -1,6 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import epoll from 'epoll'
 import { createSocket } from 'unix-dgram'
 import { VideoFile } from '../../drivers/camera/video-file.js'
 import { openSerialLine } from '../../drivers/plate-reader/serial-line.js'
@@ -45,6 +47,27 @@ const uses: Readonly<Record<string, () => Promise<string>>> = {
     service.close()
     manager.close()
     return 'systemd would have heard it'
+  },
+
+  async epoll() {
+    const path = join(folder, 'line')
+    execFileSync('mkfifo', [path])
+    const line = openSync(path, constants.O_RDWR | constants.O_NONBLOCK)
+    const bytes = Buffer.alloc(8)
+    const waiting = { tell: (_: string): void => {} }
+    const heard = new Promise<string>(resolve => {
+      waiting.tell = resolve
+    })
+    const poll = new epoll.Epoll((error, file) => {
+      waiting.tell(error?.message ?? bytes.toString('utf8', 0, readSync(file, bytes)))
+    })
+    poll.add(line, epoll.Epoll.EPOLLIN)
+    writeSync(line, 'edge')
+    const said = await heard
+    poll.remove(line).close()
+    closeSync(line)
+    if (said !== 'edge') throw new Error(`it said ${said}`)
+    return 'what came over a line was waited for'
   },
 
   async serialport() {
