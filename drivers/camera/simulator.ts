@@ -21,9 +21,9 @@ export interface SimulatedCameraFault {
   readonly until: number
   /**
    * `absent`: unplugged. `frozen`: the last picture again and again. `black`: no light at all. `covered`: a bag over the lens.
-   * `turned`: it looks the other way. `blurred`: out of focus.
+   * `turned`: it looks the other way.
    */
-  readonly fault: 'absent' | 'frozen' | 'black' | 'covered' | 'turned' | 'blurred'
+  readonly fault: 'absent' | 'frozen' | 'black' | 'covered' | 'turned'
 }
 
 export interface SimulatedCameraOptions {
@@ -113,22 +113,9 @@ function seen(picture: Uint8Array, width: number, fault: SimulatedCameraFault['f
       return picture.map((value, index) => 40 + ((value * 7 + index) % 3))
     case 'turned':
       return picture.map((_, index) => picture[index - (index % row) + row - 3 - (index % row) + 2 * (index % 3)] ?? 0)
-    case 'blurred': {
-      const [across, down] = [3, row]
-      return blurred(blurred(picture, across), down)
-    }
     default:
       return picture
   }
-}
-
-/** The mean of seven values, each `step` further on, in the place of every one. */
-function blurred(picture: Uint8Array, step: number): Uint8Array {
-  return picture.map((value, index) => {
-    let sum = 0
-    for (let near = -3; near <= 3; near += 1) sum += picture[index + near * step] ?? value
-    return sum / 7
-  })
 }
 
 /** Sky, houses and a road with marks, so that there is something to see which stays where it is. */

@@ -15,6 +15,8 @@ export interface OrderVerdict {
   readonly swapped: readonly [number, number] | null
   /** How many times likelier than the order as it is, natural logarithm; with no swap, how far the next best is behind. */
   readonly margin: number
+  /** By two channels, such as `0,3`: how many times likelier the order as it is, than with them exchanged, natural logarithm. */
+  readonly against: ReadonlyMap<string, number>
   /** Channels whose wave is upside down against the others'. */
   readonly reversed: readonly number[]
 }
@@ -65,7 +67,8 @@ export function judgeOrder(
   // Each pair of channels counts once in the cost, but m channels have only m - 1 lags of their own.
   const weight = (heard.length - 1) / Math.max(1, lags.length) / 2
   const margin = weight * Math.abs(own - best.cost)
-  return { swapped: best.cost < own ? best.pair : null, margin, reversed: reversedOf(lags, heard) }
+  const against = new Map(exchanges.map(({ pair, cost }) => [pair.join(), weight * (cost - own)]))
+  return { swapped: best.cost < own ? best.pair : null, margin, against, reversed: reversedOf(lags, heard) }
 }
 
 type Vector = readonly [number, number, number]

@@ -1,5 +1,5 @@
 import type { Microphone } from './array-shape.js'
-import { type ImpulseFront, judgeOrder } from './channel-order.js'
+import { type ImpulseFront, judgeOrder, type OrderVerdict } from './channel-order.js'
 import { ChannelSpectra, type ChannelWindow, windowSeconds } from './channel-spectra.js'
 import type { FourierOfSize } from './fourier.js'
 
@@ -67,7 +67,7 @@ export class MicrophoneWatch {
   readonly #window: Float32Array[]
   #filled = 0
   #expected = Number.NaN
-  readonly #verdicts: { swapped: readonly [number, number] | null; margin: number; reversed: readonly number[] }[] = []
+  readonly #verdicts: OrderVerdict[] = []
   #swapped: readonly [number, number] | null = null
   #looks = 0
   #nextWindow = Number.NEGATIVE_INFINITY
@@ -157,7 +157,9 @@ export class MicrophoneWatch {
     if (others.length >= 2) {
       const treble = medianOf(others.map(other => decibel(other.treble / other.middle)))
       const alike = medianOf(others.map(({ agreement }) => Math.abs(agreement)))
+      // The hum of the mains is no more than low sound added.
       shows.muffled =
+        shows.buzzing !== true &&
         decibel(window.treble / window.middle) < treble - 12 &&
         decibel(window.middle / medianOf(others.map(({ middle }) => middle))) > -12
       // Only where the others do agree with each other does disagreeing mean anything.
@@ -224,8 +226,10 @@ export class MicrophoneWatch {
     const [best] = [...evidence.values()].sort((a, b) => b.margin - a.margin)
     const swapped = best !== undefined && best.margin > inOrder + clearMargin ? best.pair : null
     if (swapped?.join() === this.#swapped?.join()) return []
-    if (swapped === null && inOrder < clearMargin) return []
     const former = this.#swapped
+    // In an array that looks the same from two sides nothing speaks for the order as it is, but much against an exchange that is mended.
+    const mended = sum(this.#verdicts.map(({ against }) => against.get(former?.join() ?? '') ?? 0))
+    if (swapped === null && mended < clearMargin) return []
     this.#swapped = swapped
     return [
       ...(former ?? []).flatMap(channel => this.#set(channel, 'swapped', false)),
@@ -239,6 +243,10 @@ function apertureOf(microphones: readonly Microphone[]): number {
     microphones.map(b => Math.hypot(a.right - b.right, a.forward - b.forward, a.up - b.up)),
   )
   return Math.max(1e-3, ...widest)
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
 }
 
 function decibel(ratio: number): number {

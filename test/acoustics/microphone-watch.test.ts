@@ -269,3 +269,23 @@ test('a microphone that grows deaf against the others is named after hours, also
   t.same(told(hours(again, 1, 0.4, 2)), ['1 insensitive'])
   t.same(told(hours(again, 1, 1, 3)), ['1 insensitive cleared'])
 })
+
+test('exchanged lines that are mended are told to be so, also by an array that looks the same from six sides', async t => {
+  const microphones = await microphonesOf('respeaker-6')
+  const fourier = await loadFourier()
+  const random = new Random(5)
+  const watch = new MicrophoneWatch({ microphones, sampleRate: 48_000, fourier })
+  const clapped = (exchanged: boolean) =>
+    [0, 40, 75, 130, 200, 260, 310, 345].flatMap(azimuth => {
+      const channels = clap(microphones, azimuth, random)
+      const [one, other] = [channels[1] ?? new Float32Array(), channels[2] ?? new Float32Array()]
+      if (exchanged) channels.splice(1, 2, other, one)
+      return watch.impulse({ channels, sampleRate: 48_000 })
+    })
+  t.same(told(clapped(true)), ['1 swapped with 2', '2 swapped with 1'])
+  t.match(clapped(false), [
+    { channel: 1, fault: 'swapped', state: 'cleared' },
+    { channel: 2, fault: 'swapped', state: 'cleared' },
+  ])
+  t.same(clapped(false), [])
+})

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { ChronyAsker } from '../../../gateway/commands/ask-chrony.js'
 import { CueBoard } from '../../../gateway/commands/cues.js'
 import { evidenceStore } from '../../../gateway/commands/evidence-files.js'
 import { hear } from '../../../gateway/commands/hear.js'
@@ -76,7 +77,10 @@ export async function faultDay({ seed, hours, progress = () => {} }: FaultDayOpt
   const random = new Random(seed)
   const seconds = hours * 3600
   const episodes = drawEpisodes(troubles, seconds, random.fork('episodes'))
-  const role = new NotedRole('sensing', configurationIn(folder), time)
+  const configuration = configurationIn(folder)
+  const roles = [new NotedRole('sensing', configuration, time), new NotedRole('uplink', configuration, time)] as const
+  const [role, uplink] = roles
+  const told = (): ToldFault[] => roles.flatMap(each => each.told).sort((one, other) => one.at - other.at)
   const collectGarbage = garbageCollector()
   const wrong: string[] = []
   const held: { heap: number; files: number; sleepers: number }[] = []
@@ -90,7 +94,8 @@ export async function faultDay({ seed, hours, progress = () => {} }: FaultDayOpt
     // Every part of the gateway sleeps on it.
     setMaxListeners(0, controller.signal)
     const pole = new TroubledPole(time, episodes, random.fork('pole'), seconds)
-    const running = run(role, pole, controller.signal).catch((error: unknown) => {
+    const asking = new ChronyAsker(uplink, pole.askChrony).ask(controller.signal)
+    const running = Promise.all([run(role, pole, controller.signal), asking]).catch((error: unknown) => {
       wrong.push(`the gateway has crashed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
     })
     const overdue = new Set<string>()
@@ -100,11 +105,11 @@ export async function faultDay({ seed, hours, progress = () => {} }: FaultDayOpt
         if (!overdue.has(part)) wrong.push(`${clockOf(now)} ${part} is stuck: it is silent and does not say why`)
         overdue.add(part)
       }
-      if (now % 3600 < lookEvery) progress(Math.round(now / 3600), role.told.length)
+      if (now % 3600 < lookEvery) progress(Math.round(now / 3600), told().length)
       if (held.length === 0 && now >= seconds / 4) await look()
     }
     await look()
-    for (const { part, state, fault } of role.parts) {
+    for (const { part, state, fault } of roles.flatMap(each => each.parts)) {
       if (state !== 'ready') wrong.push(`${part} is ${state} at the end of the day: ${fault}`)
     }
     const delivered = Object.fromEntries(role.parts.flatMap(deliveredBy))
@@ -116,9 +121,9 @@ export async function faultDay({ seed, hours, progress = () => {} }: FaultDayOpt
         wrong.push(`the heap has grown by ${mebibytes(last.heap - first.heap)} MiB`)
       if (last.files > first.files) wrong.push(`${last.files - first.files} files more are open than before`)
     }
-    return { episodes, told: role.told, delivered, held, complaints: [...wrong, ...complaints(episodes, role.told)] }
+    return { episodes, told: told(), delivered, held, complaints: [...wrong, ...complaints(episodes, told())] }
   } finally {
-    role.close()
+    for (const each of roles) each.close()
     rmSync(folder, { recursive: true })
   }
 }
@@ -134,7 +139,6 @@ function configurationIn(folder: string): Configuration {
     { path: ['uplink'], value: { brokers: ['mqtt://127.0.0.1:1'], acknowledge: 'broker' } },
     { path: ['neighbours'], value: { enabled: false } },
     { path: ['log'], value: { level: 'fatal' } },
-    { path: ['gateway', 'timeError'], value: 0.001 },
     ...deviceSettings,
   ])
   return parseConfiguration(text, join(folder, 'gateway.yaml'))
@@ -157,7 +161,7 @@ async function run(role: Role, pole: TroubledPole, signal: AbortSignal): Promise
         )
   await Promise.all([
     tellHealth(role, signal),
-    hear(role, policy, evidence, air, null, signal, async settings => pole.array(settings)),
+    hear(role, policy, evidence, air, null, signal, settings => pole.array(settings)),
     readPlates(role, policy, signal, async settings => pole.reader(settings)),
     watchPosition(role, signal, (_, name) => pole.receiver(name)),
     watchSwitches(role, signal, async () => pole.switches, pole.time),

@@ -6,6 +6,8 @@ export interface ExpectedFault {
   readonly fault: string
   /** It may be told or not: what a card says first when it is pulled out depends on the moment. */
   readonly optional?: boolean
+  /** It comes of the moment in which the trouble begins or is over, and passes by itself; else it lasts as long as the trouble. */
+  readonly moment?: 'beginning' | 'end'
 }
 
 /** Something that goes wrong with a device for a while. */

@@ -12,7 +12,7 @@ interface Sleeper {
  */
 export class EventTime implements DriverClock {
   #now = 0
-  readonly #start: number
+  #start: number
   #offset: number
   /** Soonest last. */
   #sleepers: Sleeper[] = []
@@ -67,6 +67,12 @@ export class EventTime implements DriverClock {
   /** Sets the system clock, as an NTP client does. */
   stepSystem(seconds: number): void {
     this.#offset += seconds
+  }
+
+  /** The second before comes once more, for everybody's clocks. */
+  leap(): void {
+    this.#offset -= 1
+    this.#start -= 1
   }
 
   /** Time stands still for whoever has work that takes real time, until what is returned is called. */

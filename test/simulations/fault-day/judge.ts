@@ -18,11 +18,10 @@ export function complaints(episodes: readonly Episode[], told: readonly ToldFaul
   const explained = new Set<ToldFault>()
   const missing = episodes.flatMap(episode =>
     episode.expected.flatMap(expected => {
-      const own = told.filter(
-        each => isOf(expected, each) && each.at >= episode.from - early && each.at <= episode.until + recovery,
-      )
+      const { from, until, latest } = spanOf(expected, episode)
+      const own = told.filter(each => isOf(expected, each) && each.at >= from - early && each.at <= latest)
       for (const each of own) explained.add(each)
-      const raised = own.filter(({ state, at }) => state === 'raised' && at <= episode.until)
+      const raised = own.filter(({ state, at }) => state === 'raised' && at <= until)
       const states = own.map(({ state }) => state).join(', ')
       if (own.length === 0 && expected.optional === true) return []
       if (raised.length === 1 && own.length === 2 && own[1]?.state === 'cleared') return []
@@ -33,6 +32,13 @@ export function complaints(episodes: readonly Episode[], told: readonly ToldFaul
     .filter(each => !explained.has(each))
     .map(({ at, part, fault, state }) => `${clockOf(at)} ${part}: ${fault} ${state}, which nothing explains`)
   return [...missing, ...unexplained]
+}
+
+/** When a fault has to be told, and until when it has to be over. */
+function spanOf({ moment }: ExpectedFault, { from, until }: Episode): { from: number; until: number; latest: number } {
+  if (moment === 'beginning') return { from, until, latest: until }
+  if (moment === 'end') return { from: until, until: until + recovery, latest: until + recovery }
+  return { from, until, latest: until + recovery }
 }
 
 function isOf({ part, fault }: ExpectedFault, told: ToldFault): boolean {

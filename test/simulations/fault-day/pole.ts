@@ -1,6 +1,6 @@
 import type { Camera } from '../../../drivers/camera/camera.js'
-import { SimulatedCamera } from '../../../drivers/camera/simulator.js'
-import { loadPlateReaderLayout } from '../../../drivers/device-files.js'
+import { SimulatedCamera, type SimulatedCameraFault } from '../../../drivers/camera/simulator.js'
+import { loadArrayGeometry, loadPlateReaderLayout } from '../../../drivers/device-files.js'
 import { SimulatedIo } from '../../../drivers/digital-io/simulator.js'
 import type { GnssReceiver } from '../../../drivers/gnss/gnss.js'
 import { LineReceiver } from '../../../drivers/gnss/line-receiver.js'
@@ -16,12 +16,14 @@ import type { Random } from '../../../scripts/simulator/random.js'
 import { type Episode, type ExpectedFault, type Trouble, Troubles } from './episodes.js'
 import type { EventTime } from './event-time.js'
 import { positionOf, sentence } from './nmea.js'
-import { TroubledCard, troubledChannel } from './sound-card.js'
+import { otherChannel, TroubledCard, troubledChannel } from './sound-card.js'
 import { TroubledLine } from './troubled-line.js'
 
-const sampleRate = 8000
-const arrays = { roof: 4, mast: 1 } as const
+/** Hertz; where high sounds tell of a muffled microphone it has to be more. */
+const sampleRates = { roof: 12_000, mast: 8000 } as const
 const [door, mains, loop, lamp] = [1, 2, 3, 4]
+/** chrony measures its clock so often, seconds. */
+const measureEvery = 16
 /** Faster than a contact may come to rest, seconds. */
 const rattle = 0.02
 
@@ -30,8 +32,14 @@ export const deviceSettings: readonly Edit[] = [
   {
     path: ['microphoneArrays'],
     value: [
-      { name: 'roof', driver: 'alsa', device: 'hw:CARD=Roof,DEV=0', geometry: 'square', sampleRate },
-      { name: 'mast', driver: 'alsa', device: 'hw:CARD=Mast,DEV=0', geometry: 'mono', sampleRate },
+      {
+        name: 'roof',
+        driver: 'alsa',
+        device: 'hw:CARD=Roof,DEV=0',
+        geometry: 'respeaker-6',
+        sampleRate: sampleRates.roof,
+      },
+      { name: 'mast', driver: 'alsa', device: 'hw:CARD=Mast,DEV=0', geometry: 'mono', sampleRate: sampleRates.mast },
     ],
   },
   {
@@ -70,6 +78,8 @@ const channelFault = (device: string, name: string): Trouble => {
   const channel = device === 'roof' ? troubledChannel + 1 : 1
   return trouble(device, name, { part: `${device} microphone ${channel}`, fault: `microphone-${name}` })
 }
+const held = { part: 'clock', fault: 'clock-holdover' }
+const stepped = { part: 'clock', fault: 'clock-stepped' }
 const cardTroubles = (device: string): Trouble[] => [
   trouble(
     device,
@@ -87,6 +97,15 @@ export const troubles: readonly Trouble[] = [
   ...cardTroubles('roof'),
   channelFault('roof', 'reversed'),
   channelFault('roof', 'buzzing'),
+  channelFault('roof', 'muffled'),
+  trouble(
+    'roof',
+    'swapped',
+    ...[troubledChannel, otherChannel].map(channel => ({
+      part: `roof microphone ${channel + 1}`,
+      fault: 'microphone-swapped',
+    })),
+  ),
   ...cardTroubles('mast'),
   trouble('lane-1', 'unplugged', { part: 'lane-1', fault: 'device-absent' }),
   trouble(
@@ -98,13 +117,29 @@ export const troubles: readonly Trouble[] = [
   trouble('lane-1', 'noise', { part: 'lane-1', fault: 'line-noise' }),
   trouble('lane-1', 'silence'),
   trouble('lane-1', 'flood'),
-  trouble('receiver', 'unplugged', { part: 'gnss', fault: 'device-absent' }),
-  trouble('receiver', 'silence', { part: 'gnss', fault: 'silent' }),
-  trouble('receiver', 'no sky', { part: 'gnss', fault: 'no-fix' }),
-  trouble('receiver', 'antenna', { part: 'gnss', fault: 'antenna-open' }),
-  // Two of the same device never come at once, and without satellites nobody sees that the clock was set.
-  trouble('receiver', 'clock forward', { part: 'gnss time', fault: 'clock-not-gnss' }),
-  trouble('receiver', 'clock back', { part: 'gnss time', fault: 'clock-not-gnss' }),
+  // chrony follows the receiver, and says for long that all is well.
+  trouble('receiver', 'unplugged', { part: 'gnss', fault: 'device-absent' }, held),
+  trouble('receiver', 'silence', { part: 'gnss', fault: 'silent' }, held),
+  trouble('receiver', 'no sky', { part: 'gnss', fault: 'no-fix' }, held),
+  trouble('receiver', 'antenna', { part: 'gnss', fault: 'antenna-open' }, held),
+  trouble('receiver', 'chrony gone', { part: 'clock', fault: 'clock-unknown' }),
+  trouble('receiver', 'leap second', { ...stepped, moment: 'beginning' }),
+  // Two of the same device never come at once, and without satellites nobody sees that the clock was set. While chrony's last
+  // measurement lies in the future of a clock that was set back nothing is known of it, which is told when it lasts.
+  trouble(
+    'receiver',
+    'clock forward',
+    { part: 'gnss time', fault: 'clock-not-gnss' },
+    { ...stepped, moment: 'beginning' },
+    { ...stepped, moment: 'end', optional: true },
+  ),
+  trouble(
+    'receiver',
+    'clock back',
+    { part: 'gnss time', fault: 'clock-not-gnss' },
+    { ...stepped, moment: 'beginning', optional: true },
+    { ...stepped, moment: 'end' },
+  ),
   trouble('weather', 'unplugged', { part: 'weather', fault: 'device-absent' }),
   trouble('weather', 'wire', { part: 'weather air temperature', fault: 'sensor-disconnected' }),
   trouble('weather', 'stuck', { part: 'weather cups wind-speed', fault: 'sensor-stuck' }),
@@ -114,6 +149,8 @@ export const troubles: readonly Trouble[] = [
   trouble('terminals', 'rattling', { part: 'loop', fault: 'switch-restless' }),
   trouble('street', 'absent', { part: 'street', fault: 'device-absent' }),
   trouble('street', 'black', { part: 'street picture', fault: 'camera-blind' }),
+  trouble('street', 'covered', { part: 'street picture', fault: 'camera-covered' }),
+  trouble('street', 'turned', { part: 'street picture', fault: 'camera-turned' }),
   trouble('street', 'frozen', { part: 'street picture', fault: 'camera-frozen' }),
 ]
 
@@ -127,6 +164,8 @@ export class TroubledPole {
   readonly #seconds: number
   readonly #readerLine: TroubledLine
   readonly #receiverLine: TroubledLine
+  readonly #chronyTroubles: Troubles
+  #measured = { at: Number.NEGATIVE_INFINITY, utc: 0, correction: 0 }
 
   constructor(time: EventTime, episodes: readonly Episode[], random: Random, seconds: number) {
     this.time = time
@@ -140,7 +179,9 @@ export class TroubledPole {
     this.board.plug(true)
     this.#readerLine = new TroubledLine(time, this.#troublesOf('lane-1'))
     this.#receiverLine = new TroubledLine(time, this.#troublesOf('receiver'))
+    this.#chronyTroubles = this.#troublesOf('receiver')
     for (const { device, name, from, until, chance } of episodes) {
+      if (device === 'receiver' && name === 'leap second') time.at(from, () => time.leap())
       if (device !== 'receiver' || !name.startsWith('clock')) continue
       const seconds = (name === 'clock back' ? -1 : 1) * (3 + 600 * chance)
       time.at(from, () => time.stepSystem(seconds))
@@ -148,10 +189,13 @@ export class TroubledPole {
     }
   }
 
-  array({ name }: MicrophoneArraySettings): MicrophoneArray {
-    const channels = name === 'roof' ? arrays.roof : arrays.mast
+  async array({ name, geometry }: MicrophoneArraySettings): Promise<MicrophoneArray> {
+    const sampleRate = name === 'roof' ? sampleRates.roof : sampleRates.mast
     const random = this.#random.fork(name)
-    const card = new TroubledCard({ clock: this.time, troubles: this.#troublesOf(name), channels, sampleRate, random })
+    const { microphones } = await loadArrayGeometry(geometry)
+    const troubles = this.#troublesOf(name)
+    const card = new TroubledCard({ clock: this.time, troubles, microphones, sampleRate, random })
+    const channels = microphones.length
     const common = { name, channels, sampleRate, clock: this.time, random: () => random.uniform() }
     return new AlsaArray({ ...common, device: `hw:CARD=${name},DEV=0`, openCapture: card.open })
   }
@@ -169,12 +213,24 @@ export class TroubledPole {
     return new LineReceiver({ ...common, parser: new NmeaParser(), open: this.#receiverLine.open })
   }
 
+  /** What chrony says of its tracking, as `chronyc -c -n` does: it measures while the receiver is well. */
+  readonly askChrony = async (): Promise<string> => {
+    const now = this.time.monotonic()
+    const trouble = this.#chronyTroubles.at(now)?.name ?? null
+    if (trouble === 'chrony gone') return ''
+    const follows = trouble === null || trouble === 'leap second' || trouble.startsWith('clock')
+    if (follows && now - this.#measured.at >= measureEvery) {
+      const utc = this.time.trueTime(now)
+      this.#measured = { at: now, utc, correction: utc - this.time.system() }
+    }
+    const { utc, correction } = this.#measured
+    return `50505300,PPS,1,${utc},${correction},0,0,1.5,0.01,0.5,0.0004,0.0001,${measureEvery}.0,Normal\n`
+  }
+
   /** Its pictures are looked at by libraries that work in real time, and the day waits for them. */
   camera(): Camera {
     const faults = this.#episodes.flatMap(({ device, name, from, until }) =>
-      device === 'street' && (name === 'absent' || name === 'black' || name === 'frozen')
-        ? [{ from, until, fault: name } as const]
-        : [],
+      device === 'street' && isCameraFault(name) ? [{ from, until, fault: name }] : [],
     )
     const size = { width: 160, height: 90, framesPerSecond: 1 }
     const camera = new SimulatedCamera({ name: 'street', clock: this.time, ...size, faults })
@@ -262,6 +318,10 @@ export class TroubledPole {
   #troublesOf(device: string): Troubles {
     return new Troubles(this.#episodes.filter(episode => episode.device === device && episode.from < this.#seconds))
   }
+}
+
+function isCameraFault(name: string): name is SimulatedCameraFault['fault'] {
+  return ['absent', 'black', 'frozen', 'covered', 'turned'].includes(name)
 }
 
 /** A car about every twenty seconds. */

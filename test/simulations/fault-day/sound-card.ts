@@ -4,6 +4,7 @@ import {
   type CaptureRequest,
   type CaptureSource,
 } from '../../../drivers/microphone-array/capture-source.js'
+import type { ArrayGeometry } from '../../../drivers/microphone-array/geometry.js'
 import type { Random } from '../../../scripts/simulator/random.js'
 import type { Troubles } from './episodes.js'
 
@@ -14,12 +15,16 @@ const packetSeconds = 0.05
 const street = 0.004
 const ownNoise = 0.0004
 
-/** The microphone that has the trouble of one channel. */
+/** The microphone that has the trouble of one channel, and the one that it is exchanged with. */
 export const troubledChannel = 1
+export const otherChannel = 2
+/** After its lines are in order again, whoever mended them claps for so long, seconds. */
+const clapsAfter = 60
+const speedOfSound = 340
 
 /**
  * A sound card in a quiet street, and what its troubles make of the sound. `unplugged` and `mute` are the card's; `loud` is a bang every
- * second or so.
+ * second or so. While two lines are exchanged, and a while after that, somebody claps around the array, as nothing else tells.
  */
 export class TroubledCard {
   readonly #clock: DriverClock
@@ -28,16 +33,19 @@ export class TroubledCard {
   readonly #sampleRate: number
   readonly #healthy: Int16Array
   readonly #troubled = new Map<string, Int16Array>()
+  readonly #claps: Int16Array
+  #exchangedUntil = Number.NEGATIVE_INFINITY
 
   constructor(options: {
     readonly clock: DriverClock
     readonly troubles: Troubles
-    readonly channels: number
+    readonly microphones: ArrayGeometry['microphones']
     /** Hertz. */
     readonly sampleRate: number
     readonly random: Random
   }) {
-    const { clock, troubles, channels, sampleRate, random } = options
+    const { clock, troubles, microphones, sampleRate, random } = options
+    const channels = microphones.length
     this.#clock = clock
     this.#troubles = troubles
     this.#channels = channels
@@ -70,6 +78,15 @@ export class TroubledCard {
       'buzzing',
       one((sample, index) => sample + hum(index / sampleRate)),
     )
+    this.#troubled.set(
+      'muffled',
+      interleaved(heard.map((own, channel) => (channel === troubledChannel ? dull(own) : own))),
+    )
+    const clapped = heard.map((own, channel) =>
+      own.map((sample, index) => sample + claps(index / sampleRate, microphones[channel])),
+    )
+    this.#claps = interleaved(clapped)
+    this.#troubled.set('swapped', interleaved(clapped.map((own, channel) => clapped[exchanged(channel)] ?? own)))
     const bangs = Float32Array.from({ length }, (_, index) => bang((index % (0.97 * sampleRate)) / sampleRate))
     this.#troubled.set('loud', interleaved(heard.map(own => own.map((sample, index) => sample + (bangs[index] ?? 0)))))
   }
@@ -88,7 +105,10 @@ export class TroubledCard {
         if (at + packetSeconds > this.#clock.monotonic()) return null
         packets += 1
         if (trouble === 'mute') return null
-        const sound = this.#troubled.get(trouble ?? '') ?? this.#healthy
+        const now = this.#clock.monotonic()
+        if (trouble === 'swapped') this.#exchangedUntil = now
+        const usual = now - this.#exchangedUntil < clapsAfter ? this.#claps : this.#healthy
+        const sound = this.#troubled.get(trouble ?? '') ?? usual
         const from = ((packets * size) % (loopSeconds * this.#sampleRate)) * this.#channels
         const piece = sound.slice(from, from + size * this.#channels)
         const captureTime = at + this.#clock.system() - this.#clock.monotonic()
@@ -101,6 +121,28 @@ export class TroubledCard {
   #trouble(): string | null {
     return this.#troubles.at(this.#clock.monotonic())?.name ?? null
   }
+}
+
+function exchanged(channel: number): number {
+  return channel === troubledChannel ? otherChannel : channel === otherChannel ? troubledChannel : channel
+}
+
+/** What a membrane with dirt on it lets through: the mean over half a thousandth of a second, twice. */
+function dull(sound: Float32Array): Float32Array {
+  const mean = (samples: Float32Array) =>
+    samples.map(
+      (_, index) => samples.subarray(Math.max(0, index - 7), index + 1).reduce((sum, sample) => sum + sample, 0) / 8,
+    )
+  return mean(mean(sound)).map(sample => 2 * sample)
+}
+
+/** One clap a second, each from another side, as a microphone hears it. */
+function claps(seconds: number, place: ArrayGeometry['microphones'][number] | undefined): number {
+  const clap = Math.floor(seconds)
+  const azimuth = 0.4 + (clap * Math.PI) / 2.3
+  const nearer = place === undefined ? 0 : place.right * Math.sin(azimuth) + place.forward * Math.cos(azimuth)
+  const since = seconds - clap - 0.5 + nearer / speedOfSound
+  return since < 0 ? 0 : 3 * bang(since)
 }
 
 function interleaved(channels: readonly Float32Array[]): Int16Array {
