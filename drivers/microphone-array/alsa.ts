@@ -27,8 +27,15 @@ export interface AlsaOptions {
   readonly random?: () => number
 }
 
-/** Seconds between looks at the device; its buffer holds many times as much. */
+/** Seconds between looks at the device, at most; its buffer holds many times as much. */
 const pollSeconds = 0.02
+/**
+ * Looks are sooner by a share of these seconds, another one each time. A device that counts in steps of the kernel's ticks, looked at in
+ * as many of them each time, would be found as late each time, and nobody could tell by how much.
+ */
+const pollSpread = 0.004
+/** Its multiples lie evenly in any stretch. */
+const goldenShare = (Math.sqrt(5) - 1) / 2
 
 /**
  * Captures from an ALSA device. Faults that it reports: `device-absent`, `device-refused`, `stream-ended`, `silent-stream`,
@@ -113,6 +120,7 @@ export class AlsaArray implements MicrophoneArray {
     stream.timeline ??= new CaptureTimeline(sampleRate)
     const assembler = new BlockAssembler(source.format, Math.round(blockSeconds * sampleRate), captureTimeError)
     let heard = clock.monotonic()
+    let looks = 0
     while (!signal.aborted) {
       const packet = source.read()
       const now = bothClocks(clock)
@@ -123,7 +131,8 @@ export class AlsaArray implements MicrophoneArray {
           yield { kind: 'state', state: 'faulty', fault: 'silent-stream', detail }
           return
         }
-        await clock.sleep(pollSeconds, signal)
+        looks += 1
+        await clock.sleep(pollSeconds - pollSpread * ((looks * goldenShare) % 1), signal)
         continue
       }
       heard = now.monotonic

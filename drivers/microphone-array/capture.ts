@@ -17,7 +17,7 @@ export interface CapturePacket {
   readonly captureTime: number | null
   /**
    * Where the source counts the device's samples: whether this packet follows the one before without a loss. Its times may then
-   * be late, as a device counts in steps, but are never early.
+   * be late, as a device counts in steps, but hardly early.
    */
   readonly follows?: boolean
 }

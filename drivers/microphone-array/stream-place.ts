@@ -6,7 +6,10 @@ import { bothClocks, systemClock } from '../system-clock.js'
 const swiftLook = 0.0003
 const mostLooks = 3
 
-/** As in `CapturePacket`: seconds since 1970 UTC, never early, and late by at most the step in which the device counts. */
+/**
+ * As in `CapturePacket`: seconds since 1970 UTC, early by at most half the time that a look takes, and late by at most the step in which the
+ * device counts.
+ */
 export interface SamplePlace {
   readonly captureTime: number
   readonly follows: boolean
@@ -80,7 +83,7 @@ export class StreamPlace {
       if (arrived === null || taken === null) return null
       if (after - before >= quickest) continue
       quickest = after - before
-      best = { monotonic: after, arrived, taken }
+      best = { monotonic: (before + after) / 2, arrived, taken }
     }
     return best
   }

@@ -35,6 +35,8 @@ export interface MicrophoneArraySubject {
 export function microphoneArrayContract(t: Test, subject: MicrophoneArraySubject): void {
   t.test(subject.title, async t => {
     const contract = new Contract(t, 'microphone-array', subject.title, subject.excused)
+    // Whoever looks at a device that counts in steps may be held up for many of them.
+    const held = 20 * (subject.step ?? 0)
     const audio = async (count: number) => {
       const items = await collect(subject.make(new VirtualClock()), all => blocksOf(all).length >= count)
       return { items, blocks: blocksOf(items) }
@@ -56,10 +58,12 @@ export function microphoneArrayContract(t: Test, subject: MicrophoneArraySubject
         t.same(new Set(block.channels.map(channel => channel.length)).size, 1)
         t.ok(block.channels[0]!.length > 0)
         t.ok(block.channels.every(channel => channel.every(sample => Math.abs(sample) <= 1)))
-        t.equal(block.firstSample, next)
+        // A real device goes on while its reader is held up, and what it then lost is missing.
+        if (subject.step === undefined) t.equal(block.firstSample, next)
+        else t.ok(block.firstSample >= next)
         t.ok(block.systemTimeError >= 0)
         const expected = first.systemTime + (block.firstSample - first.firstSample) / subject.sampleRate
-        t.ok(Math.abs(block.systemTime - expected) <= 1e-6 + (subject.step ?? 0) + 3 * block.systemTimeError)
+        t.ok(Math.abs(block.systemTime - expected) <= 1e-6 + held + 3 * block.systemTimeError)
         next += block.channels[0]!.length
       }
     })
@@ -99,7 +103,10 @@ export function microphoneArrayContract(t: Test, subject: MicrophoneArraySubject
         const before = blocks[index - 1]
         if (before === undefined) continue
         const elapsed = (block.firstSample - before.firstSample) / block.sampleRate
-        t.ok(Math.abs(block.systemTime - before.systemTime - elapsed) < 0.02, 'lost sound is a gap in the indices')
+        t.ok(
+          Math.abs(block.systemTime - before.systemTime - elapsed) < 0.02 + held,
+          'lost sound is a gap in the indices',
+        )
       }
     })
 
@@ -145,7 +152,10 @@ export function microphoneArrayContract(t: Test, subject: MicrophoneArraySubject
           if (flooding.lost === null) t.ok(missing > 0, 'sound is missing')
           else t.ok(Math.abs(missing - flooding.lost) < 0.03, `${missing} s are missing`)
           const apart = last.systemTime - first.systemTime - (last.firstSample - first.firstSample) / subject.sampleRate
-          t.ok(Math.abs(apart) < 0.03, `the indices keep up with the clock (${apart} s apart, ${missing} s missing)`)
+          t.ok(
+            Math.abs(apart) < 0.03 + held,
+            `the indices keep up with the clock (${apart} s apart, ${missing} s missing)`,
+          )
         },
       )
     }

@@ -623,7 +623,8 @@ test('ALSA capture', async t => {
       blocks.at(-1)!.firstSample - blocks.slice(0, -1).reduce((sum, block) => sum + block.channels[0]!.length, 0)
     t.equal(lost, 0)
     const offset = blocks.at(-1)!.systemTime - blocks[0]!.systemTime - blocks.at(-1)!.firstSample / sampleRate
-    t.ok(Math.abs(offset + 3) < 1e-6)
+    // The card begins anew in the middle of a packet.
+    t.ok(Math.abs(offset + 3) < 0.02, `${offset} s`)
   })
 
   t.test('a stream that gives nothing for two seconds is reported and opened again', async t => {
