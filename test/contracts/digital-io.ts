@@ -18,6 +18,7 @@ export const sceneLines = {
 /** A chip and the hands that plug it in, move its inputs and measure its outputs. */
 export interface DigitalIoScene {
   readonly io: DigitalIo
+  /** Where it can be renamed, it comes back under another number. */
   plug(): Promise<void>
   unplug(): Promise<void>
   /** Inputs are low when the chip is plugged in. */
@@ -43,7 +44,7 @@ type Item = InputLevel | SwitchEdge | StateReport
 export function digitalIoContract(t: Test, subject: DigitalIoSubject): void {
   t.test(subject.title, async t => {
     const contract = new Contract(t, 'digital-io', subject.title, subject.excused)
-    const told = ['absent', 'appears', 'unplugged', 'buffers'] as const
+    const told = ['absent', 'appears', 'unplugged', 'renamed', 'buffers'] as const
     contract.test(
       told,
       'tells levels first and then every edge with its time, between absence and return, and drives outputs',
