@@ -58,7 +58,8 @@ export async function watchBells(
         const timer = setTimeout(resolve, poll * 1000)
         wake = () => {
           clearTimeout(timer)
-          resolve()
+          // The turn's other notices belong to the same ring.
+          setImmediate(resolve)
         }
       })
     }
