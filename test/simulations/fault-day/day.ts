@@ -46,8 +46,8 @@ export interface FaultDayResult {
   readonly complaints: readonly string[]
 }
 
-/** The heap may grow by this from a quarter of the day to its end, bytes. */
-const heapGrowth = 4 * 1024 * 1024
+/** The heap may grow by this from a quarter of the day to its end, bytes: what is kept of the last two hours fills it in a short day. */
+const heapGrowth = 6 * 1024 * 1024
 /** What is looked at every minute of the day. */
 const lookEvery = 60
 /** What a gateway writes in a day would be written to a disk in minutes. */
