@@ -10,10 +10,10 @@ const common = formsOf(`
   AAA9999 9AAA999 9A99999 AAA999 999AAA AAAA99 A999999 AA99999 AA9A9A A99AAA 9AA9999
   AA999AA 9999AAA AA99AAA AAA99999 AA9999AA AA9999 AA99AA 99AAA9 9AAA99 AAAA999`)
 
-/** Other series of states of the United States, and of Ontario. */
+/** Other series of states of the United States. */
 const unitedStates = formsOf(`
   AAA99A 9999AA 999AAAA AAA9A99 99AAA9 999999 9999999 AA999A 99A999 AAA99A9 999A999 99AA999 A99999 AA9A999 9AA999
-  AAA9999A AAA9AAA AAAA999`)
+  AAA9999A AAA9AAA`)
 
 /**
  * Other series of Europe. Germany: one to three letters of the district, one or two more, one to four digits. Great Britain
