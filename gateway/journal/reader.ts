@@ -14,7 +14,7 @@ export interface StreamExtent {
   readonly lastSequence: number
 }
 
-/** An alert as it was committed. `bytes` belongs to the caller. */
+/** An alert as it was committed. `bytes` may be given to others as well and must not be changed. */
 export interface StoredAlert extends Position {
   readonly id: string
   readonly topic: string
