@@ -55,7 +55,7 @@ export interface HubOptions {
 
 /** Seconds, and alerts: a gateway lets the less be under way the longer an acknowledgement takes. */
 const acknowledgeEvery = 0.01
-const acknowledgeCount = 50
+const acknowledgeCount = 100
 
 /**
  * Connects a hub and yields what arrives, verified and in order. Asking for the next output settles the one before: only

@@ -26,7 +26,6 @@ export class Deliverer {
   #order: OutgoingStream[] = []
   #inFlight = 0
   #connection = 0
-  #pumpDue = false
   readonly #silent = new Set<string>()
   #counters = { sent: 0, sentAgain: 0, acknowledged: 0, unheard: 0 }
   #timer: NodeJS.Timeout | null = null
@@ -149,17 +148,6 @@ export class Deliverer {
     })
   }
 
-  // What answers that came together make room for goes out together, in one system call. It must not wait for more of them:
-  // a broker with Nagle's algorithm holds its next answer back until the last one is acknowledged by what is sent here.
-  #pumpSoon(): void {
-    if (this.#pumpDue) return
-    this.#pumpDue = true
-    setImmediate(() => {
-      this.#pumpDue = false
-      this.#pump()
-    })
-  }
-
   #pump(): void {
     const { session } = this.#options
     if (this.#timer === null || !session.online) return
@@ -215,7 +203,8 @@ export class Deliverer {
       stream.heard()
       if (this.#options.acknowledge === 'broker') this.#advance(stream, () => stream.confirm(sequence, now))
     }
-    this.#pumpSoon()
+    // At once, so that the broker never sleeps while there is work: waking it costs more than a system call for each alert.
+    this.#pump()
   }
 
   #refusedAlert(stream: OutgoingStream, why: string, generation: number): void {
@@ -223,7 +212,8 @@ export class Deliverer {
     count(this.#refusedByBroker, why)
     this.#options.onNotice?.({ kind: 'refused-by-broker', why, source: stream.source })
     if (generation === stream.generation && !ofTheAlert.has(why)) stream.desert(monotonic())
-    this.#pumpSoon()
+    // One that the connection itself refused was answered at once: others must have their turn before the next.
+    setImmediate(() => this.#pump())
   }
 
   #acknowledgement(bytes: Uint8Array): void {

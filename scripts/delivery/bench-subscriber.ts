@@ -55,7 +55,7 @@ client.on('message', (topic, payload) => {
   const place = places.get(`${epoch} ${source}`) ?? beginning(source, epoch, Number(sequence) - 1)
   places.set(`${epoch} ${source}`, place)
   if (Number(sequence) === place.reached + 1) place.reached += 1
-  if (place.reached - place.acknowledged >= 50) acknowledge()
+  if (place.reached - place.acknowledged >= 100) acknowledge()
   if (topic.endsWith('/gunfire')) {
     process.stdout.write(`${source}#${Number(sequence)} ${performance.timeOrigin + performance.now()}\n`)
   }
