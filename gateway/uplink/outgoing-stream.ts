@@ -111,18 +111,15 @@ export class OutgoingStream {
   extend(last: number, now: number): void {
     if (last <= this.last) return
     this.last = last
-    if (this.silent) this.ask(now)
+    if (this.silent) this.#askAfter(1, now)
   }
 
   /**
-   * Somebody may be there now: sends the first unacknowledged alert again, once it has waited for a second. What is sent
-   * after it does not count: a hub that has begun in mid-stream acknowledges nothing until that one comes again.
+   * A hub is there: sends the first unacknowledged alert again. At once where the broker knew of nobody, as what it passed on since
+   * stands at the hub without what went before; otherwise once it has waited for a second, as its acknowledgement may be under way.
    */
   ask(now: number): void {
-    if (this.#sent.length > 0) {
-      this.#askAt = this.#waitingSince + 1
-      this.#askIfDue(now)
-    } else if (this.#deserted && now - this.#waitingSince >= 1) this.#deadline = null
+    this.#askAfter(this.#deserted ? 0.1 : 1, now)
   }
 
   /** Everything up to `sequence` has arrived. */
@@ -219,6 +216,20 @@ export class OutgoingStream {
     const retry = this.#retry
     this.#retry = Math.min(this.#options.longestRetry, retry * 2)
     return retry
+  }
+
+  /**
+   * Seconds since the first that is unacknowledged was sent. What is sent after it does not count: a hub that has begun in mid-stream
+   * acknowledges nothing until that one comes again.
+   */
+  #askAfter(seconds: number, now: number): void {
+    const at = this.#waitingSince + seconds
+    if (this.#sent.length > 0) {
+      this.#askAt = at
+      this.#askIfDue(now)
+    } else if (this.#deserted && this.#deadline !== null) {
+      this.#deadline = at <= now ? null : Math.min(this.#deadline, at)
+    }
   }
 
   #askIfDue(now: number): void {

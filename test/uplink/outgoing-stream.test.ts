@@ -99,6 +99,11 @@ test('what nobody heard is taken back and tried one at a time', async t => {
   stream.desert(15)
   stream.ask(20)
   t.same(sent(stream, 20), ['1'], 'a hub that says it is there is believed at once')
+  stream.desert(20.01)
+  stream.ask(20.02)
+  t.same(sent(stream, 20.02), [], 'but for what it said before it went')
+  stream.tick(20.2)
+  t.same(sent(stream, 20.2), ['1'], 'and what it said is not forgotten')
 })
 
 test('a broker’s acknowledgements count only as far as there is none missing', async t => {
