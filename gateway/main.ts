@@ -3,6 +3,12 @@ import { CommanderError } from 'commander'
 import { printError } from './commands/terminal.js'
 import { commandLine } from './program.js'
 
+// Whoever reads no further, as `head` does, has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
+
 const called = process.argv[2]
 const program = await commandLine(name => name === called)
 

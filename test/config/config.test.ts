@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { getServers } from 'node:dns'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
@@ -481,6 +482,13 @@ test('the reference page is fresh, and every key in it has a meaning', t => {
 test('a printed configuration reads back as the same configuration', t => {
   const configuration = parseConfiguration(uncommented(example), examplePath, devices)
   t.strictSame(parseConfiguration(stringify(configuration), '/elsewhere/polewatch.yaml', devices), configuration)
+  t.end()
+})
+
+test('who reads only the beginning of what a command prints is shown no error', t => {
+  const piped = 'set -o pipefail; "$0" dist/gateway/main.js config diff firmware-config/polewatch.example.yaml | true'
+  const { status, stderr } = spawnSync('bash', ['-c', piped, process.execPath], { encoding: 'utf8' })
+  t.match({ status, stderr }, { status: 0, stderr: '' })
   t.end()
 })
 
