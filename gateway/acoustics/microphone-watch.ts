@@ -39,7 +39,7 @@ const every = 1
 const remembered = 12
 const toRaise = 9
 const toClear = 2
-/** Windows over which levels are averaged before they count as one look at the sensitivity: about an hour. */
+/** Windows over which a level is averaged before it counts as one look at the sensitivity: about an hour. */
 const lookLength = 3600
 /** Share by which a look moves what is usual: about a fortnight of looks. */
 const forgetting = 1 / 336
@@ -63,13 +63,13 @@ export class MicrophoneWatch {
   readonly #signs: Map<MicrophoneFault, boolean[]>[]
   readonly #raised: Set<MicrophoneFault>[]
   readonly #usual: (number | null)[]
-  readonly #levels: number[]
+  /** Of each channel's present look: how many windows, and the sum of its levels among the others, decibel. */
+  readonly #looks: { windows: number; levels: number }[]
   readonly #window: Float32Array[]
   #filled = 0
   #expected = Number.NaN
   readonly #verdicts: OrderVerdict[] = []
   #swapped: readonly [number, number] | null = null
-  #looks = 0
   #nextWindow = Number.NEGATIVE_INFINITY
 
   constructor(options: {
@@ -86,7 +86,7 @@ export class MicrophoneWatch {
     this.#signs = microphones.map(() => new Map(microphoneFaults.map(fault => [fault, []])))
     this.#raised = microphones.map(() => new Set())
     this.#usual = microphones.map((_, channel) => history?.usual[channel] ?? null)
-    this.#levels = microphones.map(() => 0)
+    this.#looks = microphones.map(() => ({ windows: 0, levels: 0 }))
     this.#window = microphones.map(() => new Float32Array(this.#spectra.size))
   }
 
@@ -193,24 +193,33 @@ export class MicrophoneWatch {
     return [{ channel, fault, state: raised ? 'raised' : 'cleared', swappedWith }]
   }
 
-  // Against the others, since how loud the street is says nothing of the microphone.
+  // Against the others, since how loud the street is says nothing of the microphone, and only while nothing else is wrong with either: a
+  // quarter of an hour of a broken wire would be what is usual for a fortnight.
   #sensitivity(windows: readonly ChannelWindow[]): MicrophoneChange[] {
-    if (windows.length < 2 || windows.some(({ power }) => power <= silent)) return []
-    const typical = medianOf(windows.map(({ power }) => decibel(power)))
-    for (const [channel, { power }] of windows.entries()) {
-      this.#levels[channel] = (this.#levels[channel] ?? 0) + (decibel(power) - typical) / lookLength
-    }
-    this.#looks++
-    if (this.#looks % lookLength !== 0) return []
-    const changes = this.#levels.flatMap((level, channel) => {
+    const well = windows.flatMap((window, channel) => (this.#isWell(channel) ? [{ channel, window }] : []))
+    if (well.length < 2) return []
+    const typical = medianOf(well.map(({ window }) => decibel(window.power)))
+    return well.flatMap(({ channel, window }) => {
+      const look = this.#looks[channel]
+      if (look === undefined) return []
+      look.windows += 1
+      look.levels += decibel(window.power) - typical
+      if (look.windows < lookLength) return []
+      const level = look.levels / look.windows
+      this.#looks[channel] = { windows: 0, levels: 0 }
       const usual = this.#usual[channel] ?? level
       const lost = level < usual - lostSensitivity
       // A microphone that lost sensitivity must not become what is usual.
       this.#usual[channel] = lost ? usual : usual + forgetting * (level - usual)
       return this.#set(channel, 'insensitive', lost)
     })
-    this.#levels.fill(0)
-    return changes
+  }
+
+  /** Whether no fault but lost sensitivity is raised or shows just now. */
+  #isWell(channel: number): boolean {
+    const signs = [...(this.#signs[channel] ?? [])]
+    const raised = [...(this.#raised[channel] ?? [])]
+    return signs.every(([, shown]) => shown.at(-1) !== true) && raised.every(fault => fault === 'insensitive')
   }
 
   #order(): MicrophoneChange[] {

@@ -3,7 +3,11 @@ import { test } from 'tap'
 import { loadArrayGeometry } from '../../drivers/device-files.js'
 import type { Microphone } from '../../gateway/acoustics/array-shape.js'
 import { judgeOrder } from '../../gateway/acoustics/channel-order.js'
-import { type MicrophoneChange, MicrophoneWatch } from '../../gateway/acoustics/microphone-watch.js'
+import {
+  type MicrophoneChange,
+  MicrophoneWatch,
+  type SensitivityHistory,
+} from '../../gateway/acoustics/microphone-watch.js'
 import { loadFourier } from '../../gateway/commands/fourier.js'
 import { Random } from '../../scripts/simulator/random.js'
 import { addPulse, friedlanderSpectrum, shapedNoise } from '../../scripts/simulator/waveform.js'
@@ -250,24 +254,64 @@ test('a single microphone is found dead, stuck, clipped or blown on, by itself',
   )
 })
 
-test('a microphone that grows deaf against the others is named after hours, also across a restart', async t => {
+/** Hours of a street through a watch, of which only the windows that it looks at are made. @param change what becomes of one channel */
+async function hoursOfStreet() {
   const microphones = await microphonesOf('respeaker-4')
-  const random = new Random(9)
   const sampleRate = 8000
-  const piece = street(microphones, 2, random, sampleRate)
+  const piece = street(microphones, 2, new Random(9), sampleRate)
   const fourier = await loadFourier()
-  // An hour is 3,600 windows; a jump of a second between blocks is a window each.
-  const hours = (watch: MicrophoneWatch, count: number, gain: number, from: number): MicrophoneChange[] => {
-    const channels = piece.map((samples, channel) =>
-      (channel === 1 ? samples.map(sample => gain * sample) : samples).subarray(0, 2048),
-    )
-    return Array.from({ length: count * 3600 }, (_, n) => watch.hear(channels, (from * 3600 + n) * sampleRate)).flat()
+  let second = 0
+  return {
+    watch: (history?: SensitivityHistory) =>
+      new MicrophoneWatch({ microphones, sampleRate, fourier, ...(history && { history }) }),
+    hear(watch: MicrophoneWatch, hours: number, change: (sample: number) => number): string[] {
+      const channels = piece.map((samples, channel) =>
+        (channel === 1 ? samples.map(change) : samples).subarray(0, 2048),
+      )
+      // A jump of a second between blocks is a window each.
+      return told(Array.from({ length: hours * 3600 }, () => watch.hear(channels, sampleRate * second++)).flat())
+    },
   }
-  const watch = new MicrophoneWatch({ microphones, sampleRate, fourier })
-  t.same(told(hours(watch, 2, 1, 0)), [])
-  const again = new MicrophoneWatch({ microphones, sampleRate, fourier, history: watch.history })
-  t.same(told(hours(again, 1, 0.4, 2)), ['1 insensitive'])
-  t.same(told(hours(again, 1, 1, 3)), ['1 insensitive cleared'])
+}
+
+test('a microphone that grows deaf against the others is named after hours, also across a restart', async t => {
+  const { watch, hear } = await hoursOfStreet()
+  const first = watch()
+  t.same(
+    hear(first, 2, sample => sample),
+    [],
+  )
+  const again = watch(first.history)
+  t.same(
+    hear(again, 1, sample => 0.4 * sample),
+    ['1 insensitive'],
+  )
+  t.same(
+    hear(again, 1, sample => sample),
+    ['1 insensitive cleared'],
+  )
+})
+
+test('a fault that makes a microphone louder or softer for a while leaves what is usual of it alone', async t => {
+  const { watch, hear } = await hoursOfStreet()
+  const own = watch()
+  hear(own, 0.5, sample => sample)
+  t.same(
+    hear(own, 0.25, sample => Math.max(-1, Math.min(1, 4000 * sample))),
+    ['1 clipped'],
+  )
+  t.same(
+    hear(own, 3, sample => sample),
+    ['1 clipped cleared'],
+  )
+  t.same(
+    hear(own, 0.25, () => 0),
+    ['1 dead'],
+  )
+  t.same(
+    hear(own, 3, sample => sample),
+    ['1 dead cleared'],
+  )
 })
 
 test('exchanged lines that are mended are told to be so, also by an array that looks the same from six sides', async t => {
