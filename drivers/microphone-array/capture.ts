@@ -1,3 +1,4 @@
+import { LeastLateLine } from './least-late.js'
 import type { AudioBlock } from './microphone-array.js'
 import { type SampleFormat, toChannels } from './samples.js'
 
@@ -17,7 +18,7 @@ export interface CapturePacket {
   readonly captureTime: number | null
   /**
    * Where the source counts the device's samples: whether this packet follows the one before without a loss. Its times may then
-   * be late, as a device counts in steps, but hardly early.
+   * be late, as a device counts in steps, but never early.
    */
   readonly follows?: boolean
 }
@@ -44,8 +45,6 @@ const tolerance = 0.01
 const lateSeconds = 2
 /** Seconds by which system and monotonic clock may part between two packets. */
 const largestSlew = 0.05
-/** A device's clock may be slower than its nominal rate by this share. */
-const drift = 300e-6
 
 /**
  * Gives each packet its place in the stream by its capture timestamp, so that an overrun or an unplugged hour is a gap in the
@@ -55,16 +54,18 @@ export class CaptureTimeline {
   readonly #sampleRate: number
   #next: { readonly sample: number; readonly monotonic: number } | null = null
   #offset: number | null = null
+  readonly #line: LeastLateLine
   /** Since when every packet has been late, and by how much at least; seconds. */
   #late: { readonly since: number; readonly least: number } | null = null
 
   constructor(sampleRate: number) {
     this.#sampleRate = sampleRate
+    this.#line = new LeastLateLine(sampleRate)
   }
 
   /**
    * @param count samples a channel in the packet
-   * @param follows as in `CapturePacket`; what is late is then evened out by the least late packets before it
+   * @param follows as in `CapturePacket`; what is late is then evened out by the least late packets of the last seconds
    */
   place(count: number, captureTime: number | null, now: ClockReading, follows?: boolean): Placement {
     const offset = now.system - now.monotonic
@@ -72,13 +73,17 @@ export class CaptureTimeline {
     this.#offset = offset
     const duration = count / this.#sampleRate
     const said = clockStepped || captureTime === null ? now.monotonic - duration : captureTime - offset
-    const expected = this.#next?.monotonic ?? said
+    const next = this.#next?.sample ?? 0
+    const counted = follows === true && !clockStepped
+    if (!counted) this.#line.forget()
+    const expected = this.#line.at(next) ?? this.#next?.monotonic ?? said
     const late = said - expected
-    const missing = clockStepped ? 0 : follows === true ? this.#lateThroughout(late, said) : late > tolerance ? late : 0
-    const taken =
-      follows === true && missing === 0 && !clockStepped ? Math.min(said, expected + drift * duration) : said
+    const missing = clockStepped ? 0 : counted ? this.#lateThroughout(late, said) : late > tolerance ? late : 0
+    if (missing > 0) this.#line.forget()
     const lost = Math.round(missing * this.#sampleRate)
-    const firstSample = (this.#next?.sample ?? 0) + lost
+    const firstSample = next + lost
+    if (follows !== undefined) this.#line.take(firstSample, said)
+    const taken = this.#line.at(firstSample) ?? said
     this.#next = { sample: firstSample + count, monotonic: taken + duration }
     return { firstSample, systemTime: taken + offset, lost, clockStepped }
   }

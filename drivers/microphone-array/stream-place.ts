@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readSync } from 'node:fs'
 import type { DriverClock } from '../driver.js'
 import { bothClocks, systemClock } from '../system-clock.js'
 
@@ -7,8 +7,8 @@ const swiftLook = 0.0003
 const mostLooks = 3
 
 /**
- * As in `CapturePacket`: seconds since 1970 UTC, early by at most half the time that a look takes, and late by at most the step in which the
- * device counts.
+ * As in `CapturePacket`: seconds since 1970 UTC, early by at most half the time that the swiftest look has taken, and late by at most the
+ * step in which the device counts and what a look took longer.
  */
 export interface SamplePlace {
   readonly captureTime: number
@@ -25,6 +25,9 @@ export class StreamPlace {
   #taken = 0
   #restarted = false
   #follows = false
+  /** So long the swiftest look has taken, seconds. */
+  #swiftest = Number.POSITIVE_INFINITY
+  readonly #buffer = Buffer.alloc(1024)
 
   /** @param folder where the kernel tells of the device, unless that follows from its name */
   constructor(device: string, sampleRate: number, clock: DriverClock = systemClock, folder = folderOf(device)) {
@@ -35,7 +38,7 @@ export class StreamPlace {
 
   /** Hertz; null where the kernel does not say. */
   sampleRate(): number | null {
-    const rate = field(this.#text('hw_params'), 'rate')
+    const rate = field(this.#text('hw_params').text, 'rate')
     if (rate !== null) this.#sampleRate = rate
     return rate
   }
@@ -71,28 +74,39 @@ export class StreamPlace {
     return { captureTime: now.system - age, follows }
   }
 
-  /** The kernel asks the device while its file is read, which has then counted at least so many. */
+  /**
+   * The kernel asks the device while its file is read, which had then counted no more than it says. Who was interrupted before that or
+   * after it cannot be told, so a slow look counts as late, which is evened out, and never as early, which is not.
+   */
   #look(): { monotonic: number; arrived: number; taken: number } | null {
     let best: { monotonic: number; arrived: number; taken: number } | null = null
     let quickest = Number.POSITIVE_INFINITY
     for (let look = 0; look < mostLooks && quickest > swiftLook; look += 1) {
-      const before = this.#clock.monotonic()
-      const text = this.#text('status')
-      const after = this.#clock.monotonic()
+      const { text, after, took } = this.#text('status')
       const [arrived, taken] = [field(text, 'hw_ptr'), field(text, 'appl_ptr')]
       if (arrived === null || taken === null) return null
-      if (after - before >= quickest) continue
-      quickest = after - before
-      best = { monotonic: (before + after) / 2, arrived, taken }
+      this.#swiftest = Math.min(this.#swiftest, took)
+      if (took >= quickest) continue
+      quickest = took
+      best = { monotonic: after - this.#swiftest / 2, arrived, taken }
     }
     return best
   }
 
-  #text(file: string): string {
+  /** What the kernel says in a file of the device, when it had said it, monotonic, and how long that took; seconds. */
+  #text(file: string): { text: string; after: number; took: number } {
     try {
-      return readFileSync(`${this.#folder}/${file}`, 'utf8')
+      const opened = openSync(`${this.#folder}/${file}`, 'r')
+      try {
+        const before = this.#clock.monotonic()
+        const length = readSync(opened, this.#buffer, 0, this.#buffer.length, 0)
+        const after = this.#clock.monotonic()
+        return { text: this.#buffer.toString('latin1', 0, length), after, took: after - before }
+      } finally {
+        closeSync(opened)
+      }
     } catch {
-      return ''
+      return { text: '', after: 0, took: 0 }
     }
   }
 }

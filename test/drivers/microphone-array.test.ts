@@ -16,6 +16,7 @@ import { NotSoundError } from '../../drivers/microphone-array/sound-file.js'
 import { StreamPlace } from '../../drivers/microphone-array/stream-place.js'
 import { readWaveFile } from '../../drivers/microphone-array/wave-file.js'
 import { systemClock } from '../../drivers/system-clock.js'
+import { Random } from '../../scripts/simulator/random.js'
 import { contractElsewhere } from '../contracts/contract.js'
 import { collect, states } from '../contracts/driver.js'
 import { microphoneArrayContract } from '../contracts/microphone-array.js'
@@ -535,6 +536,27 @@ test('capture packets become blocks placed by their time stamps', async t => {
     const lost = Array.from({ length: 400 }, () => place(0).lost).filter(count => count !== 0)
     t.same(lost, [350], 'and what only the time shows is one when it has lasted')
   })
+
+  t.test(
+    'of a device that counts in four milliseconds the true times are known to a twentieth, however fast it is',
+    async t => {
+      const random = new Random(11)
+      for (const ppm of [-200, -80, 0, 80, 200]) {
+        const timeline = new CaptureTimeline(48_000)
+        const offs = Array.from({ length: 3000 }, (_, index) => {
+          const taken = 500 + (index * 1024 * (1 + ppm * 1e-6)) / 48_000
+          // Whoever looks is interrupted now and then.
+          const said = taken + 0.004 * random.uniform() + (random.uniform() < 0.02 ? 0.02 : 0)
+          return timeline.place(1024, said, { system: said, monotonic: said - 493 }, index > 0).systemTime - taken
+        })
+        const known = offs.slice(500)
+        t.ok(
+          known.every(off => Math.abs(off) < 0.0002),
+          `${ppm} ppm: off by ${Math.min(...known)} to ${Math.max(...known)} s`,
+        )
+      }
+    },
+  )
 
   t.test('a packet without a time stamp is placed by its arrival', async t => {
     const timeline = new CaptureTimeline(1000)
