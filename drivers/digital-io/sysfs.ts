@@ -26,8 +26,8 @@ export interface SysfsIoOptions extends ChipLines {
 
 /** How often it is looked whether the lines are still there, seconds: nothing wakes who waits for a line that has gone. */
 const lookEvery = 1
-/** udev hands a line over within so many seconds, or not at all. */
-const longestWait = 2
+/** udev hands a line over within so many seconds, or not at all: it has much to do while a unit starts. */
+const longestWait = 10
 
 /**
  * Lines of the kernel's old sysfs interface, by onoff, for systems whose libgpiod is older than 2. The kernel gives no time stamps there:

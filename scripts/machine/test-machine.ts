@@ -3,8 +3,10 @@ import {
   appendFileSync,
   constants,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -19,19 +21,21 @@ import { Machine } from './machine.js'
 import { powerCuts } from './power-cut.js'
 
 /*
- * Runs the tests of test/machine inside the virtual machine, each a process of its own there, then cuts its power again and
- * again, and prints TAP. Exit status 1 when a test failed, 3 when the machine cannot run here.
+ * Runs the tests of test/machine inside the virtual machine, each a process of its own there, cuts its power again and again, and prints
+ * TAP. Exit status 1 when a test failed or the machine does not start.
  */
 
 /** A machine that has not started up within so many seconds is given up. */
-const startingLimit = 420
+const startingLimit = 240
 /** Where acceleration is offered and does not work, as inside some virtual machines, it is given up sooner, seconds. */
 const acceleratedLimit = 40
 /** The machine's answer after a snapshot is loaded, seconds. */
 const resumingLimit = 120
 /** No test may take longer, seconds; without acceleration everything is slower. */
-const testLimits = { accelerated: 280, translated: 900 }
-/** Asks for the power cuts in the place of a test. */
+const testLimits = { accelerated: 280, translated: 600 }
+/** A machine that has not ended a test by itself so long after its limit has broken down, seconds. */
+const afterLimit = 60
+/** Stands for the power cuts, as if they were a test. */
 const powerCutsName = 'power-cuts'
 /** Where the machine's tests note what the cases of their contracts came to. */
 const notes = '/run/outcomes'
@@ -45,6 +49,7 @@ const { values, positionals } = parseArgs({
     command: { type: 'string' },
     contracts: { type: 'string' },
     limit: { type: 'string' },
+    machines: { type: 'string', default: '1' },
     trials: { type: 'string', default: '20' },
     translated: { type: 'boolean', default: false },
   },
@@ -56,6 +61,8 @@ const work = mkdtempSync(join(tmpdir(), 'polewatch-machine-'))
 process.once('exit', () => rmSync(work, { recursive: true, force: true }))
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 
+/** So long after the beginning no test begins any more, seconds. */
+const limit = Number(values.limit ?? Number.POSITIVE_INFINITY)
 const shares = { project: root, modules: realpathSync(join(root, 'node_modules')) }
 
 /** How the machine is run, and the disk with the snapshot made that way. */
@@ -72,67 +79,98 @@ process.exitCode = await main(image)
 
 async function main(folder: string): Promise<number> {
   const way = await wayToRun(folder)
-  if (way === null) return 3
-  const { accelerated, snapshot } = way
-  const begin = async (): Promise<Machine> => {
-    const disk = join(work, 'disk.qcow2')
-    await copyFile(snapshot, disk)
-    const machine = await Machine.start({ image: folder, disk, work, accelerated, shares, snapshot: 'ready' })
-    if (!(await machine.answers(resumingLimit)))
-      throw new Error('The virtual machine does not go on from its snapshot.')
-    await machine.must(
-      [
-        `date --set=@${(Date.now() / 1000).toFixed(3)} >/dev/null`,
-        'mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose,ro project /polewatch/project',
-        'mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose,ro modules /polewatch/node_modules',
-      ].join(' && '),
-    )
-    await machine.plugSerialAdapter()
-    return machine
+  if (way === null) {
+    print('not ok 1 - the test machine starts\n1..1')
+    return 1
   }
+  const { accelerated } = way
   const began = performance.now()
-  const machine = await begin()
-  say(`The machine is ready after ${seconds(began)} s${accelerated ? '' : ' (without hardware acceleration)'}.`)
   if (values.command !== undefined) {
+    const machine = await begin(folder, way, work)
     const { status } = await machine.run(values.command, chunk => process.stdout.write(chunk))
     await machine.cut()
     return status === 0 ? 0 : 1
   }
-  const limit = Number(values.limit ?? Number.POSITIVE_INFINITY)
-  const outOfTime = (): boolean => (performance.now() - began) / 1000 > limit
   const testLimit = accelerated ? testLimits.accelerated : testLimits.translated
+  const due = testsToRun()
+  const total = due.length
   let failures = 0
   let number = 0
-  print('TAP version 14')
-  for (const test of testsToRun()) {
-    number += 1
-    if (outOfTime()) {
-      print(`ok ${number} - test/machine/${test}.test.ts # SKIP no time is left for it`)
-      continue
+  const outOfTime = (): boolean => (performance.now() - began) / 1000 > limit
+  /** One after the other in a machine of its own, until none is due any more. */
+  const runTests = async (index: number): Promise<void> => {
+    const own = join(work, String(index))
+    const cutting = join(own, powerCutsName)
+    mkdirSync(cutting, { recursive: true })
+    let machine: Machine | null = null
+    for (let test = due.shift(); test !== undefined; test = due.shift()) {
+      const started = performance.now()
+      // Of several machines nothing is told before a test is over, so that it stands together.
+      const lines: string[] = []
+      const tell = Number(values.machines) > 1 ? (line: string) => void lines.push(line) : print
+      let good = false
+      let left = ''
+      if (outOfTime()) left = ' # SKIP no time is left for it'
+      else if (test === powerCutsName) good = await cutPower(() => begin(folder, way, cutting), cutting, tell)
+      else {
+        const running: Machine = machine ?? (await begin(folder, way, own))
+        const giveUp = setTimeout(() => void running.cut(), 1000 * (testLimit + afterLimit))
+        const { status, output } = await running.run(inMachine(test, testLimit), indented(tell))
+        clearTimeout(giveUp)
+        good = status === 0 && /^ok /m.test(output)
+        machine = status === -1 ? null : running
+        if (status === -1) tell(`    not ok - the machine has ended. ${consoleOf(own)}`)
+      }
+      if (!good && left === '') failures += 1
+      number += 1
+      const file = test === powerCutsName ? test : `test/machine/${test}.test.ts`
+      const verdict = good || left !== '' ? 'ok' : 'not ok'
+      for (const line of lines) print(line)
+      print(`${verdict} ${number} - ${file}${left === '' ? ` # time=${seconds(started)}s` : left}`)
     }
-    const started = performance.now()
-    const indent = indented(print)
-    const { status, output } = await machine.run(
-      `cd /polewatch/project && ${values.contracts === undefined ? '' : `POLEWATCH_CONTRACTS=${notes} `}POLEWATCH_MACHINE=1 POLEWATCH_TRIALS=${Number(values.trials)} TAP_TIMEOUT=${testLimit} TMPDIR=/tmp timeout --signal=KILL ${testLimit + 20} node dist/test/machine/${test}.test.js 2>&1`,
-      indent,
-    )
-    const good = status === 0 && /^ok /m.test(output)
-    if (!good) failures += 1
-    print(`${good ? 'ok' : 'not ok'} ${number} - test/machine/${test}.test.ts # time=${seconds(started)}s`)
+    if (machine === null) return
+    if (values.contracts !== undefined) appendFileSync(values.contracts, (await machine.run(`cat ${notes}`)).output)
+    await machine.cut()
   }
-  if (values.contracts !== undefined) appendFileSync(values.contracts, (await machine.run(`cat ${notes}`)).output)
-  await machine.cut()
-  const cuts = outOfTime() ? 0 : Number(values.cuts)
-  if (cuts > 0 && (positionals.length === 0 || positionals.includes(powerCutsName))) {
-    number += 1
-    const { good, lines } = await powerCuts(begin, work, cuts)
-    for (const line of lines) print(`    ${line}`)
-    if (!good) failures += 1
-    print(`${good ? 'ok' : 'not ok'} ${number} - power cuts`)
-  }
-  print(`1..${number}`)
-  say(`The machine's tests took ${seconds(began)} s.`)
+  print('TAP version 14')
+  await Promise.all(Array.from({ length: Math.min(Number(values.machines), total) }, (_, index) => runTests(index)))
+  print(`1..${total}`)
+  say(`The machine's tests took ${seconds(began)} s${accelerated ? '' : ' (without hardware acceleration)'}.`)
   return failures === 0 ? 0 : 1
+}
+
+/** A machine that goes on from the snapshot. @param own its folder for disk and sockets */
+async function begin(folder: string, { accelerated, snapshot }: Way, own: string): Promise<Machine> {
+  const disk = join(own, 'disk.qcow2')
+  await copyFile(snapshot, disk)
+  const machine = await Machine.start({ image: folder, disk, work: own, accelerated, shares, snapshot: 'ready' })
+  if (!(await machine.answers(resumingLimit)))
+    throw new Error(`The virtual machine does not go on from its snapshot. ${consoleOf(own)}`)
+  await machine.must(
+    [
+      `date --set=@${(Date.now() / 1000).toFixed(3)} >/dev/null`,
+      'mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose,ro project /polewatch/project',
+      'mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose,ro modules /polewatch/node_modules',
+    ].join(' && '),
+  )
+  await machine.plugSerialAdapter()
+  return machine
+}
+
+/** The command that runs a test. @param atMost seconds */
+function inMachine(test: string, atMost: number): string {
+  const told = values.contracts === undefined ? '' : `POLEWATCH_CONTRACTS=${notes} `
+  return `cd /polewatch/project && ${told}POLEWATCH_MACHINE=1 POLEWATCH_TRIALS=${Number(values.trials)} TAP_TIMEOUT=${atMost} TMPDIR=/tmp timeout --signal=KILL ${atMost + 20} node dist/test/machine/${test}.test.js 2>&1`
+}
+
+async function cutPower(
+  beginOne: () => Promise<Machine>,
+  folder: string,
+  tell: (line: string) => void,
+): Promise<boolean> {
+  const { good, lines } = await powerCuts(beginOne, folder, Number(values.cuts))
+  for (const line of lines) tell(`    ${line}`)
+  return good
 }
 
 /** With hardware acceleration where it works, without it elsewhere; null where the machine does not start at all. */
@@ -165,7 +203,7 @@ async function makeSnapshot(folder: string, { accelerated, snapshot }: Way): Pro
     const limit = accelerated ? acceleratedLimit : startingLimit
     if (!(await machine.answers(limit))) {
       throw new Error(
-        `The machine has not started within ${limit} s${accelerated ? ' with hardware acceleration' : ''}.`,
+        `The machine has not started within ${limit} s${accelerated ? ' with hardware acceleration' : ''}. ${consoleOf(work)}`,
       )
     }
     await machine.must(
@@ -181,16 +219,23 @@ async function makeSnapshot(folder: string, { accelerated, snapshot }: Way): Pro
   say(`The machine has started in ${seconds(began)} s; from now on it goes on from there.`)
 }
 
+/** In the order in which they begin; the power cuts come last. */
 function testsToRun(): string[] {
-  if (positionals.length > 0) {
-    return positionals
-      .filter(name => name !== powerCutsName)
-      .map(name => basename(name).replace(/[.]test[.][jt]s$/, ''))
-  }
-  return readdirSync(join(root, 'dist/test/machine'))
+  const named = positionals.map(name => basename(name).replace(/[.]test[.][jt]s$/, ''))
+  const all = readdirSync(join(root, 'dist/test/machine'))
     .filter(name => name.endsWith('.test.js'))
     .map(name => basename(name, '.test.js'))
     .sort()
+  const wanted = named.length > 0 ? named : [...all, powerCutsName]
+  return wanted.filter(name => name !== powerCutsName || Number(values.cuts) > 0)
+}
+
+/** The end of what its kernel said. */
+function consoleOf(folder: string): string {
+  const file = join(folder, 'console.log')
+  return existsSync(file)
+    ? `Its console ends so:\n${readFileSync(file, 'utf8').slice(-2000)}`
+    : 'Its console said nothing.'
 }
 
 function mayUse(device: string): boolean {

@@ -22,7 +22,7 @@ import { must } from './shell.js'
 const rate = 48_000
 const trials = Number(process.env.POLEWATCH_TRIALS ?? 20)
 /** Impulses of one opening of the card. They begin a second after it, at least. */
-const together = 10
+const together = 25
 /** Seconds from the first frame that is played, in which they come. */
 const [earliest, latest] = [0.6, 16]
 const level = 0.5
