@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { devicesFolder } from '../../drivers/device-files.js'
 import { defaultConfigurationFile, deviceNames, loadConfiguration } from '../config/load.js'
+import { roleEnvironment } from '../health/role-environment.js'
 import { supervise } from '../health/supervisor.js'
 import { needsVision } from './reader-role.js'
 import { startAtOption } from './start-at.js'
@@ -29,6 +30,7 @@ export function define(command: Command): void {
         start: () =>
           spawn(process.execPath, [main, name, '--config', config, ...arguments_], {
             stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+            env: { ...roleEnvironment[name], ...process.env },
           }),
       })
       const vision = needsVision(configuration) ? [part('vision', [])] : []

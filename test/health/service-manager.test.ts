@@ -1,7 +1,8 @@
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { createSocket } from 'unix-dgram'
+import { roleEnvironment } from '../../gateway/health/role-environment.js'
 import { ServiceManager } from '../../gateway/health/service-manager.js'
 
 test('A service manager hears that a role is ready, alive, how it is, and that it ends', async t => {
@@ -33,5 +34,17 @@ test('Without a service manager, and with one that is gone, nothing happens', t 
   const left = new ServiceManager({ NOTIFY_SOCKET: path })
   t.doesNotThrow(() => left.ready())
   left.close()
+  t.end()
+})
+
+test('The units start each role with what keeps its memory small, as `polewatch run` does', t => {
+  for (const [role, environment] of Object.entries(roleEnvironment)) {
+    const unit = readFileSync(join(process.cwd(), 'systemd', `polewatch-${role}.service`), 'utf8')
+    const set = /^Environment=(.*)$/m.exec(unit)?.[1]?.split(' ')
+    t.strictSame(
+      set,
+      Object.entries(environment).map(([name, value]) => `${name}=${value}`),
+    )
+  }
   t.end()
 })

@@ -32,7 +32,8 @@ async function scene(plugged: boolean): Promise<CameraScene> {
   await gone()
   if (plugged) await plug()
   return {
-    camera: new V4l2Camera({ name: 'c', device, size, clock: systemClock, random: () => 0 }),
+    // On a busy computer its first picture takes long.
+    camera: new V4l2Camera({ name: 'c', device, size, clock: systemClock, stallSeconds: 60, random: () => 0 }),
     plug,
     unplug: async () => {
       await must('echo vivid.0 >/sys/bus/platform/drivers/vivid/unbind; udevadm settle')
