@@ -2,6 +2,8 @@
 const drift = 300e-6
 /** What is older than so many seconds of sound is forgotten: a clock keeps its rate so long, and one that is led is not led far. */
 const remembered = 10
+/** Of times closer than this the least late one is kept, seconds. */
+const spacing = 0.02
 
 interface Point {
   readonly sample: number
@@ -17,6 +19,8 @@ export class LeastLateLine {
   readonly #nominal: number
   /** In the order of the samples. */
   #points: Point[] = []
+  /** The lower side of their convex hull. */
+  #hull: Point[] = []
   #line: (Point & { readonly rate: number }) | null = null
 
   /** @param sampleRate nominal, hertz */
@@ -26,9 +30,17 @@ export class LeastLateLine {
 
   /** @param time seconds, of any clock that is not set; samples come in their order */
   take(sample: number, time: number): void {
-    this.#points.push({ sample, time })
+    const point = { sample, time }
+    const before = this.#points.at(-1)
+    if (before !== undefined && sample - before.sample < spacing / this.#nominal) {
+      if (time - before.time >= (sample - before.sample) * this.#nominal) return
+      this.#points.pop()
+    }
+    this.#points.push(point)
     const oldest = sample - remembered / this.#nominal
     while ((this.#points[0]?.sample ?? sample) < oldest) this.#points.shift()
+    if ((this.#hull[0]?.sample ?? sample) < oldest) this.#hull = lowerHull(this.#points)
+    else turnTo(this.#hull, point)
     this.#line = null
   }
 
@@ -40,11 +52,12 @@ export class LeastLateLine {
 
   forget(): void {
     this.#points = []
+    this.#hull = []
     this.#line = null
   }
 
   #below(): (Point & { readonly rate: number }) | null {
-    const hull = lowerHull(this.#points)
+    const hull = this.#hull
     const [first, last] = [hull[0], hull.at(-1)]
     if (first === undefined || last === undefined) return null
     // Of all lines below, the one that touches in the middle is nearest to all times together.
@@ -58,14 +71,16 @@ export class LeastLateLine {
   }
 }
 
-/** The lower side of their convex hull, by Andrew's monotone chain. */
+/** By Andrew's monotone chain. */
 function lowerHull(points: readonly Point[]): Point[] {
   const hull: Point[] = []
-  for (const point of points) {
-    while (hull.length > 1 && !turnsUp(hull.at(-2), hull.at(-1), point)) hull.pop()
-    hull.push(point)
-  }
+  for (const point of points) turnTo(hull, point)
   return hull
+}
+
+function turnTo(hull: Point[], point: Point): void {
+  while (hull.length > 1 && !turnsUp(hull.at(-2), hull.at(-1), point)) hull.pop()
+  hull.push(point)
 }
 
 function slope(from: Point, to: Point): number {
