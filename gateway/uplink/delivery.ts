@@ -9,8 +9,8 @@ import { OutgoingStream } from './outgoing-stream.js'
 import { reasonName } from './reasons.js'
 
 const pollInterval = 250
-/** Part of the window that only gunfire may use, so that a backlog never holds a shot up. */
-const reserved = 0.2
+/** Places of the window that only gunfire may use, so that a backlog never holds a shot up; the next comes free with the next answer. */
+const reserved = 1
 
 /** Refusals that concern one alert alone: those behind it go on. */
 const ofTheAlert: ReadonlySet<string> = new Set(['packet-too-large', 'payload-refused', 'topic-refused'])
@@ -152,7 +152,7 @@ export class Deliverer {
     const { session } = this.#options
     if (this.#timer === null || !session.online) return
     const window = Math.max(1, Math.min(this.#options.window ?? 20, session.receiveMaximum))
-    const shared = window - Math.floor(window * reserved)
+    const shared = Math.max(1, window - reserved)
     for (const stream of this.#order) {
       const room = stream.rank === 0 ? window : shared
       while (this.#inFlight < room && stream.hasWork()) {
