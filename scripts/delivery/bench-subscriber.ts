@@ -18,10 +18,12 @@ const stream = new LiveStream(site, 'hub', 'hub', signingKeyFromPem(hubKey))
 const client = await mqtt.connectAsync(broker, { protocolVersion: 5, clientId: 'bench-subscriber' })
 /** By stream and epoch: how far it came, and how far that was acknowledged. */
 const places = new Map<string, { source: string; epoch: string; reached: number; acknowledged: number }>()
+/** More than follows `data`. */
+const tailLength = 640
 // The form in which polewatch writes its messages is canonical: these names come after `data`, once each.
-const fieldOf = (payload: Buffer, name: string): string => {
-  const from = payload.lastIndexOf(`"${name}":"`) + name.length + 4
-  return payload.toString('latin1', from, payload.indexOf('"', from))
+const fieldOf = (tail: string, name: string): string => {
+  const from = tail.lastIndexOf(`"${name}":"`) + name.length + 4
+  return tail.slice(from, tail.indexOf('"', from))
 }
 
 // The first that comes follows what was acknowledged before.
@@ -47,11 +49,8 @@ client.on('message', (topic, payload) => {
     process.stdout.write(`hop ${performance.timeOrigin + performance.now() - Number(payload)}\n`)
   }
   if (!topic.startsWith('polewatch/')) return
-  const [epoch, sequence, source] = [
-    fieldOf(payload, 'epoch'),
-    fieldOf(payload, 'sequence'),
-    fieldOf(payload, 'source'),
-  ]
+  const tail = payload.toString('latin1', Math.max(0, payload.length - tailLength))
+  const [epoch, sequence, source] = [fieldOf(tail, 'epoch'), fieldOf(tail, 'sequence'), fieldOf(tail, 'source')]
   const place = places.get(`${epoch} ${source}`) ?? beginning(source, epoch, Number(sequence) - 1)
   places.set(`${epoch} ${source}`, place)
   if (Number(sequence) === place.reached + 1) place.reached += 1
