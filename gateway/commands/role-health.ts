@@ -1,5 +1,6 @@
 import type { StateReport } from '../../drivers/driver.js'
 import { ownMemoryRules } from '../health/memory-rules.js'
+import { sweep } from '../health/role-environment.js'
 import { codeOfFault } from './driver-faults.js'
 import type { Role } from './role.js'
 
@@ -9,10 +10,11 @@ import type { Role } from './role.js'
  */
 export async function tellHealth(role: Role, signal: AbortSignal): Promise<void> {
   role.manager.ready()
-  while (!signal.aborted) {
+  for (let word = 1; !signal.aborted; word++) {
     sayCondition(role)
     role.exchange.set('process', JSON.stringify(role.process))
     feedWatchdog(role)
+    if (word % 2 === 0) sweep()
     await role.clock.sleep(sayEvery, signal)
   }
 }

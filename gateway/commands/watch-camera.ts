@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Camera } from '../../drivers/camera/camera.js'
 import type { CameraSettings } from '../config/schema.js'
 import { keepGoing } from '../health/keep-going.js'
+import { sweep } from '../health/role-environment.js'
 import type { EvidenceStore } from '../journal/evidence-store.js'
 import type { Policy } from '../policy/policy.js'
 import { glanceAt } from '../vision/glance.js'
@@ -82,7 +83,9 @@ export async function watchCamera(
     dropped += reading.dropped
     const glance = glanceAt(reading)
     check.see(glance, role.clock.monotonic())
+    const { looked } = eye.counts
     await tell(await eye.see(reading, glance, reading.systemTime))
+    if (eye.counts.looked > looked) sweep()
     role.count(name, { ...eye.counts, dropped })
   }
   await tell(eye.finish())

@@ -1,5 +1,9 @@
 import sharp from 'sharp'
 
+// Every picture comes once: what libvips keeps of one in case it comes again, up to 50 MB, is of no use.
+sharp.cache(false)
+sharp.concurrency(1)
+
 /** A picture in memory: rows from the top, red, green and blue of each pixel. */
 export interface Picture {
   readonly width: number

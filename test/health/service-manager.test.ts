@@ -40,7 +40,10 @@ test('Without a service manager, and with one that is gone, nothing happens', t 
 test('The units start each role with what keeps its memory small, as `polewatch run` does', t => {
   for (const [role, environment] of Object.entries(roleEnvironment)) {
     const unit = readFileSync(join(process.cwd(), 'systemd', `polewatch-${role}.service`), 'utf8')
-    const set = /^Environment=(.*)$/m.exec(unit)?.[1]?.split(' ')
+    const set = /^Environment=(.*)$/m
+      .exec(unit)?.[1]
+      ?.match(/"[^"]*"|\S+/g)
+      ?.map(each => each.replaceAll('"', ''))
     t.strictSame(
       set,
       Object.entries(environment).map(([name, value]) => `${name}=${value}`),
