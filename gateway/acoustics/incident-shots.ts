@@ -8,6 +8,8 @@ import { hearingRange } from './witness.js'
 /** Seconds and metres that decide which shots are one burst. */
 const burstGap = 4
 const burstReach = 150
+/** Arrivals from which an incident is full, so that its message stays below a quarter of what a message may hold. */
+const fullArrivals = 400
 
 /** What this gateway has told the hub of an incident that it reports. */
 export interface Told {
@@ -53,9 +55,13 @@ export function newIncident(): Incident {
   }
 }
 
-/** Whether a shot is an incident's: it shares an arrival, or is near one of its shots in time and place. */
+/**
+ * Whether a shot is an incident's: it shares an arrival, or is near one of its shots in time and place. A din without a pause is told in
+ * pieces: an incident that is full takes nothing that is only near.
+ */
 export function belongs(shot: SupportedShot, incident: Incident, before: readonly SupportedShot[]): boolean {
   if (shot.arrivals.some(({ id }) => incident.arrivals.has(id))) return true
+  if (incident.arrivals.size >= fullArrivals) return false
   const near = (other: SupportedShot): boolean =>
     Math.abs(other.time - shot.time) <= burstGap && distance(other, shot) <= burstReach
   return incident.shots.some(near) || before.some(near)
@@ -70,8 +76,9 @@ export function isInterleaved(one: Incident, other: Incident): boolean {
   )
 }
 
-/** Joins two incidents of this gateway's book: the better one that was told lives on. */
+/** Joins two incidents of this gateway's book: the better one that was told lives on. Of two that would be too full `one` stays as it is. */
 export function merge(one: Incident, other: Incident): Incident {
+  if (one.arrivals.size + other.arrivals.size > fullArrivals) return one
   const [survivor, merged] = outlives(one, other) ? [one, other] : [other, one]
   survivor.shots = [...survivor.shots, ...merged.shots].sort(byTime)
   for (const id of merged.arrivals) survivor.arrivals.add(id)

@@ -44,6 +44,9 @@ const lostFor = hearingRange / 320
 /** Ended incidents are remembered so that late arrivals do not raise them again, seconds. */
 const memory = 60
 
+/** Most arrivals that a claim names, the newest: older ones nobody has any more. */
+const claimedArrivals = 1000
+
 /** What the book needs to know of the world at each step. */
 export interface IncidentContext {
   readonly now: number
@@ -306,7 +309,7 @@ export class IncidentBook {
         quality,
         time: now,
         earliest: { id: earliest.id, time: earliest.time },
-        arrivals: [...incident.arrivals],
+        arrivals: [...incident.arrivals].slice(-claimedArrivals),
       },
     }
   }

@@ -494,6 +494,26 @@ test('a gateway without neighbours says "heard" and never a position', async t =
   }
 })
 
+test('a din without a pause is told in pieces, each shot once, and no claim or alert outgrows its message', async t => {
+  for (const gateways of [['a'], ['a', 'b', 'c']]) {
+    const network = new Network(gateways).run(1001)
+    const shots = gateways.length === 1 ? 450 : 160
+    for (let number = 1; number <= shots; number++) {
+      for (const gateway of gateways) network.hear(gateway, number, network.now)
+      network.run(network.now + 1)
+    }
+    network.run(network.now + 40)
+    const { standing } = network
+    t.ok(standing.length > 1)
+    t.ok(standing.every(({ state }) => state === 'final'))
+    const told = standing.flatMap(each => each.shots.map(({ arrivals }) => arrivals[0]?.id.split('/')[2]))
+    t.equal(told.length, shots)
+    t.equal(new Set(told).size, shots)
+    t.ok(Math.max(...standing.map(each => each.shots.length)) <= 420)
+    t.ok(network.revisions.every(({ claim }) => claim.arrivals.length <= 1000))
+  }
+})
+
 test('a tangent plane and back is the same place to a tenth of a millimetre', async t => {
   fc.assert(
     fc.property(
