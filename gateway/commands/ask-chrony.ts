@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { bothClocks } from '../../drivers/system-clock.js'
 import { PolewatchError } from '../errors.js'
 import { parseTracking } from '../timebase/chrony.js'
 import { ClockKeeper, ClockReporter, type KeptClock } from '../timebase/clock-keeper.js'
@@ -35,8 +36,8 @@ export class ChronyAsker {
       if (timeError === null) return null
       return { offset: 0, error: timeError, condition: 'synchronised', source: 'configuration', age: null }
     }
-    const { clock } = this.#role
-    return this.#keeper.look(clock.system(), clock.monotonic())
+    const { system, monotonic } = bothClocks(this.#role.clock)
+    return this.#keeper.look(system, monotonic)
   }
 
   /** Asks until the signal aborts. Sensing follows what is set in the exchange. */

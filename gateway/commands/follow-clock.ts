@@ -1,3 +1,4 @@
+import { bothClocks } from '../../drivers/system-clock.js'
 import { ExchangeReader } from '../journal/exchange.js'
 import { ClockKeeper, clockReport } from '../timebase/clock-keeper.js'
 import type { ClockStatus } from '../timebase/instant.js'
@@ -23,8 +24,8 @@ export class FollowedClock {
   status(): ClockStatus {
     const { timeError } = this.#role.configuration.gateway
     if (timeError !== null) return { offset: 0, error: timeError }
-    const { clock } = this.#role
-    return this.#keeper.look(clock.system(), clock.monotonic())
+    const { system, monotonic } = bothClocks(this.#role.clock)
+    return this.#keeper.look(system, monotonic)
   }
 
   /** Takes what uplink says until the signal aborts. */

@@ -6,9 +6,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { test } from 'tap'
 import { AlsaArray } from '../../drivers/microphone-array/alsa.js'
-import { kernelMonotonic, systemClock } from '../../drivers/system-clock.js'
+import { bothClocks, kernelClock, kernelMonotonic, systemClock } from '../../drivers/system-clock.js'
 import { parseTracking } from '../../gateway/timebase/chrony.js'
-import { ClockKeeper, ClockReporter } from '../../gateway/timebase/clock-keeper.js'
+import { ClockKeeper, ClockReporter, type KeptClock } from '../../gateway/timebase/clock-keeper.js'
 import { SampleClock } from '../../gateway/timebase/sample-clock.js'
 import { Random } from '../../scripts/simulator/random.js'
 import { must } from './shell.js'
@@ -23,6 +23,8 @@ const rate = 48_000
 const trials = Number(process.env.POLEWATCH_TRIALS ?? 20)
 /** Impulses of one opening of the card. They begin a second after it, at least. */
 const together = 25
+/** As many openings may have to be repeated because the machine was held up. */
+const mostRepeated = 8
 /** Seconds from the first frame that is played, in which they come. */
 const [earliest, latest] = [0.6, 16]
 const level = 0.5
@@ -61,14 +63,23 @@ async function tracking() {
   }
 }
 
+function lookAt(keeper: ClockKeeper): KeptClock {
+  const { system, monotonic } = bothClocks(kernelClock)
+  return keeper.look(system, monotonic)
+}
+
 interface Trial {
   /** Of the UTC that is said, seconds. */
   readonly off: number
   readonly stated: number
 }
 
-/** Opens the card and plays impulses to it. @param shift by how much the card is slow, parts per million */
-async function session(reference: Reference, random: Random, shift: number): Promise<Trial[]> {
+/**
+ * Opens the card and plays impulses to it. Gives why in words where nobody can tell when they were, as nothing that was heard decides.
+ *
+ * @param shift by how much the card is slow, parts per million
+ */
+async function session(reference: Reference, random: Random, shift: number): Promise<Trial[] | string> {
   await must(`
     modprobe -r snd-aloop; modprobe snd-aloop pcm_substreams=1; udevadm settle
     amixer -q -c Loopback cset iface=PCM,name='PCM Rate Shift 100000' ${100_000 + shift / 10}`)
@@ -95,6 +106,7 @@ async function session(reference: Reference, random: Random, shift: number): Pro
   })
   const heard: { readonly utc: number; readonly error: number }[] = []
   let player: Promise<unknown> | null = null
+  let complaint = ''
   for await (const item of array.readings(controller.signal)) {
     if (item.kind === 'state') {
       if (item.state !== 'ready') throw new Error(item.detail)
@@ -105,23 +117,28 @@ async function session(reference: Reference, random: Random, shift: number): Pro
         ...['-q', '-t', 'raw', '-D', 'hw:Loopback,1,0', '-f', 'S16_LE', '-c', '1', '-r', String(rate)],
         `${folder}/sound.raw`,
       ])
+      child.stderr.on('data', (chunk: Buffer) => {
+        complaint += chunk.toString()
+      })
       player = once(child, 'close').then(() => controller.abort())
       await reference.ask('watch')
     }
-    clock.setClockStatus(keeper.look(systemClock.system(), kernelMonotonic()))
+    clock.setClockStatus(lookAt(keeper))
     clock.observe(item.firstSample, { system: item.systemTime, readingError: item.systemTimeError })
     item.channels[0]?.forEach((sample, index) => {
       if (sample > level / 2) heard.push(clock.timeOf(item.firstSample + index))
     })
   }
   await Promise.all([asking, player])
+  // After an underrun the card counts anew what is played.
+  if (complaint !== '') return `aplay: ${complaint.trim()}`
   const truth: number[] = []
   for (const frame of played) {
     const [time, looks, took] = (await reference.ask(`time ${frame} ${rate / (1 + shift * 1e-6)}`))
       .split(' ')
       .map(Number)
     if (time === undefined || !(Number(looks) > 50) || !(Number(took) < 0.001)) {
-      throw new Error(`${looks} looks, of ${took} s, tell too little of frame ${frame}`)
+      return `${looks} looks, of ${took} s, tell too little of frame ${frame}`
     }
     truth.push(time)
   }
@@ -143,24 +160,38 @@ test('the UTC of an impulse that a card 80 ppm off has heard is right to a milli
     await must('modprobe -r snd-aloop')
   })
   const began = systemClock.monotonic()
-  const keeper = new ClockKeeper()
+  const [keeper, reporter] = [new ClockKeeper(), new ClockReporter()]
   for (;;) {
-    keeper.take(new ClockReporter().report(await tracking(), kernelMonotonic()))
-    if (keeper.look(systemClock.system(), kernelMonotonic()).error < 200e-6) break
+    const asked = kernelMonotonic()
+    keeper.take(reporter.report(await tracking(), asked))
+    if (lookAt(keeper).error < 200e-6) break
     if (systemClock.monotonic() - began > 300) throw new Error('chronyd does not come to know the time')
     await pause(1000)
   }
   t.comment(`chronyd knows the time after ${(systemClock.monotonic() - began).toFixed(0)} s`)
   const random = new Random(7)
   const all: Trial[] = []
-  for (let round = 0; all.length < trials; round += 1) {
-    all.push(...(await session(reference, random, round % 2 === 0 ? 80 : -80)))
+  let repeated = 0
+  for (let round = 0; all.length < trials; ) {
+    const told = await session(reference, random, round % 2 === 0 ? 80 : -80)
+    if (typeof told !== 'string') {
+      all.push(...told)
+      round += 1
+      continue
+    }
+    repeated += 1
+    t.comment(`played again: ${told}`)
+    if (repeated > mostRepeated) throw new Error('the machine is held up too often to tell when anything was')
   }
+  t.comment(
+    `${repeated} of ${repeated + all.length / together} openings were played again, as the reference could not tell`,
+  )
   const within = all.filter(({ off, stated }) => Math.abs(off) <= stated).length
   const sorted = (values: number[]) => values.sort((one, other) => one - other).map(value => (value * 1000).toFixed(3))
   const [offs, stated] = [sorted(all.map(({ off }) => off)), sorted(all.map(each => each.stated))]
   const middle = Math.floor(all.length / 2)
-  t.comment(`off by ${offs[0]} … ${offs[middle]} … ${offs.at(-1)} ms; stated ${stated[0]} … ${stated.at(-1)} ms`)
+  t.comment(`off by ${offs[0]} … ${offs[middle]} … ${offs.at(-1)} ms`)
+  t.comment(`stated ${stated[0]} … ${stated[middle]} … ${stated.at(-1)} ms`)
   // Translated, a look at the card takes half a millisecond, and the card itself counts in four: the mean of what is late by that is not
   // known well enough for fewer than all to lie within one stated deviation.
   t.comment(`${within} of ${all.length} within the stated error`)
