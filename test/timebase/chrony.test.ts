@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
+import type { DriverClock } from '../../drivers/driver.js'
 import { ChronyAsker } from '../../gateway/commands/ask-chrony.js'
 import { clockKey } from '../../gateway/commands/follow-clock.js'
 import { Role } from '../../gateway/commands/role.js'
@@ -10,6 +11,7 @@ import { ExchangeReader } from '../../gateway/journal/exchange.js'
 import { clockStatusOf, parseTracking } from '../../gateway/timebase/chrony.js'
 import { clockReport, type KeptClock } from '../../gateway/timebase/clock-keeper.js'
 import { until, uplinkConfiguration } from '../commands/polewatch.js'
+import { VirtualClock } from '../contracts/virtual-clock.js'
 import { askingChronyd, chronyMissing, type Daemon, startChronyd } from '../drivers/daemons.js'
 import { freePort } from '../uplink/brokers.js'
 
@@ -61,6 +63,32 @@ test('what chrony says of the system clock', async t => {
     t.equal(parseTracking(line(1000, 'Insert second'))?.leap, 'insert-second')
     t.equal(clockStatusOf(parseTracking(line(1000, 'Insert second')), 1000).condition, 'synchronised')
   })
+})
+
+test('who is held up between a look at one clock and a look at the other has seen no step', async t => {
+  const still = new VirtualClock()
+  let [reads, late] = [0, 0]
+  const clock: DriverClock = {
+    system() {
+      const now = still.system() + late
+      reads += 1
+      if (reads % 3 === 0) late += 0.02
+      return now
+    },
+    monotonic: () => still.monotonic() + late,
+    sleep: (seconds, signal) => still.sleep(seconds, signal),
+  }
+  const role = new Role('uplink', uplinkConfiguration(t.testdir({})), clock)
+  t.teardown(() => role.close())
+  const controller = new AbortController()
+  const conditions: unknown[] = []
+  const asker = new ChronyAsker(role, async () => {
+    conditions.push(asker.current()?.condition)
+    if (conditions.length === 10) controller.abort()
+    return line(Math.floor(clock.system()))
+  })
+  await asker.ask(controller.signal)
+  t.same(conditions, ['unknown', ...Array.from({ length: 9 }, () => 'synchronised')])
 })
 
 test('a real chronyd', { skip: chronyMissing, timeout: 120_000 }, async t => {
