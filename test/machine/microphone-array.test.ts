@@ -71,9 +71,14 @@ function array(channels: number, sampleRate: number, openCapture = openAlsaCaptu
   })
 }
 
+/** So many seconds of sound, however long it takes to open the card. */
 async function listenFor(seconds: number): Promise<AudioBlock[]> {
-  const began = systemClock.monotonic()
-  return blocksOf(await collect(array(2, 48_000), () => systemClock.monotonic() - began > seconds))
+  const items = await collect(array(2, 48_000), all => {
+    const [first, last] = [all.find(({ kind }) => kind === 'audio'), all.at(-1)]
+    if (first?.kind !== 'audio' || last?.kind !== 'audio') return false
+    return last.firstSample - first.firstSample > seconds * 48_000
+  })
+  return blocksOf(items)
 }
 
 function unbroken(blocks: readonly AudioBlock[]): boolean {
