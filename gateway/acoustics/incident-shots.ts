@@ -8,8 +8,8 @@ import { hearingRange } from './witness.js'
 /** Seconds and metres that decide which shots are one burst. */
 const burstGap = 4
 const burstReach = 150
-/** Arrivals from which an incident is full, so that its message stays below a quarter of what a message may hold. */
-const fullArrivals = 400
+/** Arrivals from which an incident is full: as many sounds, each with a bearing, make half of the longest message. */
+const fullArrivals = 300
 
 /** What this gateway has told the hub of an incident that it reports. */
 export interface Told {

@@ -1,6 +1,7 @@
 import sharp from 'sharp'
 
-// Every picture comes once: what libvips keeps of one in case it comes again, up to 50 MB, is of no use.
+// Every picture comes once: what libvips keeps of one in case it comes again, up to 50 MB, is of no use. Nor are further threads, each with
+// memory of its own, beside the networks, which take most of the time.
 sharp.cache(false)
 sharp.concurrency(1)
 

@@ -34,6 +34,10 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 })
+if (values.only !== undefined && values.only !== 'latency' && values.only !== 'drain') {
+  process.stderr.write('--only is latency or drain.\n')
+  process.exit(2)
+}
 if (mosquittoProgram === undefined) {
   process.stderr.write('Mosquitto is not installed; the benchmark needs it (Debian: apt-get install mosquitto).\n')
   process.exit(2)

@@ -6,6 +6,8 @@ import { ellipse95 } from '../../gateway/acoustics/ellipse.js'
 import { TangentPlane } from '../../gateway/acoustics/geodesy.js'
 import { Hearing, type Locator, type NeighbourReport } from '../../gateway/acoustics/hearing.js'
 import type { Claim, GunfireRevision } from '../../gateway/acoustics/incident.js'
+import { gunfireDraft } from '../../gateway/commands/hearing-messages.js'
+import { sealEvent } from '../../gateway/messages/seal.js'
 
 const origin = { latitude: 40.44, longitude: -79.99, altitude: 230 }
 const stillAir = { temperature: 0, humidity: null, windSpeed: null, windFrom: null }
@@ -511,6 +513,10 @@ test('a din without a pause is told in pieces, each shot once, and no claim or a
     t.equal(new Set(told).size, shots)
     t.ok(Math.max(...standing.map(each => each.shots.length)) <= 420)
     t.ok(network.revisions.every(({ claim }) => claim.arrivals.length <= 1000))
+    for (const revision of standing) {
+      const draft = gunfireDraft(revision, { now: network.now, exercise: true, policy: 'a'.repeat(64) })
+      sealEvent(draft, { source: '/harbour/a/sensing/gunfire', epoch: 'abcdef0123456789', sequence: 1 }, null)
+    }
   }
 })
 
