@@ -26,7 +26,8 @@ export async function find(plate: string, options: FindOptions): Promise<void> {
   const now = systemTime()
   const read = {
     text: normalised.text,
-    confidence: null,
+    // As by a reader that is sure.
+    confidence: 1,
     state: normaliseState(options.state ?? null),
     statesDiffer: false,
     agreeingReaders: 1,
@@ -41,8 +42,10 @@ export async function find(plate: string, options: FindOptions): Promise<void> {
     const near = matchRead(read, answer).matches
     for (const match of near.length > 0 ? near : matchRead(read, list.findOneEdit(read.text, now)).matches) {
       found++
-      if (options.json) printJson({ list: name, freshness: answer.freshness, ...match })
-      else printMatch(match)
+      // Nobody has read anything.
+      const reasons = match.reasons.filter(reason => reason !== 'confidence-high')
+      if (options.json) printJson({ list: name, freshness: answer.freshness, ...match, reasons })
+      else printMatch({ ...match, reasons })
     }
     list.close()
   }

@@ -65,7 +65,7 @@ export function define(command: Command): void {
   command
     .command('find')
     .description(
-      'Looks a plate up as a read of it would be, with every reason. That somebody looks is recorded, without the plate.',
+      'Looks a plate up as a read by a sure reader would be, with every reason. That somebody looks is recorded, without the plate.',
     )
     .argument('<PLATE>', 'the text')
     .option('--state <STATE>', 'the state, as a read would give it')

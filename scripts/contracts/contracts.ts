@@ -2,7 +2,8 @@
  * The contract matrix: runs every kind of driver's contract on every implementation, a thousand reopenings each, and prints what
  * each case came to. Devices of the kernel are those of the test machine, where fewer reopenings have to do. A case that an
  * implementation cannot have, and one whose device cannot be had here, stands there with its reason; one that did neither is a failure.
- * Takes about seven minutes, most of them for network cameras, and as long again for the test machine.
+ * Takes about seven minutes, most of them for network cameras, and as long again for the test machine; half an hour more where
+ * GStreamer's camera server is installed, which takes its time at each opening.
  *
  *   npm run contracts -- [KIND…] [--json] [--no-machine]
  */
