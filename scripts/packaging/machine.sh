@@ -6,25 +6,25 @@ kernel=$("$root/scripts/test-machine" --image)
 disks=$(mktemp -d -p /var/tmp)
 trap 'rm -rf "$disks"; clean' EXIT
 version=$(cat "$kernel/kernel-version")
-processor=(-accel kvm -cpu 'host,-arch-capabilities')
+processor=(-smp "$(nproc)" -accel kvm -cpu 'host,-arch-capabilities')
 # Whether acceleration works here has been found out there.
 if [ ! -e "$kernel/ready-accelerated.qcow2" ]; then
-  processor=(-accel 'tcg,thread=multi' -cpu max)
-  # Each instruction is translated: everything is waited for longer.
-  slow=8
+  # Each instruction is translated. The machine's time passes by them, a nanosecond each, so that what it takes is what one processor of
+  # that speed would, however slow or busy this computer is; time in which it has nothing to do is passed over.
+  processor=(-smp 1 -accel 'tcg,thread=single' -cpu max -icount shift=0,sleep=off)
+  counted=yes
 fi
 
 # start TIMES: runs until it is switched off; it may start anew as often as it likes.
 start() {
-  echo "${slow:-1}" >"$unit/proof/slow"
   echo '/dev/vda / ext4 defaults 0 0' >"$unit/etc/fstab"
   printf '[Service]\nExecStart=/usr/bin/tail -n +1 -F /proof/result\nStandardOutput=tty\nTTYPath=/dev/ttyS0\n' >"$unit/etc/systemd/system/proof-told.service"
   ln -s ../proof-told.service "$unit/etc/systemd/system/default.target.wants/proof-told.service"
   debugfs -R "rdump /usr/lib/modules $unit/usr/lib" "$kernel/root.img" 2>/dev/null
   truncate -s 8G "$disks/root"
   mke2fs -q -t ext4 -d "$unit" "$disks/root"
-  say "The machine has Linux $version${slow:+, and a translated processor}; it has as many as this computer, and what it says is in $log."
-  timeout 10800 qemu-system-x86_64 -nodefaults -no-user-config -display none -nic none -machine pc -m 3072 -smp "$(nproc)" "${processor[@]}" \
+  say "The machine has Linux $version${counted:+, and one processor that does a thousand million instructions a second of its own time}; what it says is in $log."
+  timeout 28800 qemu-system-x86_64 -nodefaults -no-user-config -display none -nic none -machine pc -m 3072 "${processor[@]}" \
     -kernel "$kernel/vmlinuz" -initrd "$kernel/initrd.img" -append 'root=/dev/vda rw console=ttyS0 mitigations=off systemd.mask=serial-getty@ttyS0.service' \
     -serial "file:$log" -drive "file=$disks/root,format=raw,if=virtio,cache=unsafe" >&2 || true
   e2fsck -fy "$disks/root" >/dev/null 2>&1 || true

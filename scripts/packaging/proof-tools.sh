@@ -1,7 +1,5 @@
 # What both parts of the proof use; sourced by proof.sh and proof-again.sh inside the container or machine. Each proof is a line of /proof/result.
-# How often as long as elsewhere everything may take.
-slow=$(cat /proof/slow 2>/dev/null || echo 1)
-export DEBIAN_FRONTEND=noninteractive POLEWATCH_TRIAL_SECONDS=$((45 * slow))
+export DEBIAN_FRONTEND=noninteractive POLEWATCH_TRIAL_SECONDS=45
 exec >>/proof/log 2>&1
 ca=/proof/authority
 prove() {
@@ -11,7 +9,7 @@ prove() {
   cat /proof/last
 }
 note() { echo "# $*" >>/proof/result; }
-soon() { local try; for try in $(seq $((${patience:-60} * slow))); do "$@" && return 0; sleep 0.5; done; return 1; }
+soon() { local try; for try in $(seq "${patience:-60}"); do "$@" && return 0; sleep 0.5; done; return 1; }
 # The commands of the Nth block of docs/install.md, as they stand there but for the names of the packages.
 documented() {
   awk -v block="$1" '/^```sh$/ { number++; inside = 1; next } /^```$/ { inside = 0 } inside && number == block' /proof/install.md |
@@ -44,7 +42,7 @@ hears() {
   systemd-run --quiet --unit="proof-$1" -p Restart=always -p "StandardOutput=append:/proof/$1" mosquitto_sub -h localhost -p 8883 --cafile $ca/root.pem --cert /proof/hub.pem \
     --key /proof/hub.key -i "$1" -q 1 -c -t "polewatch/v1/+/+/$2"
 }
-alert() { hub -W $((40 * slow)) -t 'polewatch/v1/example-city/pole-17/alert/gunfire' -C 1; }
+alert() { hub -W 40 -t 'polewatch/v1/example-city/pole-17/alert/gunfire' -C 1; }
 count() { grep -c . /proof/heard; }
 more_than() { [ "$(count)" -gt "$1" ] || { journalctl -o cat -n 6 -u polewatch-sensing -u polewatch-uplink | cut -c 1-200; return 1; }; }
 # Of every stream and epoch each number from the first to the last; the hub's own copies do not count.
