@@ -187,8 +187,16 @@ prove 'without a sandbox all of what follows can be done' outside
 for role in sensing vision uplink console hotlist; do prove "from inside $role nothing forbidden can be done" inside "$role"; done
 # A role that does not run would be process 0, which is this proof.
 patience=120 soon watched
-kill -STOP "$(systemctl show -p MainPID --value polewatch-vision)"
-prove 'sensing alerts while vision stands still' alert
+# Its user begins a transaction of its journal, changes a row and stands still there, as the role does.
+stopped() { grep -q '^State:.*T' "/proc/$(systemctl show -p MainPID --value "$1")/status"; }
+holds() {
+  systemd-run --quiet --unit=proof-holding --uid=polewatch-vision --gid=polewatch -E NODE_PATH=/usr/lib/polewatch/node_modules node -e '
+    new (require("better-sqlite3"))("/var/lib/polewatch/vision.journal.db").exec("BEGIN IMMEDIATE; UPDATE journal SET last_purge = 1")
+    process.kill(process.pid, "SIGSTOP")' && soon stopped proof-holding && kill -STOP "$(systemctl show -p MainPID --value polewatch-vision)" && stopped polewatch-vision
+}
+prove 'vision is stopped in the middle of a transaction' holds
+prove 'sensing alerts meanwhile' alert
+systemctl stop proof-holding
 prove 'systemd starts a role again that stands still' timeout 60 bash -c 'until [ "$(systemctl show -p NRestarts --value polewatch-vision)" != 0 ]; do sleep 1; done'
 # Changes from afar, watched for half a minute here instead of two.
 soon watched

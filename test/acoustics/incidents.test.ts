@@ -511,7 +511,7 @@ test('a din without a pause is told in pieces, each shot once, and no claim or a
     const told = standing.flatMap(each => each.shots.map(({ arrivals }) => arrivals[0]?.id.split('/')[2]))
     t.equal(told.length, shots)
     t.equal(new Set(told).size, shots)
-    t.ok(Math.max(...standing.map(each => each.shots.length)) <= 420)
+    t.ok(Math.max(...standing.map(each => each.shots.length)) <= 320)
     t.ok(network.revisions.every(({ claim }) => claim.arrivals.length <= 1000))
     for (const revision of standing) {
       const draft = gunfireDraft(revision, { now: network.now, exercise: true, policy: 'a'.repeat(64) })

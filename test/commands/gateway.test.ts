@@ -115,6 +115,8 @@ test('a broken line in a hotlist is named and costs no other line; a useless fil
   t.equal(found.status, 0)
   t.match(JSON.parse(found.output), { list: 'wanted', tier: 'possible', entry: { id: 'entry-3' } })
   t.notMatch(found.output, 'confidence', 'nothing is said of a reader, as none has read')
+  const inState = polewatch('hotlist', 'find', '--config', file, '--json', 'watch-17', '--state', 'PA')
+  t.match(JSON.parse(inState.output), { tier: 'confirmed-candidate' })
   const looks = polewatch('audit', 'list', '--config', file, '--action', 'access', '--json').output
   t.match(looks, '"what":"hotlist-find"')
   t.notMatch(looks, /watch-?17/i, 'who looks is recorded, and not for which plate')
