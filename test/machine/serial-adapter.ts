@@ -1,4 +1,4 @@
-import { constants, existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { constants, existsSync, lstatSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 
@@ -54,7 +54,8 @@ export class SerialAdapter {
 
   async unplug(): Promise<void> {
     writeFileSync(`${this.#device}/authorized`, '0')
-    while (existsSync(this.#path === '' ? names : this.#path)) await pause(10)
+    // The kernel deletes what the name points to, and udev the name, later: it would take it from the adapter plugged in meanwhile.
+    while (isName(this.#path === '' ? names : this.#path)) await pause(10)
     await this.#held?.close()
     this.#held = null
   }
@@ -77,6 +78,10 @@ export class SerialAdapter {
     await this.unplug()
     await this.#far.close()
   }
+}
+
+function isName(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined
 }
 
 function textOf(path: string): string {
