@@ -38,6 +38,8 @@ export function readProcessFigures(text: string): ProcessFigures {
 const topicPrefix = 'polewatch/v1/{site}/{gateway}/'
 /** What the hub has acknowledged is deleted this often, seconds: rarely, for the flash's sake. */
 export const purgeEvery = 3600
+/** The hub is told this often at most what was shed, seconds. */
+const shedReportEvery = 60
 const diskFaults: ReadonlyMap<string, string> = new Map([
   ['PW_JOURNAL_DISK_FULL', 'disk-full'],
   ['PW_JOURNAL_READ_ONLY', 'disk-read-only'],
@@ -58,6 +60,8 @@ export class Role {
   readonly #delivery: DeliveryReader
   readonly #parts: Parts
   readonly #purger: NodeJS.Timeout
+  #shedReport: NodeJS.Timeout | undefined
+  #shedReported = Number.NEGATIVE_INFINITY
   /** Numbers of what is sent once and never journalled; they begin anew with the process. */
   readonly #liveEpoch: string
   #liveSequence = 0
@@ -95,7 +99,7 @@ export class Role {
       seal: hash => sealAudit(hash, this.key),
       acknowledged,
       onBell: () => ringBell(paths.bell),
-      onShed: () => this.#reportShed(),
+      onShed: () => this.#reportShedSoon(),
       // What it says while it opens is told below: nothing can be appended before.
       onCondition: condition => {
         if (opened) this.#tellCondition(condition)
@@ -105,6 +109,8 @@ export class Role {
     this.exchange = Exchange.open({ path: paths.exchange, clock: systemTime, onBell: () => ringBell(paths.bell) })
     this.#liveEpoch = this.exchange.generation
     this.#tellCondition(this.journal.condition)
+    // Of what was shed just before the process ended, nobody has told.
+    if (this.journal.pendingShed().length > 0) this.#reportShedSoon()
     this.#purger = setInterval(() => {
       this.journal
         .purge(acknowledged)
@@ -228,6 +234,7 @@ export class Role {
     this.manager.stopping()
     this.manager.close()
     clearInterval(this.#purger)
+    clearTimeout(this.#shedReport)
     this.#held.close()
     this.journal.close()
     this.exchange.close()
@@ -258,6 +265,19 @@ export class Role {
     if (fault !== null)
       this.raise('disk', 'faulty', diskFaults.get(fault.code) ?? 'disk-failed', fault.message, fault.code)
     else if (this.#parts.has('disk')) this.ready('disk', 'The disk of the journal can be written again.')
+  }
+
+  /** Now, and then once a minute at most: while the journal is full, each alert that comes gives up others. */
+  #reportShedSoon(): void {
+    const now = this.clock.monotonic()
+    this.#shedReport ??= setTimeout(
+      () => {
+        this.#shedReport = undefined
+        this.#shedReported = this.clock.monotonic()
+        this.#reportShed()
+      },
+      Math.max(0, this.#shedReported + shedReportEvery - now) * 1000,
+    ).unref()
   }
 
   #reportShed(): void {

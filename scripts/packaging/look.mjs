@@ -4,7 +4,7 @@ const body = JSON.stringify({ phrase, who: 'number 1', purpose: 'inspection' })
 const headers = { origin: address, 'content-type': 'application/json' }
 const signedIn = await fetch(`${address}/sign-in`, { method: 'POST', headers, body })
 const cookie = (signedIn.headers.get('set-cookie') ?? '').split(';')[0]
-const live = await fetch(`${address}/live`, { headers: { cookie }, signal: AbortSignal.timeout(240_000) })
+const live = await fetch(`${address}/live`, { headers: { cookie }, signal: AbortSignal.timeout(60_000) })
 let told = ''
 for await (const chunk of live.body.pipeThrough(new TextDecoderStream())) {
   told += chunk

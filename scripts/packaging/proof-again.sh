@@ -6,13 +6,16 @@ prove 'systemd knows again what uplink may reach' reached
 street && reader && camera && broker
 soon hub -t '$SYS/broker/version' -C 1 >/dev/null
 hears heard alert/gunfire
+hears hits alert/plate-hit
+hears faults alert/fault
+hears given-up alert/shed
 patience=500 prove 'the trial goes on after the restart, and ends' soon trial_over
 prove 'the version before is back by itself' version_is 99.1
 patience=120 prove 'every role runs again' soon watched
 before=$(count)
 patience=120 prove 'alerts arrive again' soon more_than "$before"
 prove 'the broken version is not taken again' bash -c 'apt-get upgrade -q; [ "$(dpkg-query -f "\${Version}" -W polewatch)" = 99.1 ]'
-prove 'no alert of all this was lost' whole
+prove 'no alert of all this was lost: each has come, or is named as given up' whole
 journalctl -o cat -u polewatch-trial
 prove 'it is purged' apt-get purge -q polewatch polewatch-vision
 rm -rf /usr/lib/polewatch-proof

@@ -114,6 +114,7 @@ prove 'a reset stops timers and sockets too, and leaves no key and no credential
 hears heard alert/gunfire
 hears hits alert/plate-hit
 hears faults alert/fault
+hears given-up alert/shed
 hears answers command-result
 mkdir -p /proof/devices
 echo 'microphoneArrays: [{ name: made-up-sound, driver: simulator, geometry: square, sampleRate: 48000, shotInterval: 5, seed: 1 }]' >/proof/devices/made-up.yaml
@@ -233,10 +234,22 @@ patience=240 prove 'it is in force then' soon outcome_is 7 applied
 prove 'the hub was told of each in its turn' soon answered 'done null,failed PW_APPLY_TAKEN_BACK,failed PW_APPLY_TAKEN_BACK,done null,done null,refused PW_POLICY_LOOSENED,done null'
 prove 'each is a record of the audit chain' recorded applied,taken-back,taken-back,applied,applied,waiting,applied
 patience=120 prove 'every role runs after all this' soon watched
-# An upgrade while alerts wait: the broker is away, and comes back after it.
+# An upgrade while as many alerts wait as there is room for: the broker is away, and comes back after it.
 soon watched
 systemctl stop proof-broker
-sleep 22
+fill() {
+  systemctl stop polewatch-sensing
+  systemd-run --quiet --pipe --wait --uid=polewatch-sensing --gid=polewatch -p UMask=0027 node /usr/lib/polewatch-proof/dist/scripts/packaging/fill-outbox.js --site example-city --gateway pole-17 --limit 1048576
+  local status=$?
+  systemctl start polewatch-sensing
+  return $status
+}
+given_up() { NODE_PATH=/usr/lib/polewatch/node_modules node -e 'const journal = new (require("better-sqlite3"))("/var/lib/polewatch/sensing.journal.db", { readonly: true })
+  const one = query => journal.prepare(query).pluck().get()
+  const [held, shots, gone] = [one("SELECT sum(length(bytes) + 256) FROM alert"), one("SELECT count(*) FROM alert WHERE kind = \u0027gunfire\u0027"), one("SELECT sum(last - first + 1) FROM shed")]
+  console.log(`${held} bytes are held, ${shots} shots among them; ${gone} alerts were given up`); process.exit(held > 1040000 && shots > 3 && gone > 1 ? 0 : 1)'; }
+prove "sensing's outbox is filled up to its limit" fill
+prove 'for new shots it gives up what is less important' soon given_up
 before=$(count)
 wrote=$(written)
 began=$(date +%s%N)

@@ -83,6 +83,46 @@ test('of more refused alerts than there is room for the least important goes fir
   t.same(committed, [first, light, second])
 })
 
+test('a full journal tells what it gives up at once and then once a minute, and after a restart what nobody has told', async t => {
+  const folder = t.testdir()
+  const file = writeGateway(folder, 'mqtt://127.0.0.1:1', { hub: createSigningKey(), operator: createSigningKey() }, [
+    { path: ['log'], value: { level: 'fatal' } },
+    { path: ['journal'], value: { byteLimit: '1 MiB' } },
+  ])
+  const configuration = loadConfiguration(file)
+  const reader = new JournalReader(join(folder, 'state', 'sensing.journal.db'))
+  const opened: { close(): void }[] = [reader]
+  t.teardown(() => {
+    for (const each of opened) each.close()
+  })
+  const role = new Role('sensing', configuration)
+  opened.push(role)
+  const append = (count: number) =>
+    Promise.all(Array.from({ length: count }, () => role.append(faultDraft('x'.repeat(400)))))
+  while (role.journal.pendingShed().length === 0) await append(20)
+  const events = () =>
+    reader
+      .streams()
+      .flatMap(({ source, epoch }) => reader.read(source, epoch, 0, 10_000))
+      .map(({ bytes }) => openEvent(bytes))
+  const told = () => events().flatMap(event => (event.name === 'shed' ? event.data.ranges : []))
+  await until('the first are told of', () => told().length > 0)
+  await append(1)
+  await append(50)
+  t.same(told(), [], 'the report itself makes room for faults, and none is made for each of them')
+  role.close()
+  opened.push(new Role('sensing', configuration))
+  await until('all are told of', () => told().length > 0)
+  const numbers = told().flatMap(({ stream, first, last }) =>
+    Array.from({ length: Number(last) - Number(first) + 1 }, (_, index) => `${stream} ${Number(first) + index}`),
+  )
+  for (const { source, sequence } of events()) numbers.push(`${source} ${Number(sequence)}`)
+  const all = reader
+    .streams()
+    .flatMap(({ source, lastSequence }) => Array.from({ length: lastSequence }, (_, index) => `${source} ${index + 1}`))
+  t.same(numbers.sort(), all.sort(), 'every number is held or named, and none is both')
+})
+
 /** Every alert of a journal: its name, or the fault that it tells and whether that began or is over. */
 function toldBy(reader: JournalReader): string[] {
   return reader.streams().flatMap(({ source, epoch }) =>
