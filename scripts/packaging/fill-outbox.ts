@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { DeliveryReader } from '../../gateway/journal/delivery.js'
 import { Journal } from '../../gateway/journal/journal.js'
 import { signingKeyFromPem } from '../../gateway/messages/keys.js'
 import { sealAudit, sealEvent } from '../../gateway/messages/seal.js'
@@ -22,6 +23,7 @@ const { site, gateway, limit } = values
 const state = '/var/lib/polewatch'
 const key = signingKeyFromPem(readFileSync(`${state}/keys/sensing.key`))
 const clock = () => Date.now() / 1000
+const delivery = new DeliveryReader(`${state}/uplink.delivery.db`)
 let full = false
 const journal = Journal.open({
   path: `${state}/sensing.journal.db`,
@@ -31,6 +33,8 @@ const journal = Journal.open({
   byteLimit: Number(limit),
   clock,
   seal: hash => sealAudit(hash, key),
+  // What the hub has makes room first.
+  acknowledged: (source, epoch) => delivery.acknowledged(source, epoch),
   onShed: () => {
     full = true
   },
@@ -52,3 +56,4 @@ while (!full) {
 }
 process.stdout.write(`${appended} faults were made up; ${journal.held} bytes of ${limit} are held\n`)
 journal.close()
+delivery.close()
