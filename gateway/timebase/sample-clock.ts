@@ -13,75 +13,102 @@ const earlySpacing = 0.2
 const huber = 1.345
 /** No reading is better than that, seconds. */
 const smallestError = 1e-6
-/** A reading further off than this, five times running, is a step of the system clock or lost sound: the fit begins anew. */
-const stepTolerance = 0.02
-const stepsToRestart = 5
+/** A reading further off than this is not believed unless those after it say the same, seconds. */
+const wild = 0.02
+/** The newest readings, that tell together whether the line still holds: less than half a second of blocks. */
+const recentReadings = 8
+/** The line begins anew where they are all off to one side, by so many robust standard deviations of what it was fitted to. */
+const breakDeviations = 2.5
+/** And by at least this share of the error that they claim, which is seldom as large as they say. */
+const breakShare = 0.6
+/** One standard deviation of the rate that a line which begins anew takes from the one before. */
+const keptRateError = 20e-6
 
-interface Observation {
+interface Reading {
   readonly sample: number
   readonly system: number
   readonly error: number
 }
 
-/** Errors are one standard deviation: that of `system`, which belongs to `sample`, and independently that of the slope. */
+/** `offset` is what had to be added to the system clock when it was read, as far as was known then; `clockError` is the error of that. */
+interface Observation extends Reading {
+  readonly offset: number
+  readonly clockError: number
+}
+
+/** Errors are one standard deviation: that of `utc`, which belongs to `sample`, and independently that of the slope. */
 interface Line {
   readonly sample: number
-  readonly system: number
-  readonly systemError: number
+  readonly utc: number
+  readonly utcError: number
   readonly secondsPerSample: number
   readonly slopeError: number
 }
 
 /**
- * Tells when a sample was taken: a robust straight line from sample indices to the system clock, fitted to capture
- * timestamps (iteratively reweighted least squares with Huber weights), plus what is known of the system clock itself. Its
- * slope is at first that of the nominal rate, as uncertain as crystals are, and follows the timestamps as far as they tell more.
+ * Tells when a sample was taken: a robust straight line from sample indices to UTC, fitted to capture timestamps (iteratively
+ * reweighted least squares with Huber weights). Each was corrected by what was known of the system clock when it was read, so
+ * that a correction that the clock takes out meanwhile cancels. The slope is at first that of the nominal rate, as uncertain as
+ * crystals are, and follows the timestamps as far as they tell more.
+ *
+ * The line counts as off by at least as much as the newest readings, corrected as of now, are off it; where they agree that it no
+ * longer holds it begins anew with them. Both happen as soon as another correction is told, before the next reading.
  */
 export class SampleClock {
   readonly #nominalRate: number
   #observations: Observation[] = []
+  #recent: Reading[] = []
+  /** The offset is the last that was known. */
   #status: ClockStatus = { offset: 0, error: Number.POSITIVE_INFINITY }
-  #outOfLine = 0
+  /** What the slope was before there were observations, with its error. */
+  #prior: { readonly slope: number; readonly error: number }
   #line: Line
+  /** Robust standard deviation of the observations about the line. */
+  #scale = 0
+  /** By how much the newest readings are off the line, in their middle. */
+  #residual = 0
 
   /** @param sampleRate nominal rate, hertz */
   constructor(sampleRate: number) {
     this.#nominalRate = sampleRate
-    this.#line = {
-      sample: 0,
-      system: 0,
-      systemError: 0,
-      secondsPerSample: 1 / sampleRate,
-      slopeError: usualRateError / sampleRate,
-    }
+    const [slope, error] = [1 / sampleRate, usualRateError / sampleRate]
+    this.#prior = { slope, error }
+    this.#line = { sample: 0, utc: 0, utcError: 0, secondsPerSample: slope, slopeError: error }
   }
 
   /** Takes one capture timestamp: when the sample with this index was taken, as the system clock read it. */
   observe(sample: number, at: SystemInstant): void {
-    const residual = at.system - this.#systemTime(sample)
-    if (this.#observations.length > 0 && Math.abs(residual) > stepTolerance + 5 * at.readingError) {
-      this.#outOfLine++
-      if (this.#outOfLine < stepsToRestart) return
-      this.#observations = []
+    const reading = { sample, system: at.system, error: at.readingError }
+    this.#recent.push(reading)
+    if (this.#recent.length > recentReadings) this.#recent.shift()
+    if (this.#observations.length > 0 && this.#beginAnewWhereBroken()) return
+    if (this.#isDue(reading)) {
+      this.#observations.push(this.#corrected(reading))
+      if (this.#observations.length > capacity) this.#observations.shift()
+      this.#fit()
     }
-    this.#outOfLine = 0
-    const first = this.#observations[0]
-    const last = this.#observations.at(-1)
-    if (first !== undefined && last !== undefined) {
-      const apart = Math.min(spacing * this.#nominalRate, earlySpacing * (sample - first.sample))
-      if (sample - last.sample < apart) return
-    }
-    this.#observations.push({ sample, system: at.system, error: at.readingError })
-    if (this.#observations.length > capacity) this.#observations.shift()
-    this.#fit()
+    this.#residual = median(this.#recentResiduals())
   }
 
   /** Takes what chrony or a setting says of the system clock. */
   setClockStatus(status: ClockStatus): void {
-    this.#status = status
+    const known = Number.isFinite(status.error)
+    const wasKnown = Number.isFinite(this.#status.error)
+    const before = this.#status.offset
+    this.#status = known ? status : { offset: before, error: status.error }
+    if (this.#observations.length === 0) return
+    if (known && !wasKnown) {
+      // What is known first holds for what was read before as well.
+      this.#observations = this.#observations.map(each =>
+        Number.isFinite(each.clockError) ? each : this.#corrected(each),
+      )
+      this.#fit()
+    }
+    if (this.#status.offset !== before && !this.#beginAnewWhereBroken())
+      this.#residual = median(this.#recentResiduals())
   }
 
-  /** Sample rate as the system clock sees it, hertz. */
+  /** Sample rate as UTC sees it, hertz. */
   get sampleRate(): number {
     return 1 / this.#line.secondsPerSample
   }
@@ -89,15 +116,53 @@ export class SampleClock {
   /** When the sample was taken. The index may be fractional. Error is infinite until the first observation. */
   timeOf(sample: number): Instant {
     if (this.#observations.length === 0) return { utc: Number.NaN, error: Number.POSITIVE_INFINITY }
-    const { systemError, slopeError } = this.#line
+    const { utcError, slopeError } = this.#line
+    const lineError = Math.hypot(utcError, slopeError * (sample - this.#line.sample))
     return {
-      utc: this.#systemTime(sample) + this.#status.offset,
-      error: Math.hypot(systemError, slopeError * (sample - this.#line.sample), this.#status.error),
+      utc: this.#onLine(sample),
+      error: Math.hypot(Math.max(lineError, Math.abs(this.#residual)), this.#status.error),
     }
   }
 
-  #systemTime(sample: number): number {
-    return this.#line.system + (sample - this.#line.sample) * this.#line.secondsPerSample
+  #onLine(sample: number): number {
+    return this.#line.utc + (sample - this.#line.sample) * this.#line.secondsPerSample
+  }
+
+  #corrected(reading: Reading): Observation {
+    const { sample, system, error } = reading
+    return { sample, system, error, offset: this.#status.offset, clockError: this.#status.error }
+  }
+
+  #residualOf({ sample, system }: Reading): number {
+    return system + this.#status.offset - this.#onLine(sample)
+  }
+
+  #recentResiduals(): number[] {
+    return this.#recent.map(reading => this.#residualOf(reading))
+  }
+
+  #isDue(reading: Reading): boolean {
+    const [first, last] = [this.#observations[0], this.#observations.at(-1)]
+    if (first === undefined || last === undefined) return true
+    if (Math.abs(this.#residualOf(reading)) > wild + 5 * reading.error) return false
+    const apart = Math.min(spacing * this.#nominalRate, earlySpacing * (reading.sample - first.sample))
+    return reading.sample - last.sample >= apart
+  }
+
+  /** Whether the newest readings agree that the line no longer holds, as no single one can; then it begins anew with them. */
+  #beginAnewWhereBroken(): boolean {
+    if (this.#recent.length < recentReadings) return false
+    const residuals = this.#recentResiduals()
+    const side = Math.sign(residuals[0]!)
+    const claimed = median(this.#recent.map(({ error }) => error))
+    const tolerance = Math.max(breakShare * claimed, breakDeviations * this.#scale)
+    if (Math.abs(median(residuals)) <= tolerance || residuals.some(each => Math.sign(each) !== side)) return false
+    const { secondsPerSample, slopeError } = this.#line
+    this.#prior = { slope: secondsPerSample, error: Math.hypot(slopeError, keptRateError / this.#nominalRate) }
+    this.#observations = this.#recent.map(reading => this.#corrected(reading))
+    this.#fit()
+    this.#residual = median(this.#recentResiduals())
+    return true
   }
 
   #fit(): void {
@@ -105,15 +170,17 @@ export class SampleClock {
     const points = this.#observations
     const last = points.at(-1)
     if (last === undefined) return
-    const priorWeight = 1 / (usualRateError * nominal) ** 2
+    const priorWeight = 1 / this.#prior.error ** 2
+    const lastUtc = last.system + last.offset
     const distances = points.map(point => point.sample - last.sample)
-    const delays = points.map(point => point.system - last.system)
-    let weights = points.map(point => 1 / (point.error + smallestError) ** 2)
+    const delays = points.map(point => point.system + point.offset - lastUtc)
+    const errors = readingErrors(points)
+    let weights = errors.map(error => 1 / (error + smallestError) ** 2)
     for (let pass = 0; pass < 5; pass++) {
       const total = sum(weights)
       const meanDistance = sum(distances.map((distance, i) => weights[i]! * distance)) / total
       const meanDelay = sum(delays.map((delay, i) => weights[i]! * delay)) / total
-      let numerator = priorWeight * nominal
+      let numerator = priorWeight * this.#prior.slope
       let denominator = priorWeight
       distances.forEach((distance, i) => {
         const x = distance - meanDistance
@@ -126,16 +193,17 @@ export class SampleClock {
       )
       this.#line = {
         sample: last.sample + meanDistance,
-        system: last.system + meanDelay,
-        systemError: 1 / Math.sqrt(total),
+        utc: lastUtc + meanDelay,
+        utcError: 1 / Math.sqrt(total),
         secondsPerSample: slope,
         slopeError: 1 / Math.sqrt(denominator),
       }
       const residuals = delays.map((delay, i) => delay - meanDelay - slope * (distances[i]! - meanDistance))
       const scale = 1.4826 * median(residuals.map(Math.abs))
-      weights = points.map((point, i) => {
+      this.#scale = scale
+      weights = errors.map((error, i) => {
         // What the readings say of their error is believed only as far as they agree with each other.
-        const deviation = Math.max(point.error, scale) + smallestError
+        const deviation = Math.max(error, scale) + smallestError
         const tolerance = huber * deviation
         const base = 1 / deviation ** 2
         const size = Math.abs(residuals[i]!)
@@ -143,6 +211,13 @@ export class SampleClock {
       })
     }
   }
+}
+
+/** Of each point; that of the system clock then where it was larger, as far as the clock was known better at the best of times. */
+function readingErrors(points: readonly Observation[]): number[] {
+  const clockErrors = points.map(({ clockError }) => (Number.isFinite(clockError) ? clockError : 0))
+  const common = Math.min(...clockErrors)
+  return points.map(({ error }, i) => Math.max(error, Math.sqrt(clockErrors[i]! ** 2 - common ** 2)))
 }
 
 function sum(values: readonly number[]): number {

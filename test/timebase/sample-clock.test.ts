@@ -1,4 +1,6 @@
 import { test } from 'tap'
+import type { ChronyTracking } from '../../gateway/timebase/chrony.js'
+import { ClockKeeper, ClockReporter } from '../../gateway/timebase/clock-keeper.js'
 import { SampleClock } from '../../gateway/timebase/sample-clock.js'
 
 /** A small seeded generator (xorshift), so that a failure can be repeated. */
@@ -83,3 +85,71 @@ test('a step of the system clock is followed after a few observations and not be
   for (let second = 61; second < 70; second++) at(second, 1)
   t.ok(Math.abs(clock.timeOf(70000).utc - 571) < 0.01, 'a lasting step does')
 })
+
+const leap: ChronyTracking['leap'] = 'normal'
+
+/** A chrony that is without its source for five minutes, finds the clock off, and takes that out in 48 seconds. */
+interface Slew {
+  readonly seed: number
+  /** Seconds by which the clock is behind when it is measured again. */
+  readonly off: number
+  /** Somebody set it, rather than that it drifted. */
+  readonly set: boolean
+}
+
+function slewed({ seed, off, set }: Slew) {
+  const random = generator(seed)
+  const rate = 48_000 * (1 + (seed % 2 === 0 ? 80e-6 : -80e-6))
+  const [keeper, reporter, clock] = [new ClockKeeper(), new ClockReporter(), new SampleClock(48_000)]
+  const begin = 1_700_000_000
+  const [lost, found] = [300, 600 + 16 * random()]
+  const between = (time: number, from: number, until: number): number =>
+    Math.min(Math.max((time - from) / (until - from), 0), 1)
+  const behind = (time: number): number =>
+    off * (set ? Number(time >= lost) : between(time, lost, found)) * (1 - between(time, found, found + 48))
+  let measured = 0
+  let asks = 5 * random()
+  const told: { at: number; off: number; stated: number }[] = []
+  for (let second = 0; second < found + 600; second += 0.05) {
+    if ((second < lost || second >= found) && second - measured >= 16) measured = second
+    if (second >= asks) {
+      asks += 5
+      const knows = measured < lost ? second < lost : measured >= found
+      const correction = knows ? behind(second) + 20e-6 * gaussian(random) : 0
+      // Without its source it says truly how badly it knows the rate.
+      const skew = set || knows ? 0.5 : (Math.abs(off) / (found - lost)) * 1e6
+      const quality = { skew, rootDelay: 0.0004, rootDispersion: 0.0001, updateInterval: 16, leap }
+      const tracking = { source: 'PPS', stratum: 1, referenceTime: begin + measured, correction, ...quality }
+      keeper.take(reporter.report(tracking, second))
+    }
+    clock.setClockStatus(keeper.look(begin + second - behind(second), second))
+    const sample = Math.round(second * rate)
+    const taken = sample / rate
+    const system = begin + taken - behind(taken) + 0.0003 * gaussian(random)
+    clock.observe(sample, { system, readingError: 0.001 })
+    const { utc, error } = clock.timeOf(sample - 0.3 * rate)
+    if (Number.isFinite(error)) told.push({ at: second - found, off: utc - (begin + taken - 0.3), stated: error })
+  }
+  return told
+}
+
+for (const { off, set } of [
+  ...[0.015, -0.015, 0.004, -0.004, 0.0015].map(off => ({ off, set: false })),
+  ...[0.025, -0.025, 0.015, -0.006].map(off => ({ off, set: true })),
+]) {
+  const what = `${off * 1000} ms by which a clock ${set ? 'was set' : 'has drifted'} without its source`
+  test(`while chrony takes out ${what} times are within three stated errors, and soon known to a millisecond`, async t => {
+    for (const seed of [1, 2, 3, 4]) {
+      const told = slewed({ seed, off, set })
+      const shares = told.map(each => Math.abs(each.off) / each.stated)
+      const worst = told[shares.indexOf(Math.max(...shares))]
+      const { at = 0, off: wrong = 1, stated = 0 } = worst ?? {}
+      t.ok(Math.abs(wrong) <= 3 * stated, `${at} s after it was measured again off by ${wrong}, stated ${stated}`)
+      const after = told.filter(each => each.at > 90)
+      const largest = Math.max(...after.map(each => each.stated))
+      t.ok(largest < 0.001, `stated up to ${largest} when it is taken out`)
+      const within = after.filter(each => Math.abs(each.off) <= each.stated).length
+      t.ok(within >= 0.95 * after.length, `${within} of ${after.length} within the stated error then`)
+    }
+  })
+}
