@@ -29,6 +29,8 @@ export interface KeptClock extends ClockStatus {
 const smallestStep = 0.005
 /** chrony takes a correction out at most so fast (its `maxslewrate`, as a share); how far it has come is not known. */
 const fastestSlew = 0.0834
+/** An answer holds for so many seconds while further questions stay without one; a chrony that has ended is not believed for longer. */
+const longestSilence = 20
 
 /**
  * Keeps what is known of the system clock between two answers of chrony. Its error grows from the last measurement on. A step
@@ -40,7 +42,11 @@ export class ClockKeeper {
   #difference: number | null = null
   #step: { readonly at: number; readonly size: number } | null = null
 
+  /** A question that went without an answer takes nothing away from the answer before, unless that is old. */
   take(report: ClockReport): void {
+    const before = this.#report
+    const unanswered = report.tracking === null && before !== null && before.tracking !== null
+    if (unanswered && report.asked - before.asked <= longestSilence) return
     this.#report = report
   }
 
@@ -74,14 +80,17 @@ export class ClockKeeper {
 
 /** Turns answers of chrony into reports: it alone can tell after which moment a measurement was made. */
 export class ClockReporter {
-  #last: ClockReport | null = null
+  /** The last that had an answer. */
+  #last: { readonly referenceTime: number; readonly asked: number; readonly measuredAfter: number | null } | null = null
 
   /** @param asked monotonic, seconds, before chrony was asked */
   report(tracking: ClockReport['tracking'], asked: number): ClockReport {
+    if (tracking === null) return { tracking, asked, measuredAfter: null }
     const before = this.#last
-    const same = before?.tracking != null && before.tracking.referenceTime === tracking?.referenceTime
-    const measuredAfter = tracking === null || before === null ? null : same ? before.measuredAfter : before.asked
-    this.#last = { tracking, asked, measuredAfter }
-    return this.#last
+    const { referenceTime } = tracking
+    const same = before?.referenceTime === referenceTime
+    const measuredAfter = before === null ? null : same ? before.measuredAfter : before.asked
+    this.#last = { referenceTime, asked, measuredAfter }
+    return { tracking, asked, measuredAfter }
   }
 }

@@ -154,6 +154,50 @@ test('an age that grows without answers is told, and no answer is no clock', asy
   t.equal(world.look().condition, 'unknown')
 })
 
+test('questions without an answer change nothing for twenty seconds, in holdover neither, and then there is no clock', async t => {
+  for (const silent of [0, 600]) {
+    const world = new World()
+    world.measure().pass(60)
+    if (silent > 0) world.pass(silent, false)
+    world.ask()
+    const before = world.look()
+    const said = world.tracking
+    world.tracking = null
+    for (let second = 1; second <= 20; second += 1) {
+      world.monotonic += 1
+      if (second % 5 === 0) world.ask()
+      const { condition, error } = world.look()
+      t.equal(condition, before.condition, `after ${second} s`)
+      t.ok(error > before.error && error < before.error + 0.0001, `${error}`)
+    }
+    world.monotonic += 5
+    world.ask()
+    t.match(world.look(), { condition: 'unknown', error: Number.POSITIVE_INFINITY })
+    world.tracking = said
+    world.ask()
+    t.ok(Number.isFinite(world.look().error), 'it answers again')
+  }
+})
+
+test('a measurement from before a step is not taken for one after it because a question in between had no answer', async t => {
+  for (const unanswered of [1, 6]) {
+    const world = new World()
+    world.measure().pass(64)
+    world.monotonic += 2
+    world.difference += 1
+    world.look()
+    const said = world.tracking
+    for (const tracking of [...Array.from({ length: unanswered }, () => null), said, said]) {
+      world.monotonic += 5
+      world.tracking = tracking
+      world.ask()
+      t.ok(world.look().error >= 0.999)
+    }
+    t.equal(world.look().condition, 'stepped')
+    t.equal(world.pass(32).condition, 'synchronised', 'measured again')
+  }
+})
+
 /** How five gateways report one shot when one clock error is that of the keeper. */
 function qualityWith(t: Test, timeError: number): string {
   const places = grid(3, 2, 220)
