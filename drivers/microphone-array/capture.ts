@@ -43,6 +43,8 @@ export interface Placement {
 const tolerance = 0.01
 /** Where the device's samples are counted, all packets of so many seconds have to be that late: lost before it was counted. */
 const lateSeconds = 2
+/** Sound waits in the buffers of a device and of whoever reads it for so many seconds at most. */
+const longestWait = 0.5
 /** Seconds by which system and monotonic clock may part between two packets. */
 const largestSlew = 0.05
 
@@ -72,19 +74,31 @@ export class CaptureTimeline {
     const clockStepped = this.#offset !== null && Math.abs(offset - this.#offset) > largestSlew
     this.#offset = offset
     const duration = count / this.#sampleRate
-    const said = clockStepped || captureTime === null ? now.monotonic - duration : captureTime - offset
-    const next = this.#next?.sample ?? 0
     const counted = follows === true && !clockStepped
     if (!counted) this.#line.forget()
-    const expected = this.#line.at(next) ?? this.#next?.monotonic ?? said
+    const next = this.#next?.sample ?? 0
+    const due = this.#line.at(next) ?? this.#next?.monotonic ?? null
+    const fetched = now.monotonic - duration
+    const claimed = captureTime === null ? null : captureTime - offset
+    // When the clock was set, a stamp by the old time lies outside what can be.
+    const possible = due !== null && claimed !== null && claimed >= due - tolerance && claimed <= fetched + tolerance
+    const known = !clockStepped || possible
+    const said = known ? (claimed ?? fetched) : fetched
+    const expected = due ?? said
     const late = said - expected
-    const missing = clockStepped ? 0 : counted ? this.#lateThroughout(late, said) : late > tolerance ? late : 0
+    const missing = counted
+      ? this.#lateThroughout(late, said)
+      : follows !== true && late > (known ? tolerance : longestWait)
+        ? late
+        : 0
     if (missing > 0) this.#line.forget()
     const lost = Math.round(missing * this.#sampleRate)
     const firstSample = next + lost
-    if (follows !== undefined) this.#line.take(firstSample, said)
+    if (follows !== undefined && known) this.#line.take(firstSample, said)
     const taken = this.#line.at(firstSample) ?? said
-    this.#next = { sample: firstSample + count, monotonic: taken + duration }
+    // Where it only waited, or its wait hides a loss, the next packet that tells its time decides.
+    const ended = known || missing > 0 ? taken : expected
+    this.#next = { sample: firstSample + count, monotonic: ended + duration }
     return { firstSample, systemTime: taken + offset, lost, clockStepped }
   }
 

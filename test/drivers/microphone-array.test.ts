@@ -571,6 +571,37 @@ test('capture packets become blocks placed by their time stamps', async t => {
     t.match(stepped, { firstSample: 10, lost: 0, clockStepped: true })
     t.ok(Math.abs(stepped.systemTime - 503.04) < 1e-9)
   })
+
+  t.test('what was lost while the system clock was set is a gap of the right length, and only once', async t => {
+    for (const step of [1, -1, 3600]) {
+      for (const stamped of [true, false]) {
+        for (const follows of [undefined, false]) {
+          const timeline = new CaptureTimeline(1000)
+          const place = (taken: number, stepped: number, stamped = true) => {
+            const now = { system: 500 + taken + 0.03 + stepped, monotonic: 7 + taken + 0.03 }
+            return timeline.place(10, stamped ? 500 + taken + stepped : null, now, follows)
+          }
+          for (let index = 0; index < 10; index += 1) place(index / 100, 0)
+          const taken = 0.1 + 3600
+          const first = place(taken, step, stamped)
+          const what = `${step} s, ${stamped ? 'with' : 'without'} a stamp`
+          t.ok(first.clockStepped, what)
+          t.ok(Math.abs(first.lost - 3_600_000) <= 30, `${what}: ${first.lost} lost`)
+          const again = place(taken + 0.51, step)
+          const apart = again.firstSample - 100
+          t.ok(Math.abs(apart - 3_600_510) <= 30, `${what}: ${apart} samples on after it was opened again`)
+          t.ok(Math.abs(again.systemTime - (500 + taken + 0.51 + step)) < 1e-6)
+        }
+      }
+    }
+  })
+
+  t.test('a loss that a packet hides which may have waited shows with the next', async t => {
+    const timeline = new CaptureTimeline(1000)
+    timeline.place(10, 500, { system: 500.01, monotonic: 7.01 })
+    t.equal(timeline.place(10, null, { system: 503.32, monotonic: 7.32 }).lost, 0)
+    t.equal(timeline.place(10, 503.6, { system: 503.61, monotonic: 7.61 }).lost, 580)
+  })
 })
 
 test("the place of samples in a device's stream follows from the kernel's count", async t => {
