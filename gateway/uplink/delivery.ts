@@ -87,7 +87,7 @@ export class Deliverer {
   #poll(): void {
     const now = monotonic()
     this.#refresh()
-    if (this.#options.session.online) for (const stream of this.#order) stream.tick(now)
+    if (this.#options.session.online) for (const stream of this.#order) this.#advance(stream, () => stream.tick(now))
     this.#tellSilence()
     this.#pump()
   }
@@ -108,7 +108,7 @@ export class Deliverer {
     this.#inFlight = 0
     this.#refresh()
     const now = monotonic()
-    for (const stream of this.#order) stream.goBack(now)
+    for (const stream of this.#order) stream.reconnected(now)
     this.#pump()
   }
 
@@ -182,7 +182,8 @@ export class Deliverer {
       code => this.#answered(stream, alert.sequence, code, connection, generation),
       (error: unknown) => {
         const why = error instanceof NotDelivered ? error.reason : 'offline'
-        if (connection === this.#connection && this.#options.session.online) this.#refusedAlert(stream, why, generation)
+        if (connection === this.#connection && this.#options.session.online)
+          this.#refusedAlert(stream, alert.sequence, why, generation)
       },
     )
     return true
@@ -191,7 +192,7 @@ export class Deliverer {
   #answered(stream: OutgoingStream, sequence: number, code: number, connection: number, generation: number): void {
     if (connection !== this.#connection) return
     if (code >= 0x80) {
-      this.#refusedAlert(stream, reasonName(code), generation)
+      this.#refusedAlert(stream, sequence, reasonName(code), generation)
       return
     }
     this.#inFlight -= 1
@@ -200,18 +201,21 @@ export class Deliverer {
       this.#counters.unheard += 1
       if (generation === stream.generation) stream.desert(now)
     } else if (generation === stream.generation) {
-      stream.heard()
+      stream.heard(sequence)
       if (this.#options.acknowledge === 'broker') this.#advance(stream, () => stream.confirm(sequence, now))
     }
     // At once: to wait for more answers, for one system call in place of several, has not paid.
     this.#pump()
   }
 
-  #refusedAlert(stream: OutgoingStream, why: string, generation: number): void {
+  #refusedAlert(stream: OutgoingStream, sequence: number, why: string, generation: number): void {
     this.#inFlight -= 1
     count(this.#refusedByBroker, why)
     this.#options.onNotice?.({ kind: 'refused-by-broker', why, source: stream.source })
-    if (generation === stream.generation && !ofTheAlert.has(why)) stream.desert(monotonic())
+    if (generation === stream.generation) {
+      if (ofTheAlert.has(why)) stream.refuse(sequence, monotonic())
+      else stream.desert(monotonic())
+    }
     // One that the connection itself refused was answered at once: others must have their turn before the next.
     setImmediate(() => this.#pump())
   }

@@ -1,4 +1,5 @@
 import { HubWindow } from './hub-window.js'
+import { RefusedAlerts } from './refused-alerts.js'
 
 /** One alert as it is stored: its number and the final bytes. `topic` is below `polewatch/v1/{site}/{gateway}/`. */
 export interface StoredAlert {
@@ -34,7 +35,8 @@ const readAhead = 64
  *
  * Invariants: what is in `#sent` is above `acknowledged`, ascending, and below `#next`. Silence sends again the first
  * unacknowledged alert only, so that a hub that is away costs one message a retry; when an acknowledgement ends the silence
- * short of what was sent, everything after it is sent again.
+ * short of what was sent, everything after it is sent again. What the broker refuses is in `#refused` instead of `#sent`, and
+ * those behind it go on without it; one of them is tried again at the longest retry, all of them after a reconnect.
  */
 export class OutgoingStream {
   readonly source: string
@@ -48,7 +50,9 @@ export class OutgoingStream {
   #row = 0
   #sent: Sent[] = []
   readonly #window: HubWindow
-  #confirmed = new Set<number>()
+  /** Taken by the broker, where its word counts, while an earlier one is not: no longer in `#sent`, and never sent again. */
+  readonly #confirmed = new Set<number>()
+  readonly #refused: RefusedAlerts
   #retry: number
   #deadline: number | null = null
   /** Since when the first of `#sent` waits, without an acknowledgement of anything and without being sent again. */
@@ -69,11 +73,12 @@ export class OutgoingStream {
     this.#next = options.acknowledged + 1
     this.#retry = options.firstRetry
     this.#window = new HubWindow(options.window)
+    this.#refused = new RefusedAlerts(options.longestRetry)
   }
 
-  /** Sent and not acknowledged. */
+  /** Sent and not acknowledged, those that the broker refused included. */
   get outstanding(): number {
-    return this.#sent.length
+    return this.#sent.length + this.#refused.size
   }
 
   get waiting(): number {
@@ -133,24 +138,32 @@ export class OutgoingStream {
     const wasProbing = this.#probing
     this.#deserted = false
     this.#settle(now)
-    if (wasProbing && this.#sent.length > 0) this.goBack(now)
+    if (wasProbing && this.#sent.length > 0) this.#goBack(now)
   }
 
   /** The broker took `sequence` and answers for it alone. Returns how far everything is taken now. */
   confirm(sequence: number, now: number): number {
-    if (this.#sent.some(sent => sent.sequence === sequence)) this.#confirmed.add(sequence)
-    let reached = this.acknowledged
-    for (const sent of this.#sent) {
-      if (!this.#confirmed.has(sent.sequence)) break
-      reached = sent.sequence
+    const sent = this.#takeOut(sequence)
+    if (sent !== null) {
+      this.#confirmed.add(sequence)
+      if (!this.silent) this.#window.answered(now - sent.at, 1, this.#sent.length, now)
     }
-    this.acknowledge(reached, now)
+    this.#reach(now)
     return this.acknowledged
   }
 
-  /** The broker took an alert and somebody listens. */
-  heard(): void {
+  /** The broker refused `sequence` for what it is: those behind it need not wait for it. */
+  refuse(sequence: number, now: number): void {
+    if (this.#takeOut(sequence) === null) return
+    this.#refused.add(sequence, now)
+    // It says nothing of whether somebody listens; the next one may.
+    if (this.#deserted) this.#deadline = null
+  }
+
+  /** The broker took `sequence` and somebody listens. */
+  heard(sequence: number): void {
     this.#deserted = false
+    this.#refused.taken(sequence)
   }
 
   /** The broker took an alert for nobody, or refused it: take back what was sent and ask again after the retry. */
@@ -160,8 +173,13 @@ export class OutgoingStream {
     this.#deadline = now + this.#nextRetry()
   }
 
-  /** After the connection was lost: everything unacknowledged is sent again. */
-  goBack(now: number): void {
+  /** There is another connection: everything unacknowledged is sent again. */
+  reconnected(now: number): void {
+    this.#refused.forget()
+    this.#goBack(now)
+  }
+
+  #goBack(now: number): void {
     this.#window.reset()
     this.#takeBack()
     this.#settle(now)
@@ -186,24 +204,40 @@ export class OutgoingStream {
       }
     }
     this.acknowledged = sequence
-    this.goBack(now)
+    this.#goBack(now)
     return gone
   }
 
   /** To be called now and then: after silence the first unacknowledged alert is sent again. */
   tick(now: number): void {
+    this.#reach(now)
     this.#askIfDue(now)
+    this.#tryRefused(now)
     if (this.#deadline === null || now < this.#deadline) return
     this.#deadline = null
-    if (this.#sent.length === 0) return
+    if (this.#sent.length === 0 && (this.#deserted || this.#refused.size === 0)) return
     this.#probing = true
     this.#prepareProbe()
     this.#deadline = now + this.#nextRetry()
   }
 
+  #tryRefused(now: number): void {
+    if (this.#deserted || this.#probe !== null) return
+    const sequence = this.#refused.take(now)
+    // What was taken back comes by itself.
+    if (sequence === null || sequence >= this.#next) return
+    const alert = this.#options.read(sequence - 1, 1)[0]
+    // What was shed never comes.
+    if (alert?.sequence !== sequence) return
+    const behind = this.#sent.findIndex(sent => sent.sequence > sequence)
+    this.#sent.splice(behind === -1 ? this.#sent.length : behind, 0, { sequence, at: now })
+    this.#deadline ??= now + this.#retry
+    this.#probe = alert
+  }
+
   /**
    * While numbers are missing at the front only a `shed` alert further back can explain them to the hub, so nothing may
-   * hold that one up.
+   * hold that one up. A refused one at the front is missing to the hub, which may not go past it either.
    */
   #limit(): number {
     if (this.#deserted) return this.#deadline === null ? 1 : 0
@@ -244,23 +278,38 @@ export class OutgoingStream {
     this.#retry = this.#options.firstRetry
     this.#probing = false
     this.#probe = null
-    this.#deadline = this.#sent.length > 0 ? now + this.#retry : null
+    this.#deadline = this.outstanding > 0 ? now + this.#retry : null
   }
 
   #takeBack(): void {
     this.generation += 1
     this.#sent = []
-    this.#confirmed.clear()
     this.#probe = null
     this.#askAt = null
     this.#seek(this.acknowledged + 1)
+  }
+
+  // Everything that exists below the first that is sent and not confirmed, refused or still to be sent is delivered.
+  #reach(now: number): void {
+    if (this.#confirmed.size === 0) return
+    const end = Math.min(this.#next, this.#sent[0]?.sequence ?? this.#next, this.#refused.first)
+    if (end === this.acknowledged + 1) return
+    let reached = this.acknowledged
+    for (const sequence of this.#confirmed) if (sequence < end) reached = Math.max(reached, sequence)
+    this.acknowledge(reached, now)
+  }
+
+  #takeOut(sequence: number): Sent | null {
+    const place = this.#sent.findIndex(sent => sent.sequence === sequence)
+    return this.#sent.splice(place, place === -1 ? 0 : 1)[0] ?? null
   }
 
   /** Returns the last of what was sent and is acknowledged now. */
   #forget(sequence: number): Sent | undefined {
     const beyond = this.#sent.findIndex(sent => sent.sequence > sequence)
     const covered = this.#sent.splice(0, beyond === -1 ? this.#sent.length : beyond)
-    for (const sent of covered) this.#confirmed.delete(sent.sequence)
+    for (const each of this.#confirmed) if (each <= sequence) this.#confirmed.delete(each)
+    this.#refused.forget(sequence)
     if (this.#next <= sequence) this.#seek(sequence + 1)
     return covered.at(-1)
   }
@@ -272,21 +321,25 @@ export class OutgoingStream {
   }
 
   #prepareProbe(): void {
-    this.#probe = this.#options.read(this.acknowledged, 1)[0] ?? null
+    const first = this.#sent[0]
+    this.#probe = first === undefined ? null : (this.#options.read(first.sequence - 1, 1)[0] ?? null)
   }
 
   #read(): StoredAlert | null {
-    if (this.#row >= this.#rows.length) {
-      this.#rows = this.#options.read(this.#next - 1, readAhead)
-      this.#row = 0
+    for (;;) {
+      if (this.#row >= this.#rows.length) {
+        this.#rows = this.#options.read(this.#next - 1, readAhead)
+        this.#row = 0
+      }
+      const alert = this.#rows[this.#row]
+      if (alert === undefined) {
+        // What was left up to `last` has been shed.
+        this.#next = Math.max(this.#next, this.last + 1)
+        return null
+      }
+      this.#row += 1
+      if (!this.#refused.has(alert.sequence) && !this.#confirmed.has(alert.sequence)) return alert
+      this.#next = alert.sequence + 1
     }
-    const alert = this.#rows[this.#row]
-    if (alert === undefined) {
-      // What was left up to `last` has been shed.
-      this.#next = Math.max(this.#next, this.last + 1)
-      return null
-    }
-    this.#row += 1
-    return alert
   }
 }

@@ -179,6 +179,31 @@ test('a hub that acknowledges too much, or once more what it said before, is nam
   t.equal(gateway.deliverer.streams()[0]?.acknowledged, 5)
 })
 
+test('one alert that the broker refuses holds up none of its stream, is named, and tried again now and then', async t => {
+  const options = { acknowledge: 'hub', longestRetry: 60 } as const
+  const { broker, gateway, append } = await delivering(t, { refuse: { text: 'bad one', code: 0x99 } }, {}, options)
+  await append(2)
+  await gateway.append(faultDraft('the bad one'))
+  await append(300)
+  await until('known', () => gateway.deliverer.streams().length > 0 && broker.alerts.length > 2)
+  const acknowledge = acknowledgedBy(broker, gateway)
+  acknowledge(2)
+  await until('all others came', () => new Set(numbers(broker)).size === 302)
+  t.same(
+    [...new Set(numbers(broker))],
+    upTo(303).filter(number => number !== 3),
+  )
+  t.match(
+    gateway.notices.find(({ kind }) => kind === 'refused-by-broker'),
+    { why: 'payload-refused', source: faults },
+  )
+  t.equal(broker.refusals(), 1)
+  t.match(gateway.deliverer.streams()[0], { acknowledged: 2 }, 'it is not delivered')
+  delete broker.faults.refuse
+  acknowledge(303)
+  await until('the hub goes past it', () => gateway.delivered())
+})
+
 /** Acknowledges as a hub does, through the broker. */
 function acknowledgedBy(broker: FaultBroker, gateway: TestGateway): (sequence: number) => void {
   const hub = new LiveStream(site, 'hub', 'hub', hubKey)

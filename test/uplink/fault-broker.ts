@@ -11,6 +11,10 @@ export interface BrokerFaults {
   hangUpAt?: number
   /** Acknowledges every message a second time, and one that was never sent. */
   acknowledgeTooMuch?: boolean
+  /** The reason code that alerts with a text like this are refused with. */
+  refuse?: { readonly text: string; readonly code: number }
+  /** Never answers a subscription; or refuses those that are listed, with 0x87. */
+  subscriptions?: 'never' | readonly string[]
   /** Announced to the client; acknowledges one message a millisecond, and hangs up when more are under way. */
   receiveMaximum?: number
 }
@@ -20,6 +24,8 @@ export interface FaultBroker {
   readonly faults: BrokerFaults
   /** Every alert that came, in order, each time that it came. */
   readonly alerts: string[]
+  /** How often an alert was refused. */
+  readonly refusals: () => number
   /** Of each topic that was published to, the message expiry that came with it last, seconds. */
   readonly expiries: ReadonlyMap<string, number | null>
   readonly connections: () => number
@@ -31,6 +37,7 @@ export interface FaultBroker {
 /** An MQTT 5 broker for one client on loopback, which keeps nothing. With `security` it speaks TLS 1.3. */
 export async function startFaultBroker(faults: BrokerFaults, security?: tls.TlsOptions): Promise<FaultBroker> {
   const alerts: string[] = []
+  let refusals = 0
   const expiries = new Map<string, number | null>()
   const sockets = new Set<net.Socket>()
   let connections = 0
@@ -41,7 +48,10 @@ export async function startFaultBroker(faults: BrokerFaults, security?: tls.TlsO
     connections += 1
     socket.on('error', () => undefined)
     socket.on('close', () => sockets.delete(socket))
-    serve(socket, faults, packet => {
+    const refused = () => {
+      refusals += 1
+    }
+    serve(socket, faults, refused, packet => {
       expiries.set(packet.topic, packet.properties?.messageExpiryInterval ?? null)
       if (packet.topic.includes('/alert/')) alerts.push(String(packet.payload))
     })
@@ -55,6 +65,7 @@ export async function startFaultBroker(faults: BrokerFaults, security?: tls.TlsO
     faults,
     alerts,
     expiries,
+    refusals: () => refusals,
     connections: () => connections,
     send: (topic, payload) => {
       const message = {
@@ -74,7 +85,12 @@ export async function startFaultBroker(faults: BrokerFaults, security?: tls.TlsO
   }
 }
 
-function serve(socket: net.Socket, faults: BrokerFaults, seen: (packet: IPublishPacket) => void): void {
+function serve(
+  socket: net.Socket,
+  faults: BrokerFaults,
+  refused: (packet: IPublishPacket) => void,
+  seen: (packet: IPublishPacket) => void,
+): void {
   const packets = parser({ protocolVersion: 5 })
   const held: IPublishPacket[] = []
   let unacknowledged = 0
@@ -88,6 +104,12 @@ function serve(socket: net.Socket, faults: BrokerFaults, seen: (packet: IPublish
     answer({ cmd: 'puback', messageId: 60_000, reasonCode: 0 })
   }
   const take = (packet: IPublishPacket) => {
+    const { refuse } = faults
+    if (refuse !== undefined && String(packet.payload).includes(refuse.text)) {
+      refused(packet)
+      answer({ cmd: 'puback', messageId: packet.messageId ?? 0, reasonCode: refuse.code })
+      return
+    }
     seen(packet)
     if (faults.receiveMaximum !== undefined && packet.qos > 0) {
       unacknowledged += 1
@@ -116,8 +138,9 @@ function serve(socket: net.Socket, faults: BrokerFaults, seen: (packet: IPublish
     }
     if (packet.cmd === 'pingreq') answer({ cmd: 'pingresp' })
     if (packet.cmd === 'publish') take(packet)
-    if (packet.cmd === 'subscribe') {
-      const granted = packet.subscriptions.map(({ qos }) => qos)
+    if (packet.cmd === 'subscribe' && faults.subscriptions !== 'never') {
+      const not = faults.subscriptions ?? []
+      const granted = packet.subscriptions.map(({ qos, topic }) => (not.includes(topic) ? 0x87 : qos))
       answer({ cmd: 'suback', messageId: packet.messageId ?? 0, granted })
     }
   })

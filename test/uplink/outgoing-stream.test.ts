@@ -94,7 +94,7 @@ test('what nobody heard is taken back and tried one at a time', async t => {
   t.same(sent(stream, 10), [])
   stream.tick(15)
   t.same(sent(stream, 15), ['1'])
-  stream.heard()
+  stream.heard(1)
   t.same(sent(stream, 15), ['2', '3'])
   stream.desert(15)
   stream.ask(20)
@@ -114,12 +114,71 @@ test('a broker’s acknowledgements count only as far as there is none missing',
   t.equal(stream.confirm(4, 0), 4)
 })
 
+test('one that the broker refuses holds up no other, and is tried again at the longest retry and after a reconnect', async t => {
+  const stream = streamOf([1, 2, 3, 4, 5, 6, 7, 8])
+  t.same(sent(stream, 0), ['1', '2', '3'])
+  stream.refuse(2, 0)
+  stream.acknowledge(1, 0.1)
+  t.same(sent(stream, 0.1), ['4', '5', '6', '7', '8'], 'a hub cannot go past it, so no window holds those behind it')
+  t.equal(stream.acknowledged, 1)
+  t.equal(stream.outstanding, 7, 'it is not delivered')
+  stream.ask(2)
+  t.same(sent(stream, 2), ['3 again'], 'whoever asks gets the first that the broker takes')
+  for (const now of [20, 50]) {
+    stream.tick(now)
+    t.same(sent(stream, now), ['3 again'])
+  }
+  t.ok(stream.silent)
+  stream.tick(61)
+  t.same(sent(stream, 61), ['2 again'])
+  stream.refuse(2, 61)
+  stream.acknowledge(8, 62)
+  t.equal(stream.outstanding, 0, 'the hub went past it')
+  t.same(sent(stream, 500), [])
+})
+
+test('refused ones are sent again in order over another connection, and in their turn over the same', async t => {
+  const stream = streamOf([1, 2, 3, 4], 10)
+  t.same(sent(stream, 0), ['1', '2', '3', '4'])
+  for (const number of [1, 2, 4]) stream.refuse(number, 0)
+  stream.tick(61)
+  t.same(sent(stream, 61), ['1 again'])
+  stream.refuse(1, 62)
+  stream.tick(124)
+  t.same(sent(stream, 124), ['2 again'])
+  stream.heard(2)
+  stream.tick(124.2)
+  t.same(sent(stream, 124.2), ['4 again'], 'the broker takes such ones now')
+  stream.reconnected(125)
+  t.same(sent(stream, 125), ['1', '2', '3', '4'])
+})
+
+test('on the broker’s word, what it took behind a refused one counts when that is taken, and is never sent again', async t => {
+  const stream = streamOf([1, 2, 3, 4, 5])
+  t.same(sent(stream, 0), ['1', '2', '3'])
+  stream.refuse(2, 0)
+  for (const number of [1, 3]) t.equal(stream.confirm(number, 0), 1)
+  t.same(sent(stream, 0), ['4', '5'])
+  t.equal(stream.confirm(4, 0), 1)
+  stream.reconnected(1)
+  t.same(sent(stream, 1), ['2', '5'])
+  t.equal(stream.confirm(2, 1), 4)
+  t.equal(stream.confirm(5, 1), 5)
+  t.equal(stream.outstanding, 0)
+})
+
 test('whatever happens, everything is sent in the end and nothing acknowledged is sent again', async t => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant('send' as const), count: fc.integer({ min: 1, max: 5 }) }),
     fc.record({ kind: fc.constant('acknowledge' as const), count: fc.integer({ min: 0, max: 20 }) }),
     fc.record({
-      kind: fc.constantFrom('goBack' as const, 'desert' as const, 'tick' as const, 'ask' as const),
+      kind: fc.constantFrom(
+        'reconnected' as const,
+        'refuse' as const,
+        'desert' as const,
+        'tick' as const,
+        'ask' as const,
+      ),
       count: fc.nat(30),
     }),
   )
@@ -139,7 +198,8 @@ test('whatever happens, everything is sent in the end and nothing acknowledged i
         now += count
         if (kind === 'send') for (let index = 0; index < count; index += 1) take()
         else if (kind === 'acknowledge') stream.acknowledge(Math.min(count, highest), now)
-        else if (kind === 'ask' || kind === 'tick' || kind === 'goBack' || kind === 'desert') stream[kind](now)
+        else if (kind === 'refuse') stream.refuse(count, now)
+        else if (kind === 'ask' || kind === 'tick' || kind === 'reconnected' || kind === 'desert') stream[kind](now)
       }
       for (let round = 0; round < 50 && stream.waiting > 0; round += 1) {
         now += 61
