@@ -122,7 +122,7 @@ export class Commands {
     const { name } = command
     let answer: CommandAnswer
     try {
-      const refusal = this.#remember(message, command)
+      const refusal = this.#expired(command) ?? this.#remember(message, command)
       if (refusal !== null) {
         this.#refuse(message, refusal)
         return
@@ -141,6 +141,12 @@ export class Commands {
     this.#obeyed += 1
     await this.#conclude(message, command, answer)
     answer.afterwards?.()
+  }
+
+  // It may have waited long behind others.
+  #expired({ name, expires, event }: AuthorisedCommand): CommandRefusal | null {
+    if (this.#options.clock() < expires) return null
+    return { why: 'expired', event, error: new PolewatchError('PW_COMMAND_EXPIRED', { name, why: 'it has expired' }) }
   }
 
   #remember({ payload }: IncomingMessage, command: AuthorisedCommand): CommandRefusal | null {

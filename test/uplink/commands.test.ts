@@ -85,7 +85,7 @@ interface Desk {
   readonly commands: Commands
 }
 
-function desk(options: { recordFails?: boolean; wait?: Promise<void> } = {}): Desk {
+function desk(options: { recordFails?: boolean; wait?: Promise<void>; clock?: () => number } = {}): Desk {
   const records: CommandRecord[] = []
   const sent: PublishRequest[] = []
   const obeyed: string[] = []
@@ -138,7 +138,7 @@ function desk(options: { recordFails?: boolean; wait?: Promise<void> } = {}): De
       if (options.recordFails === true) throw new Error('the disk is full')
       records.push(entry)
     },
-    clock: () => Date.now() / 1000,
+    clock: options.clock ?? (() => Date.now() / 1000),
   })
   const topic = 'polewatch/v1/test/pole-1/command/log-level'
   return {
@@ -186,6 +186,25 @@ test('a command that fails, one that the broker had retained and one too many ar
   t.same(each.commands.counters(), { obeyed: 16, failed: 1, refused: { retained: 1, 'too-many': 1 } })
   t.equal(each.records.length, 2 + 2 * 17)
   t.match(each.records.at(-1), { action: 'command-result', subject: 'restart', detail: { outcome: 'failed' } })
+})
+
+test('a command that expires while it waits behind another is refused, recorded and answered', async t => {
+  let later = 0
+  let go: () => void = () => undefined
+  const wait = new Promise<void>(resolve => {
+    go = resolve
+  })
+  const each = desk({ wait, clock: () => Date.now() / 1000 + later })
+  for (let count = 0; count < 2; count += 1) each.take({ payload: commandBytes(operator) })
+  // The first is begun.
+  await new Promise(resolve => setImmediate(resolve))
+  later = 3600
+  go()
+  await each.commands.settled()
+  t.equal(each.obeyed.length, 1)
+  t.same(answersOf(each), [null, 'PW_COMMAND_EXPIRED'])
+  t.same(each.commands.counters(), { obeyed: 1, failed: 0, refused: { expired: 1 } })
+  t.match(each.records.at(-1), { action: 'command', detail: { outcome: 'refused', why: 'expired' } })
 })
 
 test('an answer carries what the asker gave to know it by, and goes to no other topic than it may', async t => {
