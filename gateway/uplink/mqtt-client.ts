@@ -3,6 +3,9 @@ import tls from 'node:tls'
 import mqtt, { type IClientOptions, MqttClient, type Packet, Store } from 'mqtt'
 import type { ConnectionOptions, TlsMaterial } from './connection-options.js'
 
+/** A frame of WebSocket is assembled whole and may hold several packets: so much more than the largest one, bytes. */
+const frameSlack = 1 << 20
+
 /**
  * Opens an MQTT client that connects at once, once, and keeps nothing of what it sends. `tooLarge` is called with the size of
  * an incoming packet above the limit, before it is held in memory. @throws Error for a URL that is none of ours
@@ -13,10 +16,13 @@ export function openClient(options: ConnectionOptions, tooLarge: (size: number) 
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
   const common = clientOptions(options, url)
   if (url.protocol === 'ws:' || url.protocol === 'wss:') {
-    const client = mqtt.connect(url.href, {
-      ...common,
-      wsOptions: secure ? { ...securityOf(options.tls), ...named(options, host) } : {},
-    })
+    // The types do not know `closeTimeout`: milliseconds until a broker that does not close its side has it closed.
+    const wsOptions = {
+      ...(secure ? { ...securityOf(options.tls), ...named(options, host) } : {}),
+      maxPayload: options.maximumPacketSize + frameSlack,
+      closeTimeout: 1000,
+    }
+    const client = mqtt.connect(url.href, { ...common, wsOptions })
     client.handleMessage = answerLast
     guardSize(client.stream, options.maximumPacketSize, tooLarge)
     return client

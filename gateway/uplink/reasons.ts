@@ -47,6 +47,7 @@ export function closeReason(error: Error & { readonly code?: unknown }): string 
   if (typeof code !== 'string') return 'protocol-error'
   if (/^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EADDRNOTAVAIL)$/.test(code))
     return 'broker-absent'
+  if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') return 'packet-too-large'
   if (/^(ECONNRESET|EPIPE)$/.test(code)) return 'connection-lost'
   if (/ALERT.*(CERT|UNKNOWN_CA)/.test(code)) return 'client-certificate'
   if (/^ERR_SSL/.test(code)) return 'tls'

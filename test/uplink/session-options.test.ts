@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { createServer } from 'node:http'
 import net from 'node:net'
 import { type Test, test } from 'tap'
 import { longestWait } from '../../gateway/uplink/reconnection.js'
@@ -30,6 +32,37 @@ async function rawBroker(t: Test, answer: (packet: Buffer) => Buffer | null): Pr
   })
   return `mqtt://127.0.0.1:${port}`
 }
+
+test('a frame of WebSocket above the limit ends the connection before it is whole', async t => {
+  const server = createServer()
+  const sockets = new Set<net.Socket>()
+  server.on('connection', socket => sockets.add(socket.on('error', () => undefined)))
+  server.on('upgrade', ({ headers }, socket: net.Socket) => {
+    const accept = createHash('sha1')
+      .update(`${headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+      .digest('base64')
+    const lines = ['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade']
+    socket.write([...lines, `Sec-WebSocket-Accept: ${accept}`, 'Sec-WebSocket-Protocol: mqtt', '', ''].join('\r\n'))
+    const frame = (length: number) => {
+      const header = Buffer.alloc(10)
+      header[0] = 0x82
+      header[1] = 127
+      header.writeBigUInt64BE(BigInt(length), 2)
+      return header
+    }
+    // The header of 90 MiB and not one byte of it: whoever assembles it waits for ever.
+    socket.once('data', () => socket.write(Buffer.concat([frame(connected5.length), connected5, frame(90 << 20)])))
+  })
+  const port = await freePort()
+  await new Promise<void>(resolve => server.listen(port, '127.0.0.1', resolve))
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  const { changes } = sessionWith(t, { brokers: [`ws://127.0.0.1:${port}`] })
+  await until('ended', () => changes.some(({ state }) => state === 'offline'))
+  t.equal(changes.find(({ state }) => state === 'offline')?.reason, 'packet-too-large')
+})
 
 test(
   'a session works over WebSocket as it does over TCP, with what MQTT 5 adds for questions',
