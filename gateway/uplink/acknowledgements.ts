@@ -25,6 +25,7 @@ export type AcknowledgementFault =
   | 'unknown-stream'
   | 'unknown-epoch'
   | 'beyond-what-exists'
+  | 'replayed'
 
 /** Longest acknowledgement that is read, bytes. */
 const limit = 8192

@@ -19,7 +19,14 @@ interface Word {
  */
 export class HubsPlace {
   readonly #words = new Map<string, Word>()
-  readonly #wentBack = new Map<string, number>()
+  /** By stream, when the last delivery again began, and when the hub had signed the word that asked for it. */
+  readonly #wentBack = new Map<string, { readonly at: number; readonly signed: number }>()
+
+  /** It was signed before the stream was last delivered again: what it says of then no longer holds. */
+  replayed({ source, epoch, time }: Acknowledgement): boolean {
+    const last = this.#wentBack.get(`${epoch} ${source}`)
+    return last !== undefined && time < last.signed
+  }
 
   /** Takes what a hub says; true when everything it lacks is to be delivered again. `acknowledged`: what some hub had. */
   lacks({ hub, source, epoch, sequence, time }: Acknowledgement, acknowledged: number, now: number): boolean {
@@ -34,8 +41,8 @@ export class HubsPlace {
     if (behindSince === null) return false
     if (sequence > 0 && now - behindSince < settledAfter) return false
     const last = this.#wentBack.get(stream)
-    if (last !== undefined && now - last < pause) return false
-    this.#wentBack.set(stream, now)
+    if (last !== undefined && now - last.at < pause) return false
+    this.#wentBack.set(stream, { at: now, signed: time })
     return true
   }
 }

@@ -29,6 +29,17 @@ test('a hub that comes back to where another one has gone on from has until its 
   t.ok(hubs.lacks(word(100, 106, 'first'), 500, 106), 'where it stays it lacks the rest')
 })
 
+test('what was signed before a stream was delivered again is a replay', async t => {
+  const hubs = new HubsPlace()
+  t.notOk(hubs.lacks(word(64, 50), 10, 0))
+  t.notOk(hubs.replayed(word(64, 50)))
+  t.ok(hubs.lacks(word(0, 100), 64, 10))
+  t.ok(hubs.replayed(word(64, 50)))
+  t.ok(hubs.replayed(word(64, 50, 'second')), 'whoever signed it')
+  t.notOk(hubs.replayed({ ...word(64, 50), epoch: 'epoch0002' }))
+  t.notOk(hubs.replayed(word(12, 101)))
+})
+
 test('an acknowledgement that comes once more asks for nothing', async t => {
   const hubs = new HubsPlace()
   t.ok(hubs.lacks(word(0, 5), 100, 0))
