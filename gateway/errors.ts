@@ -29,6 +29,10 @@ export const errorTable = {
     summary: 'The sensor {sensor} of {part} gives no {quantity} that can be believed: {why}.',
     advice: 'Check its wires and its line in the pin map. Until then the configured weather stands in.',
   },
+  PW_BROKER_REFUSES: {
+    summary: 'The broker {broker} does not allow all that is needed: {why}.',
+    advice: 'Check what its access rules let this client read and write. It is asked again at the next connection.',
+  },
   PW_BROKER_UNREACHABLE: {
     summary: 'There is no connection to the broker {broker}: {why}.',
     advice: 'Check its address, the network and its certificate. It is tried again; alerts are kept until it is back.',

@@ -19,7 +19,7 @@ import { Announcements } from '../uplink/announcements.js'
 import type { TlsMaterial } from '../uplink/connection-options.js'
 import { announceToHomeAssistant } from '../uplink/home-assistant.js'
 import { LiveStream } from '../uplink/live-stream.js'
-import { MqttSession } from '../uplink/session.js'
+import { MqttSession, type SessionChange } from '../uplink/session.js'
 import { ChronyAsker } from './ask-chrony.js'
 import { followAuditRetention } from './forget-audit.js'
 import { messageOf, Role, systemTime } from './role.js'
@@ -72,8 +72,10 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
     presence: announcements.presence(),
     keepalive: uplink.keepAliveSeconds,
     willDelay: uplink.willDelaySeconds,
-    onChange: ({ state, broker, protocol, reason, detail, retryIn }) => {
-      if (state === 'online') {
+    onChange: change => {
+      const { state, broker, protocol, reason, detail, retryIn } = change
+      if (state === 'online') tellRights(role, change)
+      if (change.begins) {
         role.log.info({ broker, protocol }, 'connected')
         clearTimeout(absence)
         absence = undefined
@@ -181,6 +183,16 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
     health.close()
     role.close()
   }
+}
+
+/** What the broker refuses is known to be over only when a later session has all. */
+function tellRights(role: Role, { broker, begins, reason, detail }: SessionChange): void {
+  const part = 'broker-rights'
+  if (reason !== null) {
+    const why = detail === '' ? reason : `${reason} (${detail})`
+    const fault = new PolewatchError('PW_BROKER_REFUSES', { broker, why })
+    role.raise(part, 'faulty', reason, fault.message, fault.code)
+  } else if (begins && role.parts.some(each => each.part === part)) role.ready(part, 'The broker allows all.')
 }
 
 /** Figures are a help, never a reason not to deliver. */

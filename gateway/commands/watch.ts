@@ -81,6 +81,10 @@ async function watch(options: WatchOptions, signal: AbortSignal): Promise<void> 
     ...(keys === undefined ? {} : { keys: pinsFrom(keys) }),
     tls: { ca: optional(ca), cert: optional(certificate), key: optional(certificateKey) },
     onChange: ({ state: change, broker: url, detail, reason }) => {
+      if (change === 'online' && reason !== null) {
+        const why = detail === '' ? reason : `${reason} (${detail})`
+        printError(new PolewatchError('PW_BROKER_REFUSES', { broker: url, why }), json === true)
+      }
       if (change !== 'offline' || reason === 'protocol-version') return
       const why = detail || reason || 'no reason given'
       printError(new PolewatchError('PW_BROKER_UNREACHABLE', { broker: url ?? 'none', why }), json === true)

@@ -55,7 +55,7 @@ export class Announcements {
   attach(session: DeliverySession): void {
     this.#session = session
     session.observe(change => {
-      if (change.state === 'online') this.#announce()
+      if (change.begins) this.#announce()
     })
     this.#announce()
   }

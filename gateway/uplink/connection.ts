@@ -71,6 +71,8 @@ export class Connection {
   readonly #events: ConnectionEvents
   readonly #options: ConnectionOptions
   readonly #pending = new Map<number, Pending>()
+  /** Subscriptions that the broker has not answered, the oldest first. */
+  readonly #asked = new Set<{ readonly since: number; readonly reject: (error: Error) => void }>()
   #urgent: Waiting[] = []
   #waiting: Waiting[] = []
   readonly #watch: NodeJS.Timeout
@@ -127,18 +129,23 @@ export class Connection {
     })
   }
 
-  /** Resolves when the broker has granted all; rejects with NotDelivered when it refuses one or goes. */
-  subscribe(subscriptions: readonly { readonly filter: string; readonly qos: 0 | 1 }[]): Promise<void> {
+  /** Resolves with the filters that the broker refuses; rejects with NotDelivered when it goes or does not answer in time. */
+  subscribe(subscriptions: readonly { readonly filter: string; readonly qos: 0 | 1 }[]): Promise<string[]> {
+    if (this.#closed) return Promise.reject(new NotDelivered('offline'))
     const v5 = this.#options.protocol === 5
     // Nobody wants back what it sent itself; MQTT 5 forbids to ask that of a shared subscription.
     const map = Object.fromEntries(
       subscriptions.map(({ filter, qos }) => [filter, { qos, ...(v5 ? { nl: !filter.startsWith('$share/') } : {}) }]),
     )
     return new Promise((resolve, reject) => {
-      this.#client.subscribe(map, (error, granted) => {
-        const refused = granted?.some(grant => grant.qos >= 128) === true
-        if (error !== null || refused) reject(new NotDelivered(refused ? 'subscription-refused' : 'offline'))
-        else resolve()
+      const asked = { since: performance.now(), reject }
+      this.#asked.add(asked)
+      this.#client.subscribe(map, (error, _, answer) => {
+        this.#asked.delete(asked)
+        const codes = answer?.granted ?? []
+        // The client takes one refusal for an error of them all; without an answer there is no connection any more.
+        if (error !== null && codes.length === 0) reject(new NotDelivered('offline'))
+        else resolve(Object.keys(map).filter((_, place) => Number(codes[place] ?? 0) >= 0x80))
       })
     })
   }
@@ -226,10 +233,12 @@ export class Connection {
     this.#client.publish(topic, asBuffer(payload), { qos, retain, ...this.#properties(request) })
   }
 
-  // Ids are handed out in order, so the map's first entry is the one that waits longest.
+  // Ids are handed out in order, so the first entry of each is the one that waits longest.
   #checkAcknowledgements(): void {
-    const oldest = this.#pending.values().next().value
-    if (oldest !== undefined && performance.now() - oldest.since > this.#options.acknowledgeTimeout * 1000) {
+    const [message] = this.#pending.values()
+    const [subscription] = this.#asked
+    const since = Math.min(message?.since ?? Number.POSITIVE_INFINITY, subscription?.since ?? Number.POSITIVE_INFINITY)
+    if (performance.now() - since > this.#options.acknowledgeTimeout * 1000) {
       this.#fail('no-acknowledgement', `nothing acknowledged for ${this.#options.acknowledgeTimeout} s`)
     }
   }
@@ -253,10 +262,11 @@ export class Connection {
     clearInterval(this.#watch)
     const up = this.#limits !== null
     const reason = this.#reason ?? (up ? 'connection-lost' : 'closed-before-answer')
-    for (const each of [...this.#pending.values(), ...this.#urgent, ...this.#waiting]) {
+    for (const each of [...this.#pending.values(), ...this.#asked, ...this.#urgent, ...this.#waiting]) {
       each.reject(new NotDelivered(reason))
     }
     this.#pending.clear()
+    this.#asked.clear()
     this.#urgent = []
     this.#waiting = []
     this.#client.end(true)

@@ -44,7 +44,7 @@ export class Deliverer {
   start(): void {
     if (this.#timer !== null) return
     this.#unobserve = this.#options.session.observe(change => {
-      if (change.state === 'online') this.#reconnected()
+      if (change.begins) this.#reconnected()
     })
     this.#timer = setInterval(() => this.#poll(), pollInterval)
     if (this.#options.session.online) this.#reconnected()
@@ -247,6 +247,10 @@ export class Deliverer {
     }
     if (sequence > stream.last) {
       this.#refuse('beyond-what-exists', source)
+      return
+    }
+    if (this.#hubs.replayed(read)) {
+      this.#refuse('replayed', source)
       return
     }
     const { acknowledged } = stream

@@ -87,7 +87,7 @@ export function announceToHomeAssistant(session: DeliverySession, options: HomeA
     session.publish(discoveryMessage(options)).catch(() => undefined)
   }
   session.observe(change => {
-    if (change.state === 'online') announce()
+    if (change.begins) announce()
   })
   if (session.online) announce()
 }

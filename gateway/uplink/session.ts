@@ -47,7 +47,10 @@ export interface SessionChange {
   readonly protocol: ProtocolVersion
   readonly session: string
   readonly reason: string | null
+  /** With `subscription-refused`: the filters that are. */
   readonly detail: string
+  /** A session has just come online; false for what happens later in one, such as a refused subscription. */
+  readonly begins: boolean
   /** Seconds until the next attempt, while offline. */
   readonly retryIn: number | null
 }
@@ -93,6 +96,7 @@ export class MqttSession {
       session: '',
       reason: null,
       detail: '',
+      begins: false,
       retryIn: null,
     }
     if (options.onChange !== undefined) this.#observers.add(options.onChange)
@@ -127,7 +131,7 @@ export class MqttSession {
       await within(1, this.#announce('offline', connection, this.#change.session))
       await connection.end()
     } else connection?.drop('stopped', 'stopped here')
-    this.#report({ ...this.#change, state: 'stopped', reason: null, detail: '', retryIn: null })
+    this.#report({ ...this.#change, state: 'stopped', begins: false, reason: null, detail: '', retryIn: null })
   }
 
   /** See `Connection.publish`. Rejects with NotDelivered while offline; nothing is queued. */
@@ -140,7 +144,11 @@ export class MqttSession {
   subscribe(filter: string, qos: 0 | 1, handler: MessageHandler): void {
     this.#subscriptions = [...this.#subscriptions, { filter, qos, handler, matches: filterMatcher(filter) }]
     if (this.#online) {
-      this.#connection?.subscribe([{ filter, qos }]).catch((error: unknown) => this.#warn(error))
+      this.#connection?.subscribe([{ filter, qos }]).then(
+        refused => this.#tellRefused(refused),
+        // The connection's end tells itself.
+        () => {},
+      )
     }
   }
 
@@ -168,6 +176,7 @@ export class MqttSession {
       session,
       reason: null,
       detail: '',
+      begins: false,
       retryIn: null,
     })
     try {
@@ -208,13 +217,16 @@ export class MqttSession {
     this.#limits = limits
     this.#reconnection.answered(protocol, monotonic())
     let reason: string | null = null
+    let detail = ''
     try {
       await this.#lookWhoWasHere(connection)
       if (this.#takeover.claimed()) {
         await connection.end('taken-over', 'another process uses this client id')
         return
       }
-      if (this.#subscriptions.length > 0) await connection.subscribe(this.#subscriptions)
+      // What else there is to say goes out all the same.
+      const refused = this.#subscriptions.length === 0 ? [] : await connection.subscribe(this.#subscriptions)
+      if (refused.length > 0) [reason, detail] = ['subscription-refused', refused.join(', ')]
       await this.#announce('online', connection, this.#change.session)
     } catch (error) {
       reason = error instanceof NotDelivered ? error.reason : 'protocol-error'
@@ -222,7 +234,7 @@ export class MqttSession {
     if (this.#connection !== connection || !this.#running) return
     this.#online = true
     this.#onlineSince = monotonic()
-    this.#report({ ...this.#change, state: 'online', reason })
+    this.#report({ ...this.#change, state: 'online', begins: true, reason, detail })
   }
 
   // A broker gives what it retains before it answers the next subscription, so the second answer ends the wait.
@@ -257,7 +269,7 @@ export class MqttSession {
     if (settled) this.#takeover.settled()
     const chance = this.#random()
     const retryIn = reason === 'taken-over' ? this.#takeover.giveWay(chance) : chance * longest
-    this.#report({ ...this.#change, state: 'offline', reason, detail, retryIn })
+    this.#report({ ...this.#change, state: 'offline', begins: false, reason, detail, retryIn })
     this.#timer = setTimeout(() => this.#connect(), retryIn * 1000)
   }
 
@@ -274,9 +286,9 @@ export class MqttSession {
     }
   }
 
-  #warn(error: unknown): void {
-    if (this.#online)
-      this.#report({ ...this.#change, reason: error instanceof NotDelivered ? error.reason : 'protocol-error' })
+  #tellRefused(filters: readonly string[]): void {
+    if (!this.#online || filters.length === 0) return
+    this.#report({ ...this.#change, begins: false, reason: 'subscription-refused', detail: filters.join(', ') })
   }
 
   #report(change: SessionChange): void {

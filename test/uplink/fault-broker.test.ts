@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { type Test, test } from 'tap'
 import * as z from 'zod'
 import { openEvent } from '../../gateway/messages/seal.js'
-import { formatSequence, priorities } from '../../gateway/messages/stream.js'
+import { priorities } from '../../gateway/messages/stream.js'
 import { type MessageName, messageNames, messageTypes } from '../../gateway/messages/table.js'
 import { topicFor } from '../../gateway/messages/topics.js'
 import type { DelivererOptions } from '../../gateway/uplink/delivery-contract.js'
@@ -13,6 +13,7 @@ import { clientTls, makeCertificates } from '../../scripts/delivery/certificates
 import { faultDraft, gunfireDraft, hubKey, sensingKey, site, uplinkKey } from './events.js'
 import { type BrokerFaults, type FaultBroker, startFaultBroker } from './fault-broker.js'
 import { TestGateway, until } from './gateway.js'
+import { sessionWith } from './running-session.js'
 
 const faults = `/${site}/pole-1/sensing/fault`
 const window = 20
@@ -204,13 +205,61 @@ test('one alert that the broker refuses holds up none of its stream, is named, a
   await until('the hub goes past it', () => gateway.delivered())
 })
 
-/** Acknowledges as a hub does, through the broker. */
-function acknowledgedBy(broker: FaultBroker, gateway: TestGateway): (sequence: number) => void {
+test('an acknowledgement from before a hub lost what it had is refused as replayed', async t => {
+  const { broker, gateway, append } = await delivering(t, {}, {}, { acknowledge: 'hub' })
+  await append(5)
+  await until('sent', () => numbers(broker).length >= 5)
+  const acknowledge = acknowledgedBy(broker, gateway)
+  const before = Date.now() / 1000 - 50
+  acknowledge(5, before)
+  await until('delivered', () => gateway.delivered())
+  acknowledge(0)
+  await until('delivered again', () => gateway.notices.some(({ kind }) => kind === 'delivered-again'))
+  acknowledge(5, before)
+  const refused = () => gateway.deliverer.counters().acknowledgementsRefused
+  await until('refused', () => Object.keys(refused()).length > 0)
+  t.same(refused(), { replayed: 1 })
+  t.equal(gateway.deliverer.streams()[0]?.acknowledged, 0)
+  acknowledge(5)
+  await until('delivered in the end', () => gateway.delivered())
+})
+
+test('a broker that never answers a subscription is named and left for the next one', async t => {
+  const deaf = await startFaultBroker({ subscriptions: 'never' })
+  const good = await startFaultBroker({})
+  t.teardown(() => Promise.all([deaf.close(), good.close()]))
+  const { session, reasons } = sessionWith(t, { brokers: [deaf.url, good.url], acknowledgeTimeout: 1 })
+  session.subscribe('a', 1, () => undefined)
+  await until('online elsewhere', () => session.online)
+  t.same(reasons(), ['connecting', 'no-acknowledgement', 'connecting', 'online'])
+})
+
+test('a broker that refuses a subscription hears the birth all the same, and its session is one session', async t => {
+  const { broker, gateway, append } = await delivering(t, { subscriptions: ['b', 'd'] }, {}, { acknowledge: 'hub' })
+  const changes: SessionChange[] = []
+  gateway.session.observe(change => changes.push(change))
+  for (const filter of ['a', 'b']) gateway.session.subscribe(filter, 1, () => undefined)
+  await until('online', () => gateway.session.online)
+  t.ok(broker.expiries.has(topicFor('status', { site, gateway: 'pole-1' })), 'born')
+  t.match(changes.at(-1), { begins: true, reason: 'subscription-refused', detail: 'b' })
+  await append(5)
+  await until('sent', () => numbers(broker).length === 5)
+  for (const filter of ['c', 'd']) gateway.session.subscribe(filter, 1, () => undefined)
+  await until('told', () => gateway.session.change.detail === 'd')
+  t.match(changes.at(-1), { state: 'online', begins: false, reason: 'subscription-refused' })
+  await append(1)
+  await until('sent too', () => numbers(broker).includes(6))
+  t.same(numbers(broker), upTo(6), 'nothing again')
+  t.equal(changes.filter(({ begins }) => begins).length, 1)
+})
+
+/** Acknowledges as a hub does, through the broker; `time`: when it was signed, by default now. */
+function acknowledgedBy(broker: FaultBroker, gateway: TestGateway): (sequence: number, time?: number) => void {
   const hub = new LiveStream(site, 'hub', 'hub', hubKey)
-  return sequence => {
+  return (sequence, time = Date.now() / 1000) => {
     const { epoch = '' } = gateway.deliverer.streams()[0] ?? {}
-    const data = { stream: faults, epoch, sequence: formatSequence(sequence), hub: 'hub' }
-    const draft = { name: 'acknowledgement', time: Date.now() / 1000, exercise: true, data } as const
+    const data = { stream: faults, epoch, sequence: String(sequence).padStart(20, '0'), hub: 'hub' }
+    const draft = { name: 'acknowledgement', time, exercise: true, data } as const
     const { topic, payload } = hub.request(draft, { site, gateway: 'pole-1' })
     broker.send(topic, payload)
   }
