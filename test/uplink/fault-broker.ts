@@ -31,6 +31,8 @@ export interface FaultBroker {
   readonly connections: () => number
   /** Sends a message to the client that is connected. */
   send(topic: string, payload: Uint8Array): void
+  /** Ends every connection without a word. */
+  cut(): void
   close(): Promise<void>
 }
 
@@ -77,6 +79,9 @@ export async function startFaultBroker(faults: BrokerFaults, security?: tls.TlsO
         retain: false,
       } as const
       current?.write(generate(message, { protocolVersion: 5 }))
+    },
+    cut: () => {
+      for (const socket of sockets) socket.destroy()
     },
     close: () => {
       for (const socket of sockets) socket.destroy()
