@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { accessSync, constants, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, chmodSync, constants, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -111,6 +111,8 @@ async function throughInbox(
   const file = `${list}.${randomUUID()}.delta.json`
   const inbox = inboxFolder(configuration.paths)
   writeFileSync(join(inbox, `.${file}`), bytes, { mode: 0o640, flush: true })
+  // Another user of the group reads it, and the mask of uplink's process would not let it.
+  chmodSync(join(inbox, `.${file}`), 0o640)
   renameSync(join(inbox, `.${file}`), join(inbox, file))
   for (let waited = 0; waited < patience; waited += 250) {
     const outcome = inboxOutcomes(configuration).find(each => each.file === file)

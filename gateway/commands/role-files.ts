@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { writeWhole } from '../config/replace-file.js'
 import type { Configuration } from '../config/schema.js'
 import { PolewatchError } from '../errors.js'
 import { createSigningKey, privateKeyPem, publicKeyPem, type SigningKey, signingKeyFromPem } from '../messages/keys.js'
@@ -35,7 +36,7 @@ export function signingKey(privateFile: string, publicFile: string): SigningKey 
   try {
     if (existsSync(privateFile)) {
       const key = signingKeyFromPem(readFileSync(privateFile))
-      if (!existsSync(publicFile)) writeFileSync(publicFile, publicKeyPem(key.publicKey), { mode: 0o644 })
+      if (!existsSync(publicFile)) writeWhole(publicFile, publicKeyPem(key.publicKey), 0o644)
       return key
     }
     makeFolder(dirname(privateFile))
@@ -43,7 +44,7 @@ export function signingKey(privateFile: string, publicFile: string): SigningKey 
     writeFileSync(`${privateFile}.new`, privateKeyPem(key), { mode: 0o600, flush: true })
     chmodSync(`${privateFile}.new`, 0o600)
     renameSync(`${privateFile}.new`, privateFile)
-    writeFileSync(publicFile, publicKeyPem(key.publicKey), { mode: 0o644 })
+    writeWhole(publicFile, publicKeyPem(key.publicKey), 0o644)
     return key
   } catch (error) {
     if (error instanceof PolewatchError) throw error

@@ -1,5 +1,5 @@
 import { randomBytes, randomInt, scrypt, timingSafeEqual } from 'node:crypto'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { PolewatchError } from '../errors.js'
 
 /** scrypt, RFC 7914: 16 MiB and some tenths of a second on a small computer. */
@@ -21,6 +21,8 @@ export async function keepPassPhrase(file: string, phrase: string): Promise<void
   const text = `scrypt ${salt.toString('base64')} ${(await hashOf(phrase, salt)).toString('base64')}\n`
   try {
     writeFileSync(file, text, { mode: 0o640, flush: true })
+    // Root may make it under a mask that keeps the console's user from it.
+    chmodSync(file, 0o640)
   } catch (error) {
     throw new PolewatchError(
       'PW_KEY_FILE',

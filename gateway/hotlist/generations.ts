@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   chownSync,
   closeSync,
   fsyncSync,
@@ -65,7 +66,10 @@ export function generations(folder: string): Generation[] {
 
 /** Makes a list's folder, readable by owner and group only. */
 export function createFolder(directory: string, folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o750 })
+  const made = mkdirSync(folder, { recursive: true, mode: 0o750 }) !== undefined
+  const mode = statSync(folder).mode & 0o7777
+  // Root may import under a mask that keeps the roles out. Else nothing is touched: the sandbox forbids to set the bit of the group that the folder has.
+  if (made && (mode & 0o050) !== 0o050) chmodSync(folder, mode | 0o050)
   giveOwner(folder, directory)
 }
 
@@ -95,6 +99,7 @@ export function removeLeftovers(folder: string): void {
 /** Gives a finished, hashed file its name as the next generation. The file is synchronised; it is not current yet. */
 export function keepAsGeneration(folder: string, built: string, number: number, sha256: string): Generation {
   const file = `generation-${String(number).padStart(8, '0')}-${sha256}.db`
+  chmodSync(join(folder, built), 0o640)
   giveOwner(join(folder, built), folder)
   synchronise(join(folder, built))
   renameSync(join(folder, built), join(folder, file))
@@ -126,10 +131,11 @@ function parseGeneration(file: string): Generation | null {
   return { number: Number(parts[1]), sha256: parts[2] ?? '', file }
 }
 
-/** Writes a small file whole: after a crash there is the old one or the new one. */
+/** Writes a small file whole, for owner and group whatever the mask: after a crash there is the old one or the new one. */
 export function writeDurably(folder: string, file: string, text: string): void {
   const draft = join(folder, `writing-${file}`)
   writeFileSync(draft, text, { mode: 0o640, flush: true })
+  chmodSync(draft, 0o640)
   giveOwner(draft, folder)
   renameSync(draft, join(folder, file))
   synchronise(folder)

@@ -1,12 +1,24 @@
 import { createHash } from 'node:crypto'
-import { chownSync, existsSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
+import { commandAuthority } from '../../gateway/commands/command-keys.js'
 import { inboxOutcomes, refreshHotlists } from '../../gateway/commands/hotlist-inbox.js'
+import { changeHotlist } from '../../gateway/commands/hub-requests.js'
 import { loadConfiguration } from '../../gateway/config/load.js'
 import { signDelta } from '../../gateway/hotlist/delta-file.js'
 import { Hotlist } from '../../gateway/hotlist/hotlist.js'
 import { createSigningKey, publicKeyPem } from '../../gateway/messages/keys.js'
+import { sealEvent } from '../../gateway/messages/seal.js'
 
 const heading = 'plate,state,purpose,expires,id\n'
 const entry = (plate: string) => `${plate},PA,stolen-vehicle,2035-01-01T00:00:00Z,${plate.toLowerCase()}-1\n`
@@ -26,6 +38,7 @@ hotlist:
     - { name: city, deltaKeys: [${folder}/agency.pub] }
     - { name: county, file: ${folder}/county.csv }
 uplink: { brokers: ['mqtt://127.0.0.1:1883'], acknowledge: broker }
+commands: { keys: [{ name: city, file: ${folder}/agency.pub, commands: [hotlist] }] }
 `,
   )
   return { agency, configuration: loadConfiguration(file), inbox: join(folder, 'state', 'inbox') }
@@ -100,4 +113,50 @@ test('a whole list of neither root nor the importer is refused, as it bears no s
     [{ outcome: 'refused', code: 'PW_HOTLIST_SOURCE', detail: /file of root/ }],
   )
   t.notOk(existsSync(join(inbox, 'city.csv')))
+})
+
+test('a signed change from the hub can be read by who writes the lists, whatever the mask of uplink', async t => {
+  const folder = t.testdir({ state: { inbox: {} }, runtime: {} })
+  const { agency, configuration, inbox } = unit(folder)
+  const delta = {
+    format: 'polewatch-hotlist-delta-1',
+    list: 'city',
+    base: { sha256: '0'.repeat(64) },
+    expires: '2035-01-01T00:00:00Z',
+    remove: [],
+    add: [{ plate: 'BBB0002', state: 'PA', purpose: 'stolen-vehicle', expires: '2034-12-31T00:00:00Z', id: 'b-2' }],
+  }
+  const signed: unknown = JSON.parse(
+    Buffer.from(signDelta(Buffer.from(JSON.stringify(delta)), agency).bytes).toString('utf8'),
+  )
+  const draft = {
+    name: 'command' as const,
+    time: now(),
+    subject: null,
+    exercise: false,
+    data: {
+      name: 'hotlist' as const,
+      site: 'example-city',
+      gateway: 'pole-17',
+      nonce: '0123456789abcdef0123456789abcdef',
+      purpose: 'upkeep',
+      requestedBy: 'administrator',
+      expires: new Date((now() + 300) * 1000).toISOString(),
+      arguments: { list: 'city', delta: signed },
+    },
+  }
+  const { bytes } = sealEvent(draft, { source: '/example-city/hub/hub/live', epoch: 'ab12cd34', sequence: 1 }, agency)
+  const command = commandAuthority(configuration).check('hotlist', bytes, now())
+  if ('error' in command) throw command.error
+  const mask = process.umask(0o077)
+  // Where it may not write the lists itself: here they are not there.
+  const answer = changeHotlist(command, configuration, join(folder, 'polewatch.yaml'))
+  process.umask(mask)
+  const [file = ''] = readdirSync(inbox)
+  t.equal(statSync(join(inbox, file)).mode & 0o777, 0o640)
+  t.match(JSON.parse(readFileSync(join(inbox, file), 'utf8')), { list: 'city' })
+  mkdirSync(join(folder, 'state', 'hotlist'))
+  const outcome = { file, outcome: 'taken', code: null, detail: '', result: {}, at: now() }
+  writeFileSync(join(folder, 'state', 'hotlist', 'outcomes.json'), JSON.stringify([outcome]))
+  t.match(await answer, { detail: 'The list city was changed.' })
 })
