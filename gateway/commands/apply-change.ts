@@ -86,6 +86,7 @@ export async function applyStored(options: ApplyOptions): Promise<Outcome[]> {
   const { paths } = loadConfiguration(file)
   const memory = openMemory(paths, machine)
   try {
+    removeStrays(paths)
     for (const request of stored(paths)) {
       try {
         outcomes.push(await applyOne(request, options, memory))
@@ -259,13 +260,32 @@ function openMemory(paths: Configuration['paths'], { now }: Machine): AcceptedRe
   return AcceptedRequests.open(join(folder, 'requests.db'), now)
 }
 
-/** Oldest first. Draft names of a write under way begin otherwise. */
+/** The ending that polewatch-apply.path waits for. */
+const ending = '.json'
+const requestName = /^(policy|configuration)-[\w.-]+\.json$/
+
+/**
+ * Removes what is no request and yet would have polewatch-apply started again and again. It throws where that cannot be done: systemd
+ * waits a while after a failure.
+ */
+function removeStrays(paths: Configuration['paths']): void {
+  const folder = requestsFolder(paths)
+  if (!isFolder(folder)) return
+  for (const name of readdirSync(folder))
+    if (name.endsWith(ending) && !name.startsWith('.') && !requestName.test(name)) rmSync(join(folder, name))
+}
+
+function isFolder(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+}
+
+/** Oldest first. */
 function stored(paths: Configuration['paths']): string[] {
   const folder = requestsFolder(paths)
   try {
-    if (!lstatSync(folder).isDirectory()) return []
+    if (!isFolder(folder)) return []
     return readdirSync(folder)
-      .filter(name => /^(policy|configuration)-[\w.-]+\.json$/.test(name))
+      .filter(name => requestName.test(name))
       .map(name => ({ name, at: lstatSync(join(folder, name)).mtimeMs }))
       .sort((one, other) => one.at - other.at)
       .map(({ name }) => name)

@@ -10,7 +10,7 @@ import type { Configuration } from '../config/schema.js'
 import { readSecret } from '../config/secret-file.js'
 import { PolewatchError } from '../errors.js'
 import { openDelta } from '../hotlist/delta-file.js'
-import { writeDurably } from '../hotlist/generations.js'
+import { draftPrefix, writeDurably } from '../hotlist/generations.js'
 import { commandArguments } from '../messages/commands.js'
 import { isJsonObject, parseJsonObject } from '../messages/json.js'
 import { publicKeyFromPem } from '../messages/keys.js'
@@ -39,6 +39,8 @@ export function storeRequest(command: AuthorisedCommand, configuration: Configur
   else checkConfiguration(argumentsOf(commandArguments.configuration, command).document, configuration, file)
   const folder = requestsFolder(configuration.paths)
   mkdirSync(folder, { recursive: true, mode: 0o750 })
+  // Of a write that a power cut ended; nobody else writes here.
+  for (const each of readdirSync(folder)) if (each.startsWith(draftPrefix)) rmSync(join(folder, each), { force: true })
   const stored = readdirSync(folder).filter(each => each.endsWith('.json')).length
   if (stored >= storedLimit)
     throw new PolewatchError('PW_COMMAND_TOO_MANY', { name, why: `${stored} stored requests wait to be applied` })

@@ -92,7 +92,7 @@ export function lockFolder(folder: string, listName: string): () => void {
 /** Removes what killed imports left. Only the holder of the lock may. */
 export function removeLeftovers(folder: string): void {
   for (const file of readdirSync(folder)) {
-    if (/^(building|link|writing)-/.test(file)) rmSync(join(folder, file), { force: true })
+    if (/^(building|link|\.?writing)-/.test(file)) rmSync(join(folder, file), { force: true })
   }
 }
 
@@ -131,13 +131,21 @@ function parseGeneration(file: string): Generation | null {
   return { number: Number(parts[1]), sha256: parts[2] ?? '', file }
 }
 
+/** Hidden: who waits for files in the folder (polewatch-apply.path) must not take a draft for one. */
+export const draftPrefix = '.writing-'
+
 /** Writes a small file whole, for owner and group whatever the mask: after a crash there is the old one or the new one. */
 export function writeDurably(folder: string, file: string, text: string): void {
-  const draft = join(folder, `writing-${file}`)
-  writeFileSync(draft, text, { mode: 0o640, flush: true })
-  chmodSync(draft, 0o640)
-  giveOwner(draft, folder)
-  renameSync(draft, join(folder, file))
+  const draft = join(folder, `${draftPrefix}${file}`)
+  try {
+    writeFileSync(draft, text, { mode: 0o640, flush: true })
+    chmodSync(draft, 0o640)
+    giveOwner(draft, folder)
+    renameSync(draft, join(folder, file))
+  } catch (error) {
+    rmSync(draft, { force: true })
+    throw error
+  }
   synchronise(folder)
 }
 

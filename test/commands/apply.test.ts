@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { applyStored, type Machine } from '../../gateway/commands/apply-change.js'
 import { outcomes } from '../../gateway/commands/apply-outcomes.js'
+import { commandAuthority } from '../../gateway/commands/command-keys.js'
+import { storeRequest } from '../../gateway/commands/hub-requests.js'
 import { loadConfiguration } from '../../gateway/config/load.js'
+import { writeDurably } from '../../gateway/hotlist/generations.js'
 import { createSigningKey, publicKeyPem } from '../../gateway/messages/keys.js'
 import { sealEvent } from '../../gateway/messages/seal.js'
 import { builtInPolicy } from '../../gateway/policy/policy.js'
@@ -180,6 +183,34 @@ test('a change that was interrupted is taken back at the next start', async t =>
     t.equal(it.named(), 'before')
     t.same(it.left(), [])
   }
+})
+
+test('what lies among the requests and is none is removed, so that nobody is started for it again', async t => {
+  const it = await begun(t)
+  const requests = join(it.folder, 'state', 'requests')
+  for (const name of ['writing-configuration-ab.json', 'other.json']) writeFileSync(join(requests, name), '{')
+  // Uplink's own draft, which it may be writing.
+  writeFileSync(join(requests, '.writing-policy-ab.json'), '{')
+  t.same(await it.apply(), [])
+  t.same(it.left(), ['.writing-policy-ab.json'])
+
+  const configuration = loadConfiguration(it.file)
+  const body = it.store('policy', JSON.stringify(builtInPolicy))
+  const command = commandAuthority(configuration).check('policy', body, now)
+  if ('error' in command) throw command.error
+  storeRequest(command, configuration, it.file)
+  t.equal(it.left().length, 2)
+  t.ok(
+    it.left().every(name => /^policy-[\w-]+\.json$/.test(name)),
+    'what a power cut left is gone as well',
+  )
+
+  mkdirSync(join(requests, 'policy-cd.json', 'not-empty'), { recursive: true })
+  t.throws(() => writeDurably(requests, 'policy-cd.json', '{}'))
+  t.notOk(
+    it.left().some(name => name.includes('writing')),
+    'nor does a write that fails leave a draft',
+  )
 })
 
 test('a configuration is compared with the defaults and with another one, and its keys are explained', t => {
