@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { defaultConfigurationFile, loadConfiguration } from '../config/load.js'
 import type { Configuration } from '../config/schema.js'
-import { readSecret } from '../config/secret-file.js'
+import { credentialPrefix, readSecret } from '../config/secret-file.js'
 import { PolewatchError } from '../errors.js'
 import { publicJwkOf, publicKeyFromPem } from '../messages/keys.js'
 import { gatewayRoles } from '../messages/stream.js'
@@ -130,7 +130,7 @@ export async function obtainCertificate(
   const current = files.current()
   const { until = 0 } = current === null ? {} : validity(current.certificate)
   const usable = current !== null && until > systemTime() ? current : null
-  const code = claimFile === null ? '' : readSecret(claimFile).trim()
+  const code = claimCode(claimFile)
   // A code that lies there says that the city wants the unit enrolled anew, as after a revocation.
   if (usable !== null && code === '' && !now && !renewalDue(usable.certificate, systemTime()))
     return { renewed: false, until }
@@ -144,13 +144,30 @@ export async function obtainCertificate(
     })
   const authority = { server, trust }
   const { key, file } = files.pendingKey()
-  const answer = await enrol(authority, certificateRequest(file, name), proof)
+  const ask = certificateRequest(file, name)
+  let answer: string[]
+  try {
+    answer = await enrol(authority, ask, proof)
+  } catch (error) {
+    // A claim that is of no use must not keep the unit from the renewal that its certificate still gets it.
+    const refused = error instanceof PolewatchError && error.code === 'PW_ENROLMENT_REFUSED'
+    if (!refused || code === '' || usable === null) throw error
+    if (!now && !renewalDue(usable.certificate, systemTime())) throw error
+    answer = await enrol(authority, ask, usable)
+  }
   const theirs = await authorityCertificates(authority)
   const chain = unitChain([...answer, ...theirs], key, name, trust)
   files.keepAuthority(theirs, configuration.enrolment.trust ?? '')
   files.replace(chain)
-  if (claimFile !== null && code !== '') writeFileSync(claimFile, '')
+  if (claimFile !== null && code !== '' && !claimFile.startsWith(credentialPrefix))
+    writeFileSync(claimFile, '', { flush: true })
   return { renewed: true, until: validity(chain).until }
+}
+
+/** Empty where there is none: one that is used may be deleted. @throws PW_KEY_FILE for one that cannot be read */
+function claimCode(file: string | null): string {
+  if (file === null || (!file.startsWith(credentialPrefix) && !existsSync(file))) return ''
+  return readSecret(file).trim()
 }
 
 function load({ config }: Options): { configuration: Configuration; files: CertificateFiles } {

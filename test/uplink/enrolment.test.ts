@@ -125,6 +125,20 @@ test('a claim is good for one unit, one key and a while', async t => {
   )
 })
 
+test('neither a used claim nor an absent one keeps a unit from renewing its certificate', async t => {
+  const place = await city(t)
+  const claim = place.authority.claim({ site: 'riverside', gateway: 'pole-17' }, now())
+  const configuration = unit(place, 'pole-17', claim)
+  await obtainCertificate(configuration, false)
+  const file = join(place.folder, 'pole-17/claim')
+  writeFileSync(file, claim)
+  t.equal((await obtainCertificate(configuration, true)).renewed, true)
+  t.equal(readFileSync(file, 'utf8'), '', 'it is of no use any more')
+  rmSync(file)
+  t.equal((await obtainCertificate(configuration, false)).renewed, false)
+  t.equal((await obtainCertificate(configuration, true)).renewed, true)
+})
+
 test('an authority that no preloaded root leads to is given nothing', async t => {
   const [place, impostor] = [await city(t), await city(t)]
   const claim = place.authority.claim({ site: 'riverside', gateway: 'pole-17' }, now())
