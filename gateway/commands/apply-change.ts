@@ -87,9 +87,11 @@ export async function applyStored(options: ApplyOptions): Promise<Outcome[]> {
   const memory = openMemory(paths, machine)
   try {
     removeStrays(paths)
+    // Before any restart of this run: roles that have just begun do worse than they did.
+    const before = machine.ranks()
     for (const request of stored(paths)) {
       try {
-        outcomes.push(await applyOne(request, options, memory))
+        outcomes.push(await applyOne(request, options, memory, before))
       } catch (error) {
         // Something is written already: the next run takes it back.
         if (interrupted(file) !== null) throw error
@@ -114,7 +116,12 @@ export async function applyStored(options: ApplyOptions): Promise<Outcome[]> {
   return outcomes
 }
 
-async function applyOne(request: string, options: ApplyOptions, memory: AcceptedRequests): Promise<Outcome> {
+async function applyOne(
+  request: string,
+  options: ApplyOptions,
+  memory: AcceptedRequests,
+  before: ReadonlyMap<string, number>,
+): Promise<Outcome> {
   const { file, machine } = options
   const configuration = loadConfiguration(file)
   const { paths } = configuration
@@ -136,7 +143,6 @@ async function applyOne(request: string, options: ApplyOptions, memory: Accepted
     awaitSecond(name, request, command, paths)
     return said('waiting', new PolewatchError('PW_POLICY_LOOSENED', { what: looser }))
   }
-  const before = machine.ranks()
   const kept = { request, file: target, before: readText(target), command: source }
   writeWhole(journalOf(file), JSON.stringify(kept), 0o600)
   replaceFile(target, document)
