@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { editConfiguration } from '../../gateway/config/edit.js'
@@ -50,10 +50,18 @@ export function provisionUnits(options: ProvisioningOptions): Pole[] {
     const folder = join(output, pole.id, 'etc/polewatch')
     mkdirSync(folder, { recursive: true })
     const { text, files } = configurations[index] ?? { text: '', files: [] }
-    writeFileSync(join(folder, 'polewatch.yaml'), text)
-    for (const { name, text, secret } of files)
-      writeFileSync(join(folder, name), text, { mode: secret ? 0o600 : 0o644 })
-    writeFileSync(join(folder, 'trust.pem'), authority.root)
+    // Whatever the mask here: on the unit the roles read all but passwords and the claim.
+    for (const each of [join(output, pole.id), join(output, pole.id, 'etc'), folder]) chmodSync(each, 0o755)
+    const open = (name: string, content: string): void => {
+      writeFileSync(join(folder, name), content)
+      chmodSync(join(folder, name), 0o644)
+    }
+    open('polewatch.yaml', text)
+    for (const { name, text, secret } of files) {
+      if (secret) writeFileSync(join(folder, name), text, { mode: 0o600 })
+      else open(name, text)
+    }
+    open('trust.pem', authority.root)
     writeFileSync(join(folder, 'claim'), `${authority.claim({ site: pole.site, gateway: pole.id }, now)}\n`, {
       mode: 0o600,
     })
