@@ -13,6 +13,8 @@ export type RefusalReason =
   | 'unknown-key'
   | 'forged'
   | 'stale-status'
+  /** Of a journal that the gateway has replaced at least twice since: a replay, or the gateway was put back to an old one. */
+  | 'retired-epoch'
   | 'too-many-streams'
 
 /** A verified event. `message` is null for a type that this version does not know. `late`: it came after its gap was named. */
@@ -67,6 +69,12 @@ export type HubOutput =
       readonly offered: readonly PinnedKey[]
     }
   | { readonly kind: 'refused'; readonly topic: string; readonly why: RefusalReason }
+
+/** Epochs of a source that have ended, oldest first. */
+export interface RetiredEpochs {
+  readonly source: string
+  readonly epochs: readonly string[]
+}
 
 /** How far a stream has arrived, to be told to its gateway. */
 export interface StreamAcknowledgement {

@@ -4,13 +4,15 @@ import { openData, openEnvelope, verifyEvent } from '../messages/seal.js'
 import { type MessageEvent, messageNameOf } from '../messages/table.js'
 import { KeyPins } from '../uplink/key-pins.js'
 import type { StreamState } from './incoming-stream.js'
-import type { HubEvent, HubOutput, RefusalReason, StreamAcknowledgement } from './outputs.js'
+import type { HubEvent, HubOutput, RefusalReason, RetiredEpochs, StreamAcknowledgement } from './outputs.js'
 import { pinnedKey } from './pinned-keys.js'
 import { type OrderCounters, StreamOrder } from './stream-order.js'
 
 export interface HubState {
   readonly version: 1
   readonly streams: readonly StreamState[]
+  /** Absent from states of earlier versions. */
+  readonly retired?: readonly RetiredEpochs[] | undefined
   readonly keys: ReturnType<KeyPins['toJSON']>
 }
 
@@ -67,6 +69,7 @@ export class HubReceiver {
       { hold: this.#hold, holdLimit, shared: share !== undefined },
       this.counters,
       state?.streams ?? [],
+      state?.retired ?? [],
     )
   }
 
@@ -134,7 +137,7 @@ export class HubReceiver {
   }
 
   toJSON(): HubState {
-    return { version: 1, streams: this.#order.state(), keys: this.keys.toJSON() }
+    return { version: 1, streams: this.#order.state(), retired: this.#order.retired(), keys: this.keys.toJSON() }
   }
 
   #capabilities(topic: string, envelope: Envelope, message: MessageEvent<'capabilities'>, now: number): HubOutput[] {
@@ -198,6 +201,7 @@ const stateSchema = z.object({
       shed: z.array(range),
     }),
   ),
+  retired: z.array(z.object({ source: z.string(), epochs: z.array(z.string()) })).optional(),
   keys: z.array(pinnedKey),
 })
 

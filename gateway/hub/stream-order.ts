@@ -3,7 +3,7 @@ import { parseSequence, parseStream, type Stream } from '../messages/stream.js'
 import type { MessageEvent } from '../messages/table.js'
 import { GroupCertainty } from './group.js'
 import { IncomingStream, type StreamState } from './incoming-stream.js'
-import type { HubEvent, HubOutput, HubRange, StreamAcknowledgement } from './outputs.js'
+import type { HubEvent, HubOutput, HubRange, RetiredEpochs, StreamAcknowledgement } from './outputs.js'
 import type { Range } from './ranges.js'
 
 export interface StreamOrderOptions {
@@ -23,6 +23,8 @@ export interface OrderCounters {
 }
 
 const epochsKept = 2
+/** Names of a source's former epochs that are remembered, the oldest forgotten first: one is used up by each new journal file. */
+const retiredKept = 100
 const streamLimit = 100_000
 
 /**
@@ -34,21 +36,35 @@ export class StreamOrder {
   readonly #counters: OrderCounters
   /** By source, the epochs in the order they were met. */
   readonly #streams = new Map<string, IncomingStream<HubEvent>[]>()
+  /** By source, the epochs before those, in the order they ended. What comes of them is a replay: their journals are gone. */
+  readonly #retired = new Map<string, string[]>()
   readonly #waiting = new Set<IncomingStream<HubEvent>>()
   readonly #toAcknowledge = new Set<IncomingStream<HubEvent>>()
   readonly #toRepeat = new Set<IncomingStream<HubEvent>>()
   readonly #group: GroupCertainty<HubEvent> | null
   #now = 0
 
-  constructor(options: StreamOrderOptions, counters: OrderCounters, state: readonly StreamState[]) {
+  constructor(
+    options: StreamOrderOptions,
+    counters: OrderCounters,
+    state: readonly StreamState[],
+    retired: readonly RetiredEpochs[],
+  ) {
     this.#options = options
     this.#counters = counters
     this.#group = options.shared ? new GroupCertainty() : null
-    for (const stream of state) this.#remember(new IncomingStream(stream, options.holdLimit))
+    for (const { source, epochs } of retired) this.#retired.set(source, [...epochs])
+    for (const stream of state) {
+      if (!this.#isRetired(stream.source, stream.epoch)) this.#remember(new IncomingStream(stream, options.holdLimit))
+    }
   }
 
   state(): StreamState[] {
     return [...this.#streams.values()].flatMap(epochs => epochs.map(stream => stream.state()))
+  }
+
+  retired(): RetiredEpochs[] {
+    return [...this.#retired].map(([source, epochs]) => ({ source, epochs: [...epochs] }))
   }
 
   /** Takes an alert; why not, when it cannot. `redelivered` is the DUP flag of its message. */
@@ -57,12 +73,13 @@ export class StreamOrder {
     message: MessageEvent | null,
     now: number,
     redelivered: boolean,
-  ): HubOutput[] | 'malformed' | 'too-many-streams' {
+  ): HubOutput[] | 'malformed' | 'retired-epoch' | 'too-many-streams' {
     this.#now = now
     const { source, epoch } = envelope
     const { site, gateway } = envelope.stream
     const sequence = Number(envelope.sequence)
     if (!Number.isSafeInteger(sequence)) return 'malformed'
+    if (this.#isRetired(source, epoch)) return 'retired-epoch'
     const outputs: HubOutput[] = []
     const stream = this.#find(source, epoch) ?? this.#begin(source, epoch, sequence, outputs)
     if (stream === null) return 'too-many-streams'
@@ -126,7 +143,7 @@ export class StreamOrder {
   recorded(source: string, epoch: string, sequence: number, now: number): HubOutput[] {
     this.#now = now
     const outputs: HubOutput[] = []
-    const stream = this.#find(source, epoch) ?? this.#begin(source, epoch, 1, outputs)
+    const stream = this.#find(source, epoch) ?? this.#beginOf(source, epoch, 1, outputs)
     if (stream === null) return outputs
     this.#group?.told(stream)
     const { closed, released } = stream.recorded(sequence, now)
@@ -169,7 +186,7 @@ export class StreamOrder {
       )
         continue
       if (range[0] < 1 || range[1] < range[0] || !Number.isSafeInteger(range[1])) continue
-      const stream = this.#find(source, epoch) ?? this.#begin(source, epoch, range[0], outputs)
+      const stream = this.#find(source, epoch) ?? this.#beginOf(source, epoch, range[0], outputs)
       if (stream === null) continue
       for (const gone of stream.unknown(...range)) {
         const { closed, released } = stream.account(...gone)
@@ -194,24 +211,39 @@ export class StreamOrder {
     return this.#streams.get(source)?.find(stream => stream.epoch === epoch)
   }
 
+  #isRetired(source: string, epoch: string): boolean {
+    return this.#retired.get(source)?.includes(epoch) ?? false
+  }
+
+  /** Begins a stream that is only told of. Whether its epoch is older than those known nobody can say, so it takes none's place. */
+  #beginOf(source: string, epoch: string, sequence: number, outputs: HubOutput[]): IncomingStream<HubEvent> | null {
+    const known = this.#streams.get(source)?.length ?? 0
+    if (this.#isRetired(source, epoch) || known >= epochsKept) return null
+    return this.#begin(source, epoch, sequence, outputs)
+  }
+
   #begin(source: string, epoch: string, sequence: number, outputs: HubOutput[]): IncomingStream<HubEvent> | null {
     if (this.#streams.size >= streamLimit && !this.#streams.has(source)) return null
     const former = this.#streams.get(source)?.at(-1)
     if (former !== undefined) outputs.push({ kind: 'epoch-changed', source, epoch, former: former.epoch })
     if (sequence > 1) outputs.push({ kind: 'begun', source, epoch, first: sequence })
     const stream = IncomingStream.begin<HubEvent>(source, epoch, sequence, this.#options.holdLimit)
-    this.#remember(stream)
+    const dropped = this.#remember(stream)
+    while (dropped?.waiting) outputs.push(...this.#skip(dropped, this.#now))
     return stream
   }
 
-  #remember(stream: IncomingStream<HubEvent>): void {
+  /** Returns the stream whose place it takes, if any. */
+  #remember(stream: IncomingStream<HubEvent>): IncomingStream<HubEvent> | undefined {
     const epochs = this.#streams.get(stream.source) ?? []
     epochs.push(stream)
-    if (epochs.length > epochsKept) {
-      const dropped = epochs.shift()
-      if (dropped !== undefined) this.#waiting.delete(dropped)
-    }
     this.#streams.set(stream.source, epochs)
+    if (epochs.length <= epochsKept) return
+    const dropped = epochs.shift()
+    if (dropped === undefined) return
+    const names = [...(this.#retired.get(dropped.source) ?? []), dropped.epoch]
+    this.#retired.set(dropped.source, names.slice(-retiredKept))
+    return dropped
   }
 }
 

@@ -243,6 +243,65 @@ test('a new epoch starts a new count and is told', async t => {
   t.same(told(feed(hub, [3])), ['3'], 'what was on its way from the former one still counts')
 })
 
+test('an epoch that two others followed is refused by name, also after a restart, and the live one keeps its place', async t => {
+  const hub = receiver()
+  const of = (to: HubReceiver, name: string, sequence: number) => {
+    const outputs = to.feed(topic, sealed(faultDraft(name), gateway, name, sequence), 0)
+    settleAll(to, outputs)
+    return told(outputs)
+  }
+  for (const name of ['epoch0001', 'epoch0002', 'epoch0003']) for (const number of [1, 2]) of(hub, name, number)
+  t.same(of(hub, 'epoch0001', 2), ['refused retired-epoch'])
+  t.same(of(hub, 'epoch0001', 3), ['refused retired-epoch'])
+  t.same(of(hub, 'epoch0002', 3), ['3'], 'what was on its way from the former one still counts')
+  t.same(of(hub, 'epoch0003', 3), ['3'])
+  const state = readHubState(JSON.stringify(hub))
+  const again = new HubReceiver({}, state)
+  t.same(of(again, 'epoch0001', 2), ['refused retired-epoch'])
+  t.same(of(again, 'epoch0003', 4), ['4'])
+  const { retired: _, ...earlier } = state
+  t.same(
+    of(new HubReceiver({}, readHubState(JSON.stringify(earlier))), 'epoch0003', 4),
+    ['4'],
+    'a state of before loads',
+  )
+})
+
+test('what is only told of an epoch never takes the place of one that was met', async t => {
+  const hub = receiver()
+  settleAll(hub, hub.feed(topic, sealed(faultDraft('former'), gateway, 'epoch0002', 1), 0))
+  settleAll(hub, hub.feed(topic, sealed(faultDraft('live'), gateway, 'epoch0003', 1), 0))
+  for (const [index, name] of ['epoch0004', 'epoch0005'].entries()) {
+    const range = { stream: source, epoch: name, first: formatSequence(1), last: formatSequence(5) }
+    const data = { ranges: [range], count: 5, reason: 'journal-full' as const }
+    hub.feed(
+      topicFor('shed', { site, gateway }),
+      sealed({ name: 'shed', time, exercise: true, data }, gateway, 'epoch0003', index + 1),
+      0,
+    )
+  }
+  t.same(told(hub.feed(topic, sealed(faultDraft('live'), gateway, 'epoch0003', 1), 0)), [], 'it is known still')
+  t.same(told(hub.feed(topic, sealed(faultDraft('live'), gateway, 'epoch0003', 2), 0)), ['2'])
+})
+
+test('what waits in an epoch is given out before it is retired', async t => {
+  const hub = receiver()
+  feed(hub, [1, 3])
+  hub.feed(topic, sealed(faultDraft('second'), gateway, 'epoch0002', 1), 0)
+  const outputs = hub.feed(topic, sealed(faultDraft('third'), gateway, 'epoch0003', 1), 0)
+  t.same(told(outputs), ['epoch-changed', 'gap 2-2', '3', '1'])
+})
+
+test('of a source a hundred names of epochs are remembered', async t => {
+  const hub = receiver()
+  for (let number = 1; number <= 110; number += 1) {
+    hub.feed(topic, sealed(faultDraft('x'), gateway, `epoch${String(number).padStart(4, '0')}`, 1), 0)
+  }
+  const [retired] = hub.toJSON().retired ?? []
+  t.equal(retired?.epochs.length, 100)
+  t.equal(retired?.epochs.at(-1), 'epoch0108')
+})
+
 test('forged, unsigned, misplaced and malformed messages are refused and named', async t => {
   const hub = receiver()
   const stranger = createSigningKey()
