@@ -229,6 +229,11 @@ export class StreamOrder {
     if (sequence > 1) outputs.push({ kind: 'begun', source, epoch, first: sequence })
     const stream = IncomingStream.begin<HubEvent>(source, epoch, sequence, this.#options.holdLimit)
     const dropped = this.#remember(stream)
+    // Only here: what an application recorded may be loaded in any order, so that the last loaded need not be the live one.
+    if (dropped !== undefined) {
+      const names = [...(this.#retired.get(source) ?? []), dropped.epoch]
+      this.#retired.set(source, names.slice(-retiredKept))
+    }
     while (dropped?.waiting) outputs.push(...this.#skip(dropped, this.#now))
     return stream
   }
@@ -239,11 +244,7 @@ export class StreamOrder {
     epochs.push(stream)
     this.#streams.set(stream.source, epochs)
     if (epochs.length <= epochsKept) return
-    const dropped = epochs.shift()
-    if (dropped === undefined) return
-    const names = [...(this.#retired.get(dropped.source) ?? []), dropped.epoch]
-    this.#retired.set(dropped.source, names.slice(-retiredKept))
-    return dropped
+    return epochs.shift()
   }
 }
 
