@@ -110,7 +110,7 @@ export class FirmataBoard implements SensorBoard {
         }
         if (greeted && now - (wire.heard ?? opened) > silentSeconds) {
           queue.report('faulty', 'silent', `The board on ${path} has said nothing for ${silentSeconds} seconds.`)
-          return false
+          return greeted
         }
         if (greeted && due.size === 0) {
           queue.report('ready', null, `The board on ${path} measures.`)

@@ -148,6 +148,8 @@ function verdictOf({ alert, verdict, reason, by }: CommandOptions): MessageData<
   if (alert === undefined || verdict === undefined)
     throw new PolewatchError('PW_USAGE', { why: 'a verdict needs --alert and --verdict' })
   const event = openEvent(Buffer.from(read(alert)))
+  if (event.name !== 'gunfire' && event.name !== 'plate-hit')
+    throw new PolewatchError('PW_USAGE', { why: `${alert} holds no gunfire and no plate hit, but ${event.name}` })
   return {
     alert: { source: event.source, id: event.id },
     incident: event.name === 'gunfire' ? event.data.incident : null,

@@ -4,13 +4,14 @@ import { kernelClock } from '../../drivers/system-clock.js'
 import type { RelayCause } from '../config/digital-io.js'
 import type { DigitalIoSettings } from '../config/schema.js'
 import { keepGoing } from '../health/keep-going.js'
+import type { PartHealth } from '../health/parts.js'
 import { type GatewayCondition, statusOf } from '../health/status-lamp.js'
 import { ExchangeReader } from '../journal/exchange.js'
 import { messageTypes } from '../messages/table.js'
 import { needsVision } from './reader-role.js'
 import { messageOf, type Role } from './role.js'
 import { rolePaths } from './role-files.js'
-import { report } from './role-health.js'
+import { healthKey, report } from './role-health.js'
 import { SwitchBoard } from './switch-board.js'
 import { digitalIo } from './switch-devices.js'
 import { SwitchOutputs } from './switch-outputs.js'
@@ -85,17 +86,24 @@ export async function watchSwitches(
   others.close()
 }
 
+/** The broker's absence has a pattern of its own. */
+function isFaulty({ part, fault }: PartHealth): boolean {
+  return fault !== null && part !== 'broker'
+}
+
 /** What the other roles say of themselves, for the lamp. */
 class OtherRoles {
   readonly #role: Role
   readonly #uplink: ExchangeReader
   readonly #vision: ExchangeReader | null
+  readonly #began: number
   online = false
   faulty = false
 
   constructor(role: Role) {
     const { paths } = role.configuration
     this.#role = role
+    this.#began = role.clock.monotonic()
     this.#uplink = new ExchangeReader(rolePaths(paths, 'uplink').exchange)
     this.#vision = needsVision(role.configuration) ? new ExchangeReader(rolePaths(paths, 'vision').exchange) : null
   }
@@ -103,9 +111,13 @@ class OtherRoles {
   look(): void {
     try {
       this.online = this.#said(this.#uplink, 'online') === 'true'
-      const vision = this.#vision === null ? undefined : this.#said(this.#vision, 'health')
-      const parts = messageTypes.health.data.shape.parts.parse(JSON.parse(vision ?? '[]'))
-      this.faulty = parts.some(({ fault }) => fault !== null)
+      const parts = [this.#uplink, ...(this.#vision === null ? [] : [this.#vision])].map(exchange => {
+        const said = this.#said(exchange, healthKey)
+        return said === undefined ? null : messageTypes.health.data.shape.parts.parse(JSON.parse(said))
+      })
+      // What is silent has failed, once it has had time to start.
+      const silent = this.#role.clock.monotonic() - this.#began > longestSilence && parts.includes(null)
+      this.faulty = silent || parts.some(each => each?.some(isFaulty))
     } catch (error) {
       this.#role.log.warn({ error: messageOf(error) }, 'what the other roles say of themselves cannot be read')
     }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Camera } from '../../drivers/camera/camera.js'
 import type { CameraSettings } from '../config/schema.js'
+import { PolewatchError } from '../errors.js'
 import { keepGoing } from '../health/keep-going.js'
 import { sweep } from '../health/role-environment.js'
 import type { EvidenceStore } from '../journal/evidence-store.js'
@@ -21,37 +22,62 @@ import { report } from './role-health.js'
 const margin = 0.01
 /** A camera that neither gives a picture nor says why for so long hangs, seconds; its driver tells a silent one much sooner. */
 const longestSilence = 60
+/** Seconds between tries to read a camera's password. */
+const tryAgainEvery = 5
 
-/** Runs the cameras until the signal aborts. */
+/**
+ * Runs the cameras until the signal aborts.
+ *
+ * @param open makes the driver of a camera
+ */
 export async function watchCameras(
   role: Role,
-  desk: PlateDesk,
+  desk: Pick<PlateDesk, 'take'>,
   policy: Policy,
   cues: CueBoard,
   signal: AbortSignal,
+  open = camera,
 ): Promise<void> {
   const { cameras } = role.configuration
   const pictures = evidenceStore(role.configuration, policy, 'vision')
   await Promise.all(
     cameras.map(settings => {
-      const run = (own: AbortSignal): Promise<void> =>
-        watchCamera(role, desk, { settings, camera: camera(settings), pictures, cues }, own)
+      // It outlives the driver: who raised a fault is who clears it.
+      const check = new CameraCheck(settings.name, role)
+      const run = async (own: AbortSignal): Promise<void> => {
+        const camera = await opened(role, () => open(settings), settings.name, own)
+        if (camera !== null) await watchCamera(role, desk, { settings, camera, pictures, cues, check }, own)
+      }
       return keepGoing(role, { name: settings.name, required: true, run }, signal)
     }),
   )
+}
+
+/** One whose password cannot be read is tried again until it can, so that the others go on; null when the signal aborts. */
+async function opened(role: Role, open: () => Camera, name: string, signal: AbortSignal): Promise<Camera | null> {
+  while (!signal.aborted) {
+    try {
+      return open()
+    } catch (error) {
+      if (!(error instanceof PolewatchError)) throw error
+      role.raise(name, 'faulty', 'device-refused', error.message, error.code)
+      await role.clock.sleep(tryAgainEvery, signal)
+    }
+  }
+  return null
 }
 
 /** Runs one camera until the signal aborts or its video has ended. */
 export async function watchCamera(
   role: Role,
   desk: Pick<PlateDesk, 'take'>,
-  given: { settings: CameraSettings; camera: Camera; pictures: EvidenceStore; cues: CueBoard },
+  given: { settings: CameraSettings; camera: Camera; pictures: EvidenceStore; cues: CueBoard; check?: CameraCheck },
   signal: AbortSignal,
 ): Promise<void> {
   const { settings, camera, pictures, cues } = given
   const { name } = settings
   const { hotlist } = role.configuration
-  const check = new CameraCheck(name, role)
+  const { check = new CameraCheck(name, role) } = given
   const eye = new PlateEye({
     nextId: () => `${name}-${randomBytes(6).toString('hex')}`,
     sureAtOnce: settings.minimumConfidence,

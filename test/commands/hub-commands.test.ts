@@ -69,6 +69,13 @@ test('an operator gives a verdict from the command line, changes a list, stores 
     'valid',
     'the role that matches can check again who gave it',
   )
+  const capabilities = readFileSync(join(process.cwd(), 'test/golden/messages/capabilities.json'))
+  const named = readFileSync(alert)
+  writeFileSync(alert, capabilities)
+  const none = verdictBy('hub')
+  t.equal(none.status, 2)
+  t.match(none.errors, /PW_USAGE.*holds no gunfire and no plate hit, but capabilities/s)
+  writeFileSync(alert, named)
   const refused = verdictBy('operator')
   t.equal(refused.status, 1)
   t.match(refused.output, /PW_COMMAND_UNAUTHORISED/)

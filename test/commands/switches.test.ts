@@ -8,6 +8,7 @@ import { type Cue, followCues } from '../../gateway/commands/cues.js'
 import { readPlates } from '../../gateway/commands/read-plates.js'
 import { Relay, type RelaySettings } from '../../gateway/commands/relay.js'
 import { Role } from '../../gateway/commands/role.js'
+import { sayCondition } from '../../gateway/commands/role-health.js'
 import { watchSwitches } from '../../gateway/commands/switches.js'
 import { loadConfiguration } from '../../gateway/config/load.js'
 import { loadPolicy } from '../../gateway/config/policy-file.js'
@@ -255,6 +256,24 @@ test('a hit moves no relay', async t => {
     pole.io.drives.filter(({ line, level }) => line === alarm && level === 'high'),
     [],
   )
+})
+
+test('what is wrong with uplink shows on the lamp and drops the contact that follows health, but for the broker', async t => {
+  const pole = new Pole(t)
+  const uplink = new Role('uplink', pole.configuration)
+  t.teardown(() => uplink.close())
+  uplink.raise('broker', 'absent', 'broker-unreachable', 'There is no connection.', null)
+  sayCondition(uplink)
+  pole.start()
+  await until(() => pole.io.levelOf(alarm) === 'low', 'the contact of a healthy unit')
+  t.same(pole.io.lastOf(lamp)?.changes, lampChanges('offline'))
+  uplink.raise('machine', 'faulty', 'machine-undervoltage', 'The voltage is low.', null)
+  sayCondition(uplink)
+  await until(() => pole.io.levelOf(alarm) === 'high', 'the contact')
+  t.same(pole.io.lastOf(lamp)?.changes, lampChanges('fault'))
+  uplink.ready('machine')
+  sayCondition(uplink)
+  await until(() => pole.io.levelOf(alarm) === 'low', 'the contact again')
 })
 
 test('a relay works while what it follows holds, not shorter and not longer than it is told', t => {

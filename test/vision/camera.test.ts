@@ -9,14 +9,16 @@ import { CueBoard } from '../../gateway/commands/cues.js'
 import { PlateDesk } from '../../gateway/commands/plate-desk.js'
 import type { PlateHit } from '../../gateway/commands/plate-hit.js'
 import { Role } from '../../gateway/commands/role.js'
-import { watchCamera } from '../../gateway/commands/watch-camera.js'
+import { watchCamera, watchCameras } from '../../gateway/commands/watch-camera.js'
 import { editConfiguration } from '../../gateway/config/edit.js'
 import { parseConfiguration } from '../../gateway/config/load.js'
+import { PolewatchError } from '../../gateway/errors.js'
 import { Hotlist } from '../../gateway/hotlist/hotlist.js'
 import { importHotlist } from '../../gateway/hotlist/import.js'
 import { Verdicts } from '../../gateway/hotlist/verdicts.js'
 import { EvidenceStore } from '../../gateway/journal/evidence-store.js'
 import { Tally } from '../../gateway/plates/tally.js'
+import { builtInPolicy } from '../../gateway/policy/policy.js'
 import { readPicture } from '../../gateway/vision/picture.js'
 import { writeVideo } from '../contracts/camera-video.js'
 import { VirtualClock } from '../contracts/virtual-clock.js'
@@ -101,6 +103,26 @@ async function gatewayIn(folder: string) {
   }
   return { role, desk, settings, pictures, hits, clock, state, close }
 }
+
+test('a camera that cannot be made for want of its password is told and tried again, and no other stops for it', async t => {
+  const { role, desk, close } = await gatewayIn(t.testdir({}))
+  const controller = new AbortController()
+  t.teardown(close)
+  let tries = 0
+  const open = () => {
+    tries += 1
+    throw new PolewatchError('PW_CAMERA_PASSWORD', { part: 'street', file: 'lane.password', why: 'it is not there' })
+  }
+  const watching = watchCameras(role, desk, builtInPolicy, new CueBoard(), controller.signal, open)
+  await new Promise(resolve => setTimeout(resolve, 100))
+  t.equal(tries, 1)
+  t.match(
+    role.conditions.find(({ part }) => part === 'street'),
+    { state: 'faulty', fault: 'device-refused', code: 'PW_CAMERA_PASSWORD' },
+  )
+  controller.abort()
+  await watching
+})
 
 test('of the cars in a video the wanted one is one hit with its picture, and the others leave no byte', {
   timeout: 300_000,
