@@ -95,6 +95,12 @@ export class MicrophoneWatch {
     return { usual: [...this.#usual] }
   }
 
+  /** The stream begins anew: its samples are counted from the beginning again. What is known of the microphones stays. */
+  begin(): void {
+    this.#expected = Number.NaN
+    this.#nextWindow = Number.NEGATIVE_INFINITY
+  }
+
   /** Takes a block of sound, one array a channel; `firstSample` counts from the start of the stream. */
   hear(channels: readonly Float32Array[], firstSample: number): MicrophoneChange[] {
     if (firstSample !== this.#expected) this.#filled = 0

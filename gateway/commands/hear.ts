@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { ArrayGeometry } from '../../drivers/microphone-array/geometry.js'
 import { Hearing, usualLoneSalience } from '../acoustics/hearing.js'
 import type { GunfireRevision } from '../acoustics/incident.js'
 import { locateShots } from '../acoustics/locate.js'
@@ -67,6 +68,16 @@ export async function hear(
     loneSalience: usualLoneSalience,
   })
   const listened = new Set<number>()
+  /** By array. They outlive its driver: who raised a fault is who clears it. */
+  const checks = new Map<string, MicrophoneCheck>()
+  const checkOf = async (settings: MicrophoneArraySettings, geometry: ArrayGeometry): Promise<MicrophoneCheck> => {
+    const { name } = settings
+    const memory = new SensitivityMemory(paths.state, name, settings.geometry, message => role.log.warn(message))
+    const check = checks.get(name) ?? (await MicrophoneCheck.of(name, role, geometry, memory))
+    checks.set(name, check)
+    check.begin()
+    return check
+  }
   /** When each array was last heard, seconds of the monotonic clock. */
   const heardAt = new Map<string, number>()
   /** An array that fails for good must not take one with it that hears. */
@@ -83,10 +94,7 @@ export async function hear(
     listened.add(index)
     const geometry = await geometryOf(settings.geometry)
     // Silence in a recording is no dead microphone.
-    const warn = (message: string): void => role.log.warn(message)
-    const memory = new SensitivityMemory(paths.state, settings.name, settings.geometry, warn)
-    const microphones =
-      settings.driver === 'recording' ? null : await MicrophoneCheck.of(settings.name, role, geometry, memory)
+    const microphones = settings.driver === 'recording' ? null : await checkOf(settings, geometry)
     const ear = new Ear({
       gateway: gateway.id,
       part: settings.name,

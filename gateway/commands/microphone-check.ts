@@ -83,6 +83,11 @@ export class MicrophoneCheck {
     return new MicrophoneCheck(name, role, geometry, await loadFourier(), kept)
   }
 
+  /** The stream begins anew. */
+  begin(): void {
+    this.#watch?.begin()
+  }
+
   hear({ channels, firstSample, sampleRate }: Pick<AudioBlock, 'channels' | 'firstSample' | 'sampleRate'>): void {
     if (this.#watch === null || sampleRate !== this.#sampleRate) {
       this.#sampleRate = sampleRate
