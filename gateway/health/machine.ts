@@ -40,7 +40,6 @@ export interface MachinePlaces {
   readonly state: string
 }
 
-const firmwareFile = 'devices/platform/soc/soc:firmware/get_throttled'
 /** Bits of the Raspberry Pi's get_throttled: now, and since start. */
 const undervoltageNow = 0x1
 const cappedOrSlowed = 0x2 | 0x4 | 0x8
@@ -51,7 +50,7 @@ const sectorsWritten = 6
 
 /** Reads files of the kernel only: no device is opened and no program started. Whatever is missing or unreadable is null. */
 export function readMachine({ system, memory, state }: MachinePlaces): MachineState {
-  const firmware = numberOf(join(system, firmwareFile), 16)
+  const firmware = throttling(join(system, 'devices/platform'))
   const has = (bits: number): boolean | null => (firmware === null ? null : (firmware & bits) !== 0)
   const blocks = entriesOf(join(system, 'block'))
   const cards = blocks.filter(name => /^mmcblk\d+$/.test(name)).map(name => join(system, 'block', name))
@@ -68,10 +67,29 @@ export function readMachine({ system, memory, state }: MachinePlaces): MachineSt
     storageWritten: sumOf(disks.map(name => written(join(system, 'block', name, 'stat')))),
     flashWear: largestOf(cards.map(card => wear(join(card, 'device/life_time')))),
     flashEnding: ending(cards),
-    undervoltage: has(undervoltageNow),
+    undervoltage: has(undervoltageNow) ?? voltageAlarm(join(system, 'class/hwmon')),
     undervoltageSince: has(undervoltageNow | undervoltageBefore),
     throttled: has(cappedOrSlowed),
   }
+}
+
+/** The Raspberry Pi's get_throttled. Where its firmware stands is another place in each model: soc/soc:firmware on the fourth. */
+function throttling(platform: string): number | null {
+  const folders = [
+    platform,
+    ...entriesOf(platform).flatMap(name => (name.startsWith('soc') ? join(platform, name) : [])),
+  ]
+  const files = folders.flatMap(folder =>
+    entriesOf(folder).flatMap(name => (name.endsWith(':firmware') ? join(folder, name, 'get_throttled') : [])),
+  )
+  return files.map(file => numberOf(file, 16)).find(value => value !== null) ?? null
+}
+
+/** What the kernel's driver raspberrypi-hwmon says of the supply, where the firmware's own file is missing. */
+function voltageAlarm(hwmon: string): boolean | null {
+  const sensor = entriesOf(hwmon).find(name => textOf(join(hwmon, name, 'name'))?.trim() === 'rpi_volt')
+  const alarm = sensor === undefined ? null : numberOf(join(hwmon, sensor, 'in0_lcrit_alarm'), 10)
+  return alarm === null ? null : alarm !== 0
 }
 
 /** The hottest zone of the processor, or of all where none is named so. */

@@ -50,6 +50,28 @@ test('A Raspberry Pi tells its supply, heat, memory and flash through files of t
   t.end()
 })
 
+test('a Raspberry Pi tells of its supply wherever the firmware of its model stands, or by its sensor alone', t => {
+  const told = (files: Record<string, string>) => {
+    const folder = t.testdir()
+    for (const [file, text] of Object.entries(files)) {
+      mkdirSync(join(folder, dirname(file)), { recursive: true })
+      writeFileSync(join(folder, file), text)
+    }
+    const { undervoltage, throttled } = readMachine({ system: folder, memory: join(folder, 'none'), state: folder })
+    return { undervoltage, throttled }
+  }
+  t.same(told({ 'devices/platform/soc@107c000000:firmware/get_throttled': '1' }), {
+    undervoltage: true,
+    throttled: false,
+  })
+  t.same(told({ 'devices/platform/soc/soc:firmware/get_throttled': '2' }), { undervoltage: false, throttled: true })
+  const sensor = { 'class/hwmon/hwmon1/name': 'cpu_thermal', 'class/hwmon/hwmon2/name': 'rpi_volt' }
+  t.same(told({ ...sensor, 'class/hwmon/hwmon2/in0_lcrit_alarm': '1' }), { undervoltage: true, throttled: null })
+  t.same(told({ ...sensor, 'class/hwmon/hwmon2/in0_lcrit_alarm': '0' }), { undervoltage: false, throttled: null })
+  t.same(told({}), { undervoltage: null, throttled: null })
+  t.end()
+})
+
 test('What a machine does not have or a sandbox hides is unknown, and nobody is alarmed', t => {
   const nowhere = join(t.testdir(), 'nowhere')
   const machine = readMachine({ system: nowhere, memory: nowhere, state: nowhere })
