@@ -80,6 +80,19 @@ test('each fault of a camera is named when it lasts, and is over when the pictur
   t.same(await faultsOf(100, freeze, during), ['frozen raised', 'frozen cleared'])
 })
 
+test('a picture so blurred that no edge is steep is unfocused too', t => {
+  const [columns, rows] = [64, 36]
+  const cells = (value: (cell: number) => number) =>
+    Float32Array.from({ length: columns * rows }, (_, cell) => value(cell))
+  const levels = cells(cell => 60 + (cell % columns))
+  const watch = new CameraWatch()
+  const changes = Array.from({ length: 30 }, (_, time) =>
+    watch.see({ columns, rows, levels, coarse: cells(() => 12), fine: cells(() => 3), digest: time }, time),
+  )
+  t.same(changes.flat(), [{ fault: 'unfocused', state: 'raised' }])
+  t.end()
+})
+
 test('what passes is no fault: a lorry before the lens, dusk, a shadow, cars', async t => {
   const near = [40, 46] as const
   t.same(await faultsOf(60, picture => ({ ...picture, data: picture.data.map(() => 90) }), near), [])
