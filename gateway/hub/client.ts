@@ -46,7 +46,7 @@ export interface HubOptions {
   readonly keys?: KeyPins
   /** Seconds that an event waits for an earlier one before the gap is named: default 2. */
   readonly hold?: number
-  /** Outputs that wait for the application, at most; what comes beyond is left to be sent again: default 10,000. */
+  /** Outputs that wait for the application, at most; what comes beyond is left to be sent again: default 10,000. Twice as many while gateways say who they are. */
   readonly queueLimit?: number
   readonly onChange?: (change: SessionChange) => void
   /** The state file cannot be written: nothing is acknowledged until it can. */
@@ -56,6 +56,7 @@ export interface HubOptions {
 /** Seconds, and alerts: a gateway lets the less be under way the longer an acknowledgement takes. */
 const acknowledgeEvery = 0.01
 const acknowledgeCount = 100
+const saidOnce = /\/(?:capabilities|status)$/
 
 /**
  * Connects a hub and yields what arrives, verified and in order. Asking for the next output settles the one before: only
@@ -156,7 +157,9 @@ export class HubClient implements AsyncIterable<HubOutput> {
 
   #feed({ topic, payload, redelivered }: IncomingMessage): void {
     if (this.#closed) return
-    if (this.#queue.length >= (this.#options.queueLimit ?? 10_000)) {
+    // Who a gateway is and whether it is there is said once, and nothing of it can be verified without.
+    const room = saidOnce.test(topic) ? 2 : 1
+    if (this.#queue.length >= room * (this.#options.queueLimit ?? 10_000)) {
       this.overflowed += 1
       return
     }

@@ -85,3 +85,34 @@ test('hubs that share alerts of a broker that deals them out in turn record ever
 test('a hub that shares alerts has to acknowledge', async t => {
   await t.rejects(connectHub({ url: 'mqtt://127.0.0.1:9', site, share: 'desks' }), { code: 'PW_USAGE' })
 })
+
+test('a hub whose application is slow still knows who a gateway is that connects meanwhile', {
+  skip: missing,
+  timeout: 60_000,
+}, async t => {
+  const broker = await runningMosquitto(t)
+  const queueLimit = 20
+  const hub = await connectHub({ url: broker.url, site, queueLimit })
+  t.teardown(() => hub.close())
+  await until('the hub is there', () => hub.session.online)
+  t.testdir({})
+  const unit = (name: string): TestGateway => {
+    const folder = join(t.testdirName, name)
+    mkdirSync(folder)
+    const keys = { uplinkKey, sensingKey, hubKeys: [hubKey.publicKey] }
+    const gateway = new TestGateway({ gateway: name, folder, broker: broker.url, ...keys })
+    t.teardown(() => gateway.close())
+    return gateway
+  }
+  const first = unit('pole-1')
+  for (let alert = 0; alert < 2 * queueLimit; alert += 1) await first.append(faultDraft('too many'))
+  await until('no more alerts are taken', () => hub.overflowed > 0)
+  const second = unit('pole-2')
+  await until('it is there', () => second.session.online)
+  await second.append(faultDraft('from a gateway that came later'))
+  for await (const output of hub) {
+    if (output.kind === 'refused') t.fail(`${output.topic}: ${output.why}`)
+    if (output.kind === 'event' && output.gateway === 'pole-2') break
+  }
+  t.pass('its alert is verified')
+})
