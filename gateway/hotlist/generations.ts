@@ -99,7 +99,6 @@ export function removeLeftovers(folder: string): void {
 /** Gives a finished, hashed file its name as the next generation. The file is synchronised; it is not current yet. */
 export function keepAsGeneration(folder: string, built: string, number: number, sha256: string): Generation {
   const file = `generation-${String(number).padStart(8, '0')}-${sha256}.db`
-  chmodSync(join(folder, built), 0o640)
   giveOwner(join(folder, built), folder)
   synchronise(join(folder, built))
   renameSync(join(folder, built), join(folder, file))

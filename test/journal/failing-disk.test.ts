@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { type Test, test } from 'tap'
 import { verifyChain } from '../../gateway/journal/audit.js'
@@ -88,8 +89,8 @@ test('a disk that fails for a while refuses by name, and the journal goes on by 
   const lines: string[] = []
   const refusals = () => lines.filter(line => line.startsWith('refused'))
   let failures = 0
-  for await (const chunk of child.stdout) {
-    lines.push(...String(chunk).split('\n').filter(Boolean))
+  for await (const line of createInterface({ input: child.stdout })) {
+    lines.push(line)
     const confirmedSince = lines.length - 1 - lines.findLastIndex(line => line.startsWith('refused'))
     if (existsSync(failing)) {
       if (refusals().length > 5 * failures) rmSync(failing)
