@@ -72,8 +72,8 @@ export async function hear(
   const checks = new Map<string, MicrophoneCheck>()
   const checkOf = async (settings: MicrophoneArraySettings, geometry: ArrayGeometry): Promise<MicrophoneCheck> => {
     const { name } = settings
-    const memory = new SensitivityMemory(paths.state, name, settings.geometry, message => role.log.warn(message))
-    const check = checks.get(name) ?? (await MicrophoneCheck.of(name, role, geometry, memory))
+    const memory = () => new SensitivityMemory(paths.state, name, settings.geometry, message => role.log.warn(message))
+    const check = checks.get(name) ?? (await MicrophoneCheck.of(name, role, geometry, memory()))
     checks.set(name, check)
     check.begin()
     return check

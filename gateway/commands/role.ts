@@ -19,6 +19,7 @@ import { type EventDraft, messageTypes } from '../messages/table.js'
 import { formatTime } from '../messages/time.js'
 import { HeldAlerts } from './held-alerts.js'
 import { makeFolder, rolePaths, signingKey } from './role-files.js'
+import { ShedReports } from './shed-reports.js'
 
 const processFigures = z.object({
   processor: z.number(),
@@ -38,8 +39,6 @@ export function readProcessFigures(text: string): ProcessFigures {
 const topicPrefix = 'polewatch/v1/{site}/{gateway}/'
 /** What the hub has acknowledged is deleted this often, seconds: rarely, for the flash's sake. */
 export const purgeEvery = 3600
-/** The hub is told this often at most what was shed, seconds. */
-const shedReportEvery = 60
 const diskFaults: ReadonlyMap<string, string> = new Map([
   ['PW_JOURNAL_DISK_FULL', 'disk-full'],
   ['PW_JOURNAL_READ_ONLY', 'disk-read-only'],
@@ -60,8 +59,7 @@ export class Role {
   readonly #delivery: DeliveryReader
   readonly #parts: Parts
   readonly #purger: NodeJS.Timeout
-  #shedReport: NodeJS.Timeout | undefined
-  #shedReported = Number.NEGATIVE_INFINITY
+  readonly #shed: ShedReports
   /** Numbers of what is sent once and never journalled; they begin anew with the process. */
   readonly #liveEpoch: string
   #liveSequence = 0
@@ -88,6 +86,14 @@ export class Role {
     this.key = signingKey(paths.privateKey, paths.publicKey)
     this.#delivery = new DeliveryReader(paths.delivery)
     const acknowledged = (source: string, epoch: string): number => this.#delivery.acknowledged(source, epoch)
+    this.#shed = new ShedReports({
+      clock,
+      key: this.key,
+      exercise: configuration.exercise,
+      append: async draft => {
+        await this.journal.append(draft).catch((error: unknown) => this.log.error(messageOf(error)))
+      },
+    })
     let opened = false
     this.journal = Journal.open({
       path: paths.journal,
@@ -99,7 +105,7 @@ export class Role {
       seal: hash => sealAudit(hash, this.key),
       acknowledged,
       onBell: () => ringBell(paths.bell),
-      onShed: () => this.#reportShedSoon(),
+      onShed: () => this.#shed.due(),
       // What it says while it opens is told below: nothing can be appended before.
       onCondition: condition => {
         if (opened) this.#tellCondition(condition)
@@ -110,7 +116,7 @@ export class Role {
     this.#liveEpoch = this.exchange.generation
     this.#tellCondition(this.journal.condition)
     // Of what was shed just before the process ended, nobody has told.
-    if (this.journal.pendingShed().length > 0) this.#reportShedSoon()
+    if (this.journal.pendingShed().length > 0) this.#shed.due()
     this.#purger = setInterval(() => {
       this.journal
         .purge(acknowledged)
@@ -234,7 +240,7 @@ export class Role {
     this.manager.stopping()
     this.manager.close()
     clearInterval(this.#purger)
-    clearTimeout(this.#shedReport)
+    this.#shed.close()
     this.#held.close()
     this.journal.close()
     this.exchange.close()
@@ -265,53 +271,6 @@ export class Role {
     if (fault !== null)
       this.raise('disk', 'faulty', diskFaults.get(fault.code) ?? 'disk-failed', fault.message, fault.code)
     else if (this.#parts.has('disk')) this.ready('disk', 'The disk of the journal can be written again.')
-  }
-
-  /** Now, and then once a minute at most: while the journal is full, each alert that comes gives up others. */
-  #reportShedSoon(): void {
-    const now = this.clock.monotonic()
-    this.#shedReport ??= setTimeout(
-      () => {
-        this.#shedReport = undefined
-        this.#shedReported = this.clock.monotonic()
-        this.#reportShed()
-      },
-      Math.max(0, this.#shedReported + shedReportEvery - now) * 1000,
-    ).unref()
-  }
-
-  #reportShed(): void {
-    const { exercise } = this.configuration
-    this.journal
-      .append({
-        priority: 'rest',
-        topic: 'alert/shed',
-        kind: 'shed',
-        exercise,
-        reportsShed: true,
-        audit: { action: 'alert-shed', subject: 'shed' },
-        encode: (position, ranges) =>
-          sealEvent(
-            {
-              name: 'shed',
-              time: systemTime(),
-              exercise,
-              data: {
-                ranges: ranges.map(({ source, epoch, firstSequence, lastSequence }) => ({
-                  stream: source,
-                  epoch,
-                  first: String(firstSequence).padStart(20, '0'),
-                  last: String(lastSequence).padStart(20, '0'),
-                })),
-                count: ranges.reduce((sum, range) => sum + range.lastSequence - range.firstSequence + 1, 0),
-                reason: 'journal-full',
-              },
-            },
-            position,
-            this.key,
-          ),
-      })
-      .catch((error: unknown) => this.log.error(messageOf(error)))
   }
 }
 

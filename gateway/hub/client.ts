@@ -46,7 +46,10 @@ export interface HubOptions {
   readonly keys?: KeyPins
   /** Seconds that an event waits for an earlier one before the gap is named: default 2. */
   readonly hold?: number
-  /** Outputs that wait for the application, at most; what comes beyond is left to be sent again: default 10,000. Twice as many while gateways say who they are. */
+  /**
+   * Outputs that wait for the application, at most: default 10,000. What comes beyond is left to be sent again, but for what gateways
+   * say once, of themselves, for which there is as much room again.
+   */
   readonly queueLimit?: number
   readonly onChange?: (change: SessionChange) => void
   /** The state file cannot be written: nothing is acknowledged until it can. */
@@ -56,6 +59,7 @@ export interface HubOptions {
 /** Seconds, and alerts: a gateway lets the less be under way the longer an acknowledgement takes. */
 const acknowledgeEvery = 0.01
 const acknowledgeCount = 100
+/** Topics of who a gateway is and whether it is there. Nothing of it can be verified without. */
 const saidOnce = /\/(?:capabilities|status)$/
 
 /**
@@ -157,7 +161,6 @@ export class HubClient implements AsyncIterable<HubOutput> {
 
   #feed({ topic, payload, redelivered }: IncomingMessage): void {
     if (this.#closed) return
-    // Who a gateway is and whether it is there is said once, and nothing of it can be verified without.
     const room = saidOnce.test(topic) ? 2 : 1
     if (this.#queue.length >= room * (this.#options.queueLimit ?? 10_000)) {
       this.overflowed += 1
