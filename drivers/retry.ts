@@ -8,6 +8,8 @@ export interface BackOffOptions {
   readonly random?: () => number
 }
 
+const settledSeconds = 5
+
 /**
  * Waits that double after each failure and are spread over their upper half, so that the devices of one hub do not all
  * come back in the same instant.
@@ -31,8 +33,13 @@ export class BackOff {
     return wait * (0.5 + 0.5 * this.#random())
   }
 
-  /** To be called when the device works again. */
-  reset(): void {
-    this.#failures = 0
+  /**
+   * To be called when the device has worked and does not any longer: the waits start anew where it did so for five seconds. One that
+   * works for a moment only, again and again, is a failing one.
+   *
+   * @param seconds how long it worked
+   */
+  worked(seconds: number): void {
+    if (seconds >= settledSeconds) this.#failures = 0
   }
 }

@@ -45,8 +45,8 @@ export class LiveCamera implements Camera {
     const backOff = new BackOff({ first: 0.5, longest: 15, ...(random && { random }) })
     while (!signal.aborted) {
       try {
-        const { frames, stalled } = await this.#watch(queue, signal)
-        if (frames > 0) backOff.reset()
+        const { delivered, stalled } = await this.#watch(queue, signal)
+        backOff.worked(delivered)
         if (!signal.aborted && !stalled)
           queue.report('absent', 'device-absent', `${video.title} has stopped delivering.`)
       } catch (error) {
@@ -58,17 +58,17 @@ export class LiveCamera implements Camera {
     }
   }
 
-  /** Delivers until the stream ends, fails or stalls. Returns how many frames it gave, and whether it has stalled. */
+  /** Delivers until the stream ends, fails or stalls. Returns for how long it delivered, seconds, and whether it has stalled. */
   async #watch(
     queue: BoundedQueue<QueuedFrame>,
     signal: AbortSignal,
-  ): Promise<{ readonly frames: number; readonly stalled: boolean }> {
+  ): Promise<{ readonly delivered: number; readonly stalled: boolean }> {
     const { clock, video, delay, stallSeconds = 10 } = this.#options
     const stop = new AbortController()
     const onAbort = () => stop.abort()
     signal.addEventListener('abort', onAbort)
     if (signal.aborted) stop.abort()
-    let frames = 0
+    let first: number | null = null
     let last = clock.monotonic()
     let stalled = false
     const guarding = (async () => {
@@ -86,9 +86,9 @@ export class LiveCamera implements Camera {
       try {
         for await (const { width, height, data, stamp } of opened.pictures()) {
           if (stop.signal.aborted) break
-          if (frames === 0) queue.report('ready', null, `${video.title} delivers ${width} × ${height} pixels.`)
-          frames += 1
           last = clock.monotonic()
+          if (first === null) queue.report('ready', null, `${video.title} delivers ${width} × ${height} pixels.`)
+          first ??= last
           queue.push({ kind: 'frame', width, height, data, ...times.place(stamp) })
         }
       } finally {
@@ -105,6 +105,6 @@ export class LiveCamera implements Camera {
       const detail = `${video.title} has given no picture for ${stallSeconds} s and is opened again.`
       queue.report('faulty', 'silent-stream', detail)
     }
-    return { frames, stalled }
+    return { delivered: first === null ? 0 : last - first, stalled }
   }
 }

@@ -16,9 +16,6 @@ export interface HoldOptions {
   readonly random?: () => number
 }
 
-/** Lines that were held for so many seconds have worked, and the back-off starts anew. */
-const settledSeconds = 5
-
 /** Holds lines again and again until the signal aborts, and reports when they are not held. */
 export async function keepHolding(
   { chip, clock, random }: HoldOptions,
@@ -33,7 +30,7 @@ export async function keepHolding(
     if (signal.aborted) return
     const state = fault === 'device-absent' ? 'absent' : 'faulty'
     queue.report(state, fault, `The lines of ${chip} cannot be held: ${why}`)
-    if (clock.monotonic() - began > settledSeconds) backOff.reset()
+    backOff.worked(clock.monotonic() - began)
     await clock.sleep(backOff.next(), signal)
   }
 }

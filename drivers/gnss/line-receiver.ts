@@ -23,8 +23,6 @@ export interface LineReceiverOptions {
 
 /** Seconds between looks at whether the line is there and speaks. */
 const lookSeconds = 1
-/** A line that was open for so many seconds counts as working, and the back-off starts anew. */
-const settledSeconds = 5
 
 /** A receiver at the end of a line, in whatever language the parser reads. */
 export class LineReceiver implements GnssReceiver {
@@ -72,7 +70,7 @@ export class LineReceiver implements GnssReceiver {
       } finally {
         signal.removeEventListener('abort', abandon)
       }
-      if (clock.monotonic() - opened > settledSeconds) backOff.reset()
+      backOff.worked(clock.monotonic() - opened)
       await clock.sleep(backOff.next(), signal)
     }
   }

@@ -62,10 +62,10 @@ export class AlsaArray implements MicrophoneArray {
       let fault: StateReport | null = null
       try {
         const source = await this.#open(stream)
+        const opened = clock.monotonic()
         try {
           for await (const item of this.#capture(source, stream, signal)) {
             if (item.kind === 'audio' && last?.state !== 'ready') {
-              backOff.reset()
               last = { kind: 'state', state: 'ready', fault: null, detail: this.#describe(source) }
               yield last
             }
@@ -73,6 +73,7 @@ export class AlsaArray implements MicrophoneArray {
             else fault = item
           }
         } finally {
+          backOff.worked(clock.monotonic() - opened)
           await source.close()
         }
       } catch (error) {

@@ -27,8 +27,6 @@ const lookSeconds = 0.25
  * seconds: a process that stands still for long finds the rest of its frame waiting, and the line was not quiet.
  */
 const quietLooks = 5
-/** A line that was open for so many seconds counts as working, and the back-off starts anew. */
-const settledSeconds = 5
 
 /** Reads as they wait in the queue: `discarded` counts from the beginning. */
 type QueuedRead = Omit<PlateRead, 'discarded'> & { readonly discarded: Discarded }
@@ -94,7 +92,7 @@ export class LinePlateReader implements PlateReader {
       } finally {
         signal.removeEventListener('abort', abandon)
       }
-      if (clock.monotonic() - opened > settledSeconds) backOff.reset()
+      backOff.worked(clock.monotonic() - opened)
       await clock.sleep(backOff.next(), signal)
     }
   }

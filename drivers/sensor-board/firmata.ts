@@ -63,7 +63,7 @@ export class FirmataBoard implements SensorBoard {
       try {
         const line = await openSerialLine(path, settings, { lost: abandon, bytes: chunk => wire.hear(chunk) })
         try {
-          if (await this.#serve(wire, line, queue, gone.signal)) backOff.reset()
+          backOff.worked(await this.#serve(wire, line, queue, gone.signal))
         } finally {
           await line.close()
         }
@@ -82,14 +82,14 @@ export class FirmataBoard implements SensorBoard {
     }
   }
 
-  /** Measures as long as the board is there and speaks; whether it ever measured. */
-  async #serve(wire: Wire, line: Line, queue: BoundedQueue<Measurement>, gone: AbortSignal): Promise<boolean> {
+  /** Measures as long as the board is there and speaks. Returns for how long it spoke, seconds; 0 where it never measured. */
+  async #serve(wire: Wire, line: Line, queue: BoundedQueue<Measurement>, gone: AbortSignal): Promise<number> {
     const { clock, path, map, greetingSeconds = 8, silentSeconds = 10 } = this.#options
     const [five, { Firmata }] = await Promise.all([
       import('johnny-five').then(module => module.default),
       import('firmata-io').then(module => module.default),
     ])
-    if (gone.aborted) return false
+    if (gone.aborted) return 0
     const opened = clock.monotonic()
     const io = new Firmata(wire, { reportVersionTimeout: askAfter, samplingInterval: map.samplingInterval * 1000 })
     wire.join(line, io)
@@ -98,6 +98,7 @@ export class FirmataBoard implements SensorBoard {
     ready.then(() => {
       greeted = true
     })
+    const spoke = () => (greeted ? (wire.heard ?? opened) - opened : 0)
     const due = new Map<Sensor, number>()
     const board = new HeldBoard(five, io)
     try {
@@ -106,11 +107,11 @@ export class FirmataBoard implements SensorBoard {
         if (!greeted && now - opened > greetingSeconds) {
           if (wire.heard === null) queue.report('faulty', 'silent', `The board on ${path} does not answer.`)
           else queue.report('faulty', 'wrong-firmware', `What the board on ${path} says is not Firmata.`)
-          return false
+          return 0
         }
         if (greeted && now - (wire.heard ?? opened) > silentSeconds) {
           queue.report('faulty', 'silent', `The board on ${path} has said nothing for ${silentSeconds} seconds.`)
-          return greeted
+          return spoke()
         }
         if (greeted && due.size === 0) {
           queue.report('ready', null, `The board on ${path} measures.`)
@@ -126,7 +127,7 @@ export class FirmataBoard implements SensorBoard {
         }
         await clock.sleep(lookSeconds, gone)
       }
-      return greeted
+      return spoke()
     } finally {
       board.release()
       wire.release()

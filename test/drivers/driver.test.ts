@@ -7,20 +7,22 @@ import type { StateReport } from '../../drivers/driver.js'
 import { BackOff } from '../../drivers/retry.js'
 import { systemClock } from '../../drivers/system-clock.js'
 
-test('back-off doubles to its longest, is spread over its upper half, and starts anew', async t => {
+test('back-off doubles to its longest, is spread over its upper half, and starts anew after five seconds of work', async t => {
   const waits = (random: () => number) => {
     const backOff = new BackOff({ first: 0.5, longest: 4, random })
     const list = Array.from({ length: 6 }, () => backOff.next())
-    backOff.reset()
-    return [...list, backOff.next()]
+    backOff.worked(4.9)
+    const afterMoment = backOff.next()
+    backOff.worked(5)
+    return [...list, afterMoment, backOff.next()]
   }
   t.same(
     waits(() => 1),
-    [0.5, 1, 2, 4, 4, 4, 0.5],
+    [0.5, 1, 2, 4, 4, 4, 4, 0.5],
   )
   t.same(
     waits(() => 0),
-    [0.25, 0.5, 1, 2, 2, 2, 0.25],
+    [0.25, 0.5, 1, 2, 2, 2, 2, 0.25],
   )
   const backOff = new BackOff()
   for (let failure = 0; failure < 5000; failure += 1) backOff.next()

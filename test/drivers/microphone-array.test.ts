@@ -165,7 +165,7 @@ test('microphone-array contract', async t => {
     make: clock => alsa(new FakeCard(clock)),
     makeInterrupted: clock => {
       const card = new FakeCard(clock)
-      card.plugged = seconds => (seconds > 1 && seconds < 3) || seconds > 5
+      card.plugged = seconds => (seconds > 1 && seconds < 3) || seconds > 6
       return alsa(card)
     },
     interruptedStates: ['absent device-absent', 'ready', 'faulty stream-ended', 'absent device-absent', 'ready'],
@@ -687,6 +687,19 @@ test('ALSA capture', async t => {
     t.same(states(items), ['ready', 'faulty silent-stream', 'ready'])
     t.ok(card.openings > 2)
     t.equal(card.openings, card.closings)
+  })
+
+  t.test('a card that gives a moment of sound and fails, again and again, is opened ever more rarely', async t => {
+    const card = new FakeCard(new VirtualClock())
+    const openings: number[] = []
+    card.plugged = seconds => seconds < openings.at(-1)! + 0.5
+    const openCapture = async (request: CaptureRequest) => {
+      openings.push(card.clock.monotonic())
+      return card.open(request)
+    }
+    await collect(alsa(card, { openCapture }), () => openings.length > 8)
+    const waits = openings.slice(1).map((at, index) => Math.round((at - openings[index]! - 0.5) * 4) / 4)
+    t.same(waits, [0.25, 0.5, 1, 2, 4, 8, 15, 15])
   })
 
   t.test('a device with another rate or number of channels than it should have is refused by name', async t => {
