@@ -41,7 +41,7 @@ export class MonthCounts {
       this.#incidents.set(subject, detail.state === 'withdrawn' ? null : Number(detail.shots ?? 0))
     if (action === 'alert-plate-hit' && detail.state === 'new' && !this.#hits.has(subject))
       this.#hits.set(subject, String(detail.tier))
-    if (action === 'shed') this.#shed += Number(detail.alerts)
+    if (action === 'shed' || action === 'alerts-lost') this.#shed += Number(detail.alerts)
     if (action === 'purge') this.#alertsPurged += Number(detail.alerts ?? 0)
     const access = accessOf(record)
     if (access === null) return

@@ -271,6 +271,8 @@ export class Role {
     if (fault !== null)
       this.raise('disk', 'faulty', diskFaults.get(fault.code) ?? 'disk-failed', fault.message, fault.code)
     else if (this.#parts.has('disk')) this.ready('disk', 'The disk of the journal can be written again.')
+    // A file that is set aside just now has no successor yet.
+    setImmediate(() => this.#shed.lost(this.journal.untoldLosses))
   }
 }
 

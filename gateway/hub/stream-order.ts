@@ -186,7 +186,8 @@ export class StreamOrder {
       )
         continue
       if (range[0] < 1 || range[1] < range[0] || !Number.isSafeInteger(range[1])) continue
-      const stream = this.#find(source, epoch) ?? this.#beginOf(source, epoch, range[0], outputs)
+      const former = message.data.reason === 'journal-damaged'
+      const stream = this.#find(source, epoch) ?? this.#beginOf(source, epoch, range[0], outputs, former)
       if (stream === null) continue
       for (const gone of stream.unknown(...range)) {
         const { closed, released } = stream.account(...gone)
@@ -215,11 +216,24 @@ export class StreamOrder {
     return this.#retired.get(source)?.includes(epoch) ?? false
   }
 
-  /** Begins a stream that is only told of. Whether its epoch is older than those known nobody can say, so it takes none's place. */
-  #beginOf(source: string, epoch: string, sequence: number, outputs: HubOutput[]): IncomingStream<HubEvent> | null {
-    const known = this.#streams.get(source)?.length ?? 0
-    if (this.#isRetired(source, epoch) || known >= epochsKept) return null
-    return this.#begin(source, epoch, sequence, outputs)
+  /**
+   * Begins a stream that is only told of. Whether its epoch is older than those known nobody can say unless it is told as a `former` one,
+   * so it takes none's place.
+   */
+  #beginOf(
+    source: string,
+    epoch: string,
+    sequence: number,
+    outputs: HubOutput[],
+    former = false,
+  ): IncomingStream<HubEvent> | null {
+    const known = this.#streams.get(source) ?? []
+    if (this.#isRetired(source, epoch) || known.length >= epochsKept) return null
+    const live = known.at(-1)
+    if (!former || live === undefined) return this.#begin(source, epoch, sequence, outputs)
+    const stream = IncomingStream.begin<HubEvent>(source, epoch, sequence, this.#options.holdLimit)
+    this.#streams.set(source, [stream, live])
+    return stream
   }
 
   #begin(source: string, epoch: string, sequence: number, outputs: HubOutput[]): IncomingStream<HubEvent> | null {

@@ -5,6 +5,7 @@ import { PolewatchError } from '../errors.js'
 import { AuditWriter, firstHead } from './audit.js'
 import { AuditRetention } from './audit-retention.js'
 import { journalFormat } from './layout.js'
+import { alertsLostWith, type LostRange, lossRecords, untoldLosses } from './lost-alerts.js'
 import { Outbox } from './outbox.js'
 import { Reserve } from './reserve.js'
 import {
@@ -54,6 +55,9 @@ export class JournalFile {
   #lock: WriterLock | undefined
   #outbox: Outbox | undefined
   #retention: AuditRetention | undefined
+  /** What went with the file that was set aside, until a new one has it on record. */
+  #lost: LostRange[] = []
+  #untold: LostRange[] = []
   #condition: JournalCondition = { fault: null, setAside: null }
   #retryAt = 0
   readonly #reserve: Reserve
@@ -83,6 +87,11 @@ export class JournalFile {
   /** The open file, undefined while the disk cannot be used. */
   get outbox(): Outbox | undefined {
     return this.#outbox
+  }
+
+  /** What went with the file before this one and was named by no alert when it was opened; none while the disk cannot be used. */
+  get untoldLosses(): readonly LostRange[] {
+    return this.#outbox === undefined ? [] : this.#untold
   }
 
   /** Most bytes that may be held: no more than there were when the disk was full, until it no longer is. */
@@ -199,8 +208,12 @@ export class JournalFile {
       const time = this.#options.clock()
       const epoch = randomBytes(8).toString('hex')
       connection.prepare('INSERT INTO journal VALUES (1, ?, ?, ?, NULL)').run(role, epoch, time)
-      new AuditWriter(connection).add(firstHead, time, { action: 'journal-begun', subject: role, detail: { epoch } })
+      const audit = new AuditWriter(connection)
+      const begun = { action: 'journal-begun', subject: role, detail: { epoch } }
+      let head = firstHead
+      for (const entry of [begun, ...lossRecords(this.#lost)]) head = audit.add(head, time, entry)
     })
+    this.#lost = []
     return this.#adopt()
   }
 
@@ -212,6 +225,7 @@ export class JournalFile {
       const behind = outbox.streams.find(({ source, last }) => this.#options.acknowledged(source, outbox.epoch) > last)
       if (behind !== undefined) throw new Damage(`the hub has more of ${behind.source} than it holds`)
       this.#retention = new AuditRetention(connection)
+      this.#untold = untoldLosses(connection)
       this.#outbox = outbox
       return outbox
     } catch (error) {
@@ -224,6 +238,7 @@ export class JournalFile {
     const { path, clock } = this.#options
     const why = error instanceof Error ? error.message : String(error)
     const movedTo = setAside(path, clock())
+    this.#lost = alertsLostWith(movedTo, this.#options.acknowledged)
     const damage = new PolewatchError('PW_JOURNAL_DAMAGED', { file: path, why, movedTo }, error)
     this.#set({ ...this.#condition, setAside: damage })
   }

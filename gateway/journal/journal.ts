@@ -8,7 +8,8 @@
  *                          commit writes whole ones (a file made with pages of 4,096 keeps them)
  *   {role}.journal.db.lock empty, locked by the writer while it lives
  *   {role}.journal.db.reserve      4 MiB of room, given up when the disk is full
- *   {role}.journal.db.damaged-{UTC}[-wal]   set aside, the three newest are kept
+ *   {role}.journal.db.damaged-{UTC}[-wal]   set aside, the three newest are kept; the new file's audit chain begins with what
+ *                          of theirs the hub had not acknowledged, as far as they can be read
  *   {role}.journal.db.version-{N}  what it was before it was brought to a later format
  *
  *   journal  one row: role, epoch (16 hexadecimal digits, drawn when the file is made), begun, last_purge
@@ -37,6 +38,7 @@ import { type AuditEntry, type AuditHead, firstHead } from './audit.js'
 import { GroupCommit } from './group-commit.js'
 import { type JournalCondition, JournalFile } from './journal-file.js'
 import type { Priority } from './layout.js'
+import type { LostRange } from './lost-alerts.js'
 import { type AlertDraft, type Confirmation, EncodeFailure, type Outbox, type ShedRange } from './outbox.js'
 import { isStorageFault } from './storage.js'
 
@@ -44,6 +46,7 @@ export type { AuditDetail, AuditEntry, AuditHead } from './audit.js'
 export type { JournalCondition } from './journal-file.js'
 export type { Position, Priority } from './layout.js'
 export { priorities } from './layout.js'
+export { type LostRange, lostSubject } from './lost-alerts.js'
 export type { AlertDraft, Confirmation, ShedRange } from './outbox.js'
 
 /** How far the hub has acknowledged a stream of an epoch; 0 when it has nothing of it. */
@@ -148,6 +151,14 @@ export class Journal {
   /** What was shed and no held alert names yet: at most 100 ranges, oldest first. */
   pendingShed(): ShedRange[] {
     return this.#file.outbox?.pendingShed() ?? []
+  }
+
+  /**
+   * What went with a damaged file before the hub had acknowledged it, and was named by no alert when this one was opened. The audit record
+   * of the alert that names it has `lostSubject` as its subject.
+   */
+  get untoldLosses(): readonly LostRange[] {
+    return this.#file.untoldLosses
   }
 
   /**

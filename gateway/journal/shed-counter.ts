@@ -9,7 +9,7 @@ interface Counted {
 }
 
 /**
- * Counts the alerts that a journal has given up, as far back as its audit chain goes. The chain keeps every such loss for as long as
+ * Counts the alerts that a journal has given up, or lost with a damaged file, as far back as its audit chain goes. The chain keeps every such loss for as long as
  * the policy says, also when the hub knows of it and the ranges themselves are forgotten. Cheap to ask often: each record is
  * looked at once, and what has been counted stays so when its record is deleted.
  */
@@ -24,7 +24,7 @@ export class ShedCounter {
       const newest = connection.prepare<[], number>('SELECT coalesce(max(number), 0) FROM audit').pluck()
       const shed = connection
         .prepare<[number], number>(
-          `SELECT coalesce(sum(json_extract(detail, '$.alerts')), 0) FROM audit WHERE number > ? AND action = 'shed'`,
+          `SELECT coalesce(sum(json_extract(detail, '$.alerts')), 0) FROM audit WHERE number > ? AND action IN ('shed', 'alerts-lost')`,
         )
         .pluck()
       return known => {

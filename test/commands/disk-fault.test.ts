@@ -11,7 +11,9 @@ import { PolewatchError } from '../../gateway/errors.js'
 import { JournalReader } from '../../gateway/journal/reader.js'
 import { createSigningKey } from '../../gateway/messages/keys.js'
 import { openEvent } from '../../gateway/messages/seal.js'
+import { formatSequence } from '../../gateway/messages/stream.js'
 import type { EventDraft } from '../../gateway/messages/table.js'
+import { spoilAudit } from '../journal/spoil.js'
 import { writeGateway } from '../uplink/attack.js'
 import { faultDraft, gunfireDraft } from '../uplink/events.js'
 import { until } from '../uplink/gateway.js'
@@ -121,6 +123,54 @@ test('a full journal tells what it gives up at once and then once a minute, and 
     .streams()
     .flatMap(({ source, lastSequence }) => Array.from({ length: lastSequence }, (_, index) => `${source} ${index + 1}`))
   t.same(numbers.sort(), all.sort(), 'every number is held or named, and none is both')
+})
+
+test('numbers that went with a damaged journal are named to the hub once, also when the damage shows while the role runs', async t => {
+  const folder = t.testdir()
+  const file = writeGateway(folder, 'mqtt://127.0.0.1:1', { hub: createSigningKey(), operator: createSigningKey() }, [
+    { path: ['log'], value: { level: 'fatal' } },
+  ])
+  const configuration = loadConfiguration(file)
+  const path = join(folder, 'state', 'sensing.journal.db')
+  const reader = new JournalReader(path)
+  t.teardown(() => reader.close())
+  const told = () =>
+    reader
+      .streams()
+      .flatMap(({ source, epoch }) => reader.read(source, epoch, 0, 100))
+      .map(({ bytes }) => openEvent(bytes))
+      .flatMap(event => (event.name === 'shed' ? [event.data] : []))
+  const lost = (epoch: string | null, last: number) => {
+    const range = {
+      stream: '/test/pole-1/sensing/fault',
+      epoch,
+      first: formatSequence(1),
+      last: formatSequence(last),
+    }
+    return { ranges: [range], count: last, reason: 'journal-damaged' }
+  }
+  const begun = new Role('sensing', configuration)
+  const former = begun.journal.epoch
+  for (const detail of ['one', 'two']) await begun.append(faultDraft(detail))
+  begun.close()
+  spoilAudit(path)
+  const next = new Role('sensing', configuration)
+  await until('it is told', () => told().length > 0)
+  t.match(told(), [lost(former, 2)])
+  next.close()
+  const last = new Role('sensing', configuration)
+  t.teardown(() => last.close())
+  await last.append(faultDraft('three'))
+  t.equal(told().length, 1, 'and not again')
+  const { epoch } = last.journal
+  const count = Number(reader.streams().find(({ source }) => source.endsWith('/fault'))?.lastSequence)
+  spoilAudit(path)
+  await last.append(faultDraft('four')).catch(() => {})
+  await until('that is told', () => told().some(({ ranges }) => ranges.some(range => range.epoch === epoch)))
+  t.match(
+    told().map(({ ranges }) => ranges.filter(({ stream }) => stream.endsWith('/fault'))),
+    [lost(epoch, count).ranges],
+  )
 })
 
 /** Every alert of a journal: its name, or the fault that it tells and whether that began or is over. */

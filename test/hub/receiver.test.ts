@@ -284,6 +284,27 @@ test('what is only told of an epoch never takes the place of one that was met', 
   t.same(told(hub.feed(topic, sealed(faultDraft('live'), gateway, 'epoch0003', 2), 0)), ['2'])
 })
 
+test('what went with a damaged journal is named of the former epoch, which stays the former one', async t => {
+  const told3to5 = (hub: HubReceiver) => {
+    const range = { stream: source, epoch, first: formatSequence(3), last: formatSequence(5) }
+    const data = { ranges: [range], count: 3, reason: 'journal-damaged' as const }
+    const bytes = sealed({ name: 'shed', time, exercise: true, data }, gateway, 'epoch0002', 1)
+    return hub.feed(topicFor('shed', { site, gateway }), bytes, 0)
+  }
+  const hub = receiver()
+  settleAll(hub, feed(hub, [1, 2, 4]))
+  hub.feed(topic, sealed(faultDraft('live'), gateway, 'epoch0002', 1), 0)
+  t.same(told(told3to5(hub)), ['1', 'shed 3-3', '4', 'shed 5-5'])
+  const stranger = receiver()
+  settleAll(stranger, stranger.feed(topic, sealed(faultDraft('live'), gateway, 'epoch0002', 1), 0))
+  acknowledged(stranger)
+  t.same(told(told3to5(stranger)), ['1', 'shed 3-5'], 'also by a hub that never met it')
+  stranger.repeatAcknowledgements(site, gateway)
+  t.ok(stranger.acknowledgements().some(each => each.source === source && each.epoch === 'epoch0002'))
+  const next = stranger.feed(topic, sealed(faultDraft('next'), gateway, 'epoch0003', 1), 0)
+  t.match(next, [{ kind: 'epoch-changed', former: 'epoch0002' }, { kind: 'event' }])
+})
+
 test('what waits in an epoch is given out before it is retired', async t => {
   const hub = receiver()
   feed(hub, [1, 3])

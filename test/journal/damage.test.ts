@@ -14,8 +14,9 @@ import { basename, dirname, join } from 'node:path'
 import Database from 'better-sqlite3'
 import { type Test, test } from 'tap'
 import { verifyChain } from '../../gateway/journal/audit.js'
-import type { JournalCondition } from '../../gateway/journal/journal.js'
+import { type JournalCondition, lostSubject } from '../../gateway/journal/journal.js'
 import { JournalReader } from '../../gateway/journal/reader.js'
+import { ShedCounter } from '../../gateway/journal/shed-counter.js'
 import { bytesOf, draft, folder, newPaths, openJournal } from './drafts.js'
 
 const newPath = newPaths(folder(existsSync('/dev/shm') ? '/dev/shm' : undefined))
@@ -111,6 +112,39 @@ test('a flipped bit anywhere in the header costs at most the file, never the sta
     rmSync(path)
   }
   t.ok(kept > 0 && kept < 73, `${kept} of 73 flips were harmless`)
+})
+
+test('what a damaged file held for the hub is on record in the new one, until an alert has told of it', async t => {
+  const path = newPath()
+  const epoch = await filled(path)
+  withSql(path, `UPDATE audit SET subject = 'else' WHERE number = 62`)
+  const acknowledged = (source: string, of: string) => (source.endsWith('/gunfire') && of === epoch ? 20 : 0)
+  const open = () => openJournal(path, { acknowledged })
+  const journal = open()
+  t.match(journal.condition.setAside, { code: 'PW_JOURNAL_DAMAGED' })
+  const [shots, hits] = [journal.source('gunfire'), journal.source('hit')]
+  const lost = [
+    { source: shots, epoch, firstSequence: 21, lastSequence: 60 },
+    { source: hits, epoch, firstSequence: 1, lastSequence: 1 },
+  ]
+  t.same(journal.untoldLosses, lost)
+  const counter = new ShedCounter(path)
+  t.equal(counter.alerts, 41)
+  counter.close()
+  journal.close()
+  const again = open()
+  t.same(again.untoldLosses, lost, 'a process that ends before it has told of it leaves that to the next')
+  await again.append(draft('rest', 300, { audit: { action: 'alert-shed', subject: lostSubject } }))
+  again.close()
+  const told = open()
+  t.same(told.untoldLosses, [])
+  t.match(verifyChain(path), { valid: true })
+  told.close()
+  t.same(
+    readdirSync(dirname(path)).filter(name => name.startsWith(`${basename(path)}.damaged`) && /-(shm|wal)$/.test(name)),
+    [],
+    'and the file that was set aside is left as it was',
+  )
 })
 
 test('damage that shows while the journal runs sets the file aside, and the alert goes into the new one', async t => {
