@@ -8,7 +8,7 @@ import { PolewatchError } from '../errors.js'
 import { keepMemoryOutOfCores } from '../health/core-dumps.js'
 import { type FaultNotice, type PartCondition, type PartHealth, Parts } from '../health/parts.js'
 import { ServiceManager } from '../health/service-manager.js'
-import { ringBell } from '../journal/bell.js'
+import { Bell } from '../journal/bell.js'
 import { DeliveryReader } from '../journal/delivery.js'
 import { Exchange } from '../journal/exchange.js'
 import { type AuditDetail, type Confirmation, Journal, type JournalCondition } from '../journal/journal.js'
@@ -60,6 +60,7 @@ export class Role {
   readonly #parts: Parts
   readonly #purger: NodeJS.Timeout
   readonly #shed: ShedReports
+  readonly #bell: Bell
   /** Numbers of what is sent once and never journalled; they begin anew with the process. */
   readonly #liveEpoch: string
   #liveSequence = 0
@@ -94,6 +95,7 @@ export class Role {
         await this.journal.append(draft).catch((error: unknown) => this.log.error(messageOf(error)))
       },
     })
+    this.#bell = new Bell(paths.bell)
     let opened = false
     this.journal = Journal.open({
       path: paths.journal,
@@ -104,7 +106,7 @@ export class Role {
       clock: systemTime,
       seal: hash => sealAudit(hash, this.key),
       acknowledged,
-      onBell: () => ringBell(paths.bell),
+      onBell: news => this.#bell.ring(news),
       onShed: () => this.#shed.due(),
       // What it says while it opens is told below: nothing can be appended before.
       onCondition: condition => {
@@ -112,7 +114,7 @@ export class Role {
       },
     })
     opened = true
-    this.exchange = Exchange.open({ path: paths.exchange, clock: systemTime, onBell: () => ringBell(paths.bell) })
+    this.exchange = Exchange.open({ path: paths.exchange, clock: systemTime, onBell: () => this.#bell.ring() })
     this.#liveEpoch = this.exchange.generation
     this.#tellCondition(this.journal.condition)
     // Of what was shed just before the process ended, nobody has told.
@@ -244,6 +246,7 @@ export class Role {
     this.#held.close()
     this.journal.close()
     this.exchange.close()
+    this.#bell.close()
     this.#delivery.close()
   }
 

@@ -153,9 +153,9 @@ async function connect(file: string, stop: AbortSignal): Promise<void> {
     }
     deliverer.start()
     const wake = (bells: ReadonlySet<string>): void => {
-      deliverer.wake(
-        bells.size === 0 ? undefined : journals.flatMap(({ name, reader }) => (bells.has(name) ? [reader] : [])),
-      )
+      const rung = journals.filter(({ name }) => bells.has(name))
+      for (const { name, reader } of rung) reader.heard(rolePaths(paths, name).bell)
+      deliverer.wake(bells.size === 0 ? undefined : rung.map(({ reader }) => reader))
       met?.exchange.wake()
     }
     const keep = (name: string, run: (signal: AbortSignal) => Promise<void>, required = false): Promise<void> =>

@@ -1,23 +1,105 @@
-import { closeSync, type FSWatcher, mkdirSync, openSync, statSync, utimesSync, watch } from 'node:fs'
+import {
+  closeSync,
+  type FSWatcher,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  watch,
+  writeSync,
+} from 'node:fs'
 import { basename, dirname } from 'node:path'
+import { type BellNews, decodeNews, encodeNews } from './bell-news.js'
 
 const suffix = '.bell'
 
+/** What is said with a ring is of use for a moment, and is not kept for longer. Milliseconds. */
+const keptFor = 1000
+
 /**
- * Touches the bell, an empty file in the runtime folder, made when it is not there. Never throws: a bell that cannot be rung
- * costs its readers a quarter of a second.
+ * A file in the runtime folder that is touched when there is news, and made when it is not there. A small commit is written on it, so
+ * that whoever hears the ring need not look it up; it is empty again a second later. Never throws: a bell that cannot be rung costs its
+ * readers a quarter of a second.
  */
-export function ringBell(path: string): void {
-  try {
+export class Bell {
+  readonly #path: string
+  #emptying: NodeJS.Timeout | undefined
+
+  constructor(path: string) {
+    this.#path = path
+    // Of a process that has crashed.
+    this.#empty()
+  }
+
+  ring(news: BellNews | null = null): void {
+    const written = news === null ? null : encodeNews(news)
     try {
-      const now = new Date()
-      utimesSync(path, now, now)
+      try {
+        if (written === null) this.#touch()
+        else this.#write(written)
+      } catch {
+        mkdirSync(dirname(this.#path), { recursive: true, mode: 0o750 })
+        closeSync(openSync(this.#path, 'a', 0o640))
+      }
     } catch {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o750 })
-      closeSync(openSync(path, 'a', 0o640))
+      // Readers poll.
+    }
+  }
+
+  /** Empties it. It can be rung again. */
+  close(): void {
+    if (this.#emptying === undefined) return
+    clearTimeout(this.#emptying)
+    this.#emptying = undefined
+    this.#empty()
+  }
+
+  #empty(): void {
+    try {
+      if (statSync(this.#path).size > 0) truncateSync(this.#path)
+    } catch {
+      // There is none.
+    }
+  }
+
+  #touch(): void {
+    const now = new Date()
+    utimesSync(this.#path, now, now)
+  }
+
+  #write(bytes: Buffer): void {
+    const bell = openSync(this.#path, 'r+')
+    try {
+      // Not emptied first: that would be a ring of its own.
+      writeSync(bell, bytes, 0, bytes.length, 0)
+    } finally {
+      closeSync(bell)
+    }
+    clearTimeout(this.#emptying)
+    this.#emptying = setTimeout(() => this.close(), keptFor).unref()
+  }
+}
+
+/**
+ * What was rung last with a bell, for a reader of its owner's files; null where nothing is on it, or where somebody else than `owner` has
+ * put it there.
+ *
+ * @param owner the user's number
+ */
+export function newsOf(path: string, owner: number): BellNews | null {
+  try {
+    const bell = openSync(path, 'r')
+    try {
+      const { uid, size } = fstatSync(bell)
+      return uid === owner && size > 0 ? decodeNews(readFileSync(bell)) : null
+    } finally {
+      closeSync(bell)
     }
   } catch {
-    // Readers poll.
+    return null
   }
 }
 

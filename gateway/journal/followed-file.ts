@@ -68,6 +68,11 @@ export class FollowedFile<Prepared> {
     }
   }
 
+  /** The number of the user whose file it is; undefined while there is none. */
+  get owner(): number | undefined {
+    return statSync(this.#path, { throwIfNoEntry: false })?.uid
+  }
+
   close(): void {
     this.#open?.connection.close()
     this.#open = undefined

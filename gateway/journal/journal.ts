@@ -35,6 +35,7 @@
  */
 import { PolewatchError } from '../errors.js'
 import { type AuditEntry, type AuditHead, firstHead } from './audit.js'
+import type { BellNews, StoredAlert } from './bell-news.js'
 import { GroupCommit } from './group-commit.js'
 import { type JournalCondition, JournalFile } from './journal-file.js'
 import type { Priority } from './layout.js'
@@ -65,8 +66,8 @@ export interface JournalOptions {
   readonly seal?: (hash: string) => string
   /** Asked before anything is shed, so that what the hub has goes first, and at opening, to find a file that went back in time. */
   readonly acknowledged?: Acknowledged
-  /** Called after every commit. */
-  readonly onBell?: () => void
+  /** Called after every commit, with what it stored where that is all of it. */
+  readonly onBell?: (news: BellNews | null) => void
   /** Called after a commit that shed something. The caller appends an alert with `reportsShed`, once a minute at most. */
   readonly onShed?: (pending: readonly ShedRange[]) => void
   /** Called when `condition` changes. */
@@ -81,7 +82,7 @@ export interface PurgeResult {
 
 interface Waiting {
   /** Writes inside the transaction; what it returns settles the caller's promise after the commit. */
-  readonly write: (outbox: Outbox, time: number) => (shed: ReadonlySet<string>) => void
+  readonly write: (outbox: Outbox, time: number, stored: StoredAlert[]) => (shed: ReadonlySet<string>) => void
   readonly reject: (error: unknown) => void
   /** Whether it may exceed the byte limit until the next commit. */
   readonly reportsShed: boolean
@@ -170,8 +171,8 @@ export class Journal {
    */
   append(draft: AlertDraft): Promise<Confirmation> {
     const source = this.source(draft.priority)
-    return this.#enqueue(draft.reportsShed === true, (resolve, reject) => (outbox, time) => {
-      const confirmation = outbox.add(source, draft, time)
+    return this.#enqueue(draft.reportsShed === true, (resolve, reject) => (outbox, time, stored) => {
+      const confirmation = outbox.add(source, draft, time, stored)
       return shed => {
         if (shed.has(shedKey(confirmation))) reject(new PolewatchError('PW_JOURNAL_SHED', { priority: draft.priority }))
         else resolve(confirmation)
@@ -270,7 +271,7 @@ export class Journal {
   }
 
   #commit(batch: readonly Waiting[]): void {
-    let written: { settle: () => void; shedAny: boolean }
+    let written: { settle: () => void; shedAny: boolean; news: BellNews }
     try {
       written = this.#file.use(outbox => outbox.write(() => this.#write(outbox, batch), this.#options.seal))
     } catch (error) {
@@ -278,7 +279,7 @@ export class Journal {
       return
     }
     written.settle()
-    this.#options.onBell?.()
+    this.#options.onBell?.(written.shedAny ? null : written.news)
     if (written.shedAny) this.#options.onShed?.(this.pendingShed())
     this.#checkpointSoon()
   }
@@ -294,20 +295,22 @@ export class Journal {
   }
 
   /** Writes a batch inside a transaction, and keeps to the byte limit. */
-  #write(outbox: Outbox, batch: readonly Waiting[]): { settle: () => void; shedAny: boolean } {
+  #write(outbox: Outbox, batch: readonly Waiting[]) {
     const time = this.#options.clock()
+    const before = outbox.head.number
+    const alerts: StoredAlert[] = []
     const settlements: ((shed: ReadonlySet<string>) => void)[] = []
     const shed = new Set<string>()
     let limit = Math.min(this.#options.byteLimit, this.#file.limit)
     for (const { write, reject, reportsShed } of batch) {
-      const before = outbox.held
+      const held = outbox.held
       try {
-        settlements.push(outbox.attempt(() => write(outbox, time)))
+        settlements.push(outbox.attempt(() => write(outbox, time, alerts)))
       } catch (error) {
         if (isStorageFault(error)) throw error
         settlements.push(() => reject(error instanceof EncodeFailure ? error.reason : error))
       }
-      if (reportsShed) limit += outbox.held - before
+      if (reportsShed) limit += outbox.held - held
     }
     if (outbox.held > limit) {
       for (const stream of outbox.streams) {
@@ -319,7 +322,7 @@ export class Journal {
     const settle = () => {
       for (const settlement of settlements) settlement(shed)
     }
-    return { settle, shedAny: shed.size > 0 }
+    return { settle, shedAny: shed.size > 0, news: { before, after: outbox.head.number, alerts } }
   }
 
   #acknowledged(source: string, epoch: string): number {

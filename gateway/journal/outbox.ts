@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type Database from 'better-sqlite3'
 import { PolewatchError } from '../errors.js'
 import { type AuditEntry, type AuditHead, AuditWriter } from './audit.js'
+import type { StoredAlert } from './bell-news.js'
 import {
   alertLimit,
   type Position,
@@ -206,8 +207,8 @@ export class Outbox {
     return this.#state.head
   }
 
-  /** Stores one alert with its audit record. Throws EncodeFailure for what `encode` throws. */
-  add(source: string, draft: AlertDraft, time: number): Confirmation {
+  /** Stores one alert with its audit record, and adds it to `stored`. Throws EncodeFailure for what `encode` throws. */
+  add(source: string, draft: AlertDraft, time: number, stored: StoredAlert[]): Confirmation {
     const rank = priorities.indexOf(draft.priority)
     const stream = this.#state.streams.get(source) ?? this.#addStream(source, rank)
     const position = { source, epoch: this.epoch, sequence: stream.last + 1 }
@@ -229,6 +230,17 @@ export class Outbox {
     for (const row of named) this.#statements.reportShed.run(key, row.number)
     this.#state.streams.set(source, { ...stream, last: position.sequence })
     this.#state.held += bytes.byteLength + rowOverhead
+    const { topic, kind, priority } = draft
+    stored.push({
+      ...position,
+      id,
+      topic,
+      kind,
+      priority,
+      exercise: draft.exercise,
+      bytes: Buffer.from(bytes),
+      appendedAt: time,
+    })
     return { ...position, id }
   }
 

@@ -1,7 +1,11 @@
 import type Database from 'better-sqlite3'
+import { newsOf } from './bell.js'
+import type { StoredAlert } from './bell-news.js'
 import { FollowedFile } from './followed-file.js'
-import { journalFormat, type Position, type Priority, positionsPerStream, priorities } from './layout.js'
+import { journalFormat, type Priority, positionsPerStream, priorities } from './layout.js'
 import type { Connection } from './storage.js'
+
+export type { StoredAlert } from './bell-news.js'
 
 /** A stream of a journal: what it still holds and how far it has come. */
 export interface StreamExtent {
@@ -14,30 +18,40 @@ export interface StreamExtent {
   readonly lastSequence: number
 }
 
-/** An alert as it was committed. `bytes` may be given to others as well and must not be changed. */
-export interface StoredAlert extends Position {
-  readonly id: string
-  readonly topic: string
-  readonly kind: string
-  readonly priority: Priority
-  readonly exercise: boolean
-  readonly bytes: Buffer
-  /** Seconds since 1970 UTC. */
-  readonly appendedAt: number
-}
-
 /** Reads another role's journal. Cheap to call often: what did not change costs a look at shared memory. */
 export class JournalReader {
   readonly #file: FollowedFile<Statements>
   #known: Known | undefined
+  /** Whether a bell has told all that is new since the last look. */
+  #told = false
 
   constructor(path: string) {
     this.#file = new FollowedFile(path, journalFormat, prepare)
   }
 
+  /**
+   * To be called when the journal's bell has rung, before `streams` is: what is written on it is taken where that is all that is new, and
+   * the file need not be looked at.
+   */
+  heard(bell: string): void {
+    const owner = this.#file.owner
+    const news = this.#known === undefined || owner === undefined ? null : newsOf(bell, owner)
+    const [known, first, last] = [this.#known, news?.alerts[0], news?.alerts.at(-1)]
+    this.#told = false
+    if (known === undefined || news === null || first === undefined || last === undefined || news.before !== known.head)
+      return
+    const stream = known.streams.find(({ source, epoch }) => source === first.source && epoch === first.epoch)
+    if (stream === undefined || first.sequence !== stream.lastSequence + 1) return
+    const streams = known.streams.map(each => (each === stream ? { ...each, lastSequence: last.sequence } : each))
+    this.#known = { ...known, head: news.after, streams, newest: new Map([[first.source, [...news.alerts]]]) }
+    this.#told = true
+  }
+
   /** The streams, most important first; none while there is no file. Throws PW_JOURNAL_UNREADABLE for a damaged one. */
   streams(): StreamExtent[] {
-    return this.#look()?.streams ?? []
+    const told = this.#told
+    this.#told = false
+    return (told ? this.#known : this.#look())?.streams ?? []
   }
 
   /**
@@ -74,7 +88,8 @@ export class JournalReader {
         const rows = statements.streams.all()
         const numbers = new Map(rows.map(row => [row.source, row.number]))
         const streams = rows.flatMap(row => extentOf(row, epoch))
-        return { version, numbers, streams, newest: newestOf(statements, streams, numbers, this.#known) }
+        const head = statements.head.get() ?? 0
+        return { version, head, numbers, streams, newest: newestOf(statements, streams, numbers, this.#known) }
       }, undefined)
     }
     return this.#known
@@ -83,6 +98,8 @@ export class JournalReader {
 
 interface Known {
   readonly version: string
+  /** The audit chain's last number. */
+  readonly head: number
   readonly streams: StreamExtent[]
   readonly numbers: Map<string, number>
   /** By source, what has come since the look before, where it was little: whoever looked is about to read it. */
@@ -155,6 +172,7 @@ function prepare(connection: Connection) {
   return {
     alerts,
     epoch: connection.prepare<[], string>('SELECT epoch FROM journal').pluck(),
+    head: connection.prepare<[], number | null>('SELECT max(number) FROM audit').pluck(),
     streams: connection.prepare<[], StreamRow>(
       `SELECT number, source, priority, floor, (SELECT min(position) FROM ${inStream}) AS first,
         (SELECT max(position) FROM ${inStream}) AS last FROM stream ORDER BY priority, number`,

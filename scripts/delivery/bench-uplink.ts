@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import * as z from 'zod'
 import { watchBells } from '../../gateway/journal/bell.js'
 import { publicKeyFromPem, signingKeyFromPem } from '../../gateway/messages/keys.js'
@@ -55,4 +56,8 @@ setInterval(() => {
   process.stdout.write(`${JSON.stringify({ milliseconds: performance.now() - began, sent, sentAgain })}\n`)
 }, 5)
 process.on('SIGTERM', () => process.exit())
-await watchBells(settings.bells, () => uplink.deliverer.wake(), { signal })
+const heard = (bells: ReadonlySet<string>) => {
+  if (bells.has('sensing')) uplink.heard(join(settings.bells, 'sensing.bell'))
+  uplink.deliverer.wake()
+}
+await watchBells(settings.bells, heard, { signal })

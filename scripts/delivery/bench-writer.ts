@@ -1,7 +1,7 @@
 import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
-import { ringBell } from '../../gateway/journal/bell.js'
+import { Bell } from '../../gateway/journal/bell.js'
 import { signingKeyFromPem } from '../../gateway/messages/keys.js'
 import { faultDraft, gunfireDraft } from './drafts.js'
 import { Sensing } from './gateway.js'
@@ -25,13 +25,13 @@ const settings = z
   .parse(JSON.parse(process.argv[2] ?? '{}'))
 const { folder, task, count, interval } = settings
 
-const bell = join(settings.bells, 'sensing.bell')
+const bell = new Bell(join(settings.bells, 'sensing.bell'))
 const sensing = new Sensing({
   gateway: 'pole-1',
   folder,
   sensingKey: signingKeyFromPem(settings.sensingKey),
   byteLimit: 2 ** 30,
-  onBell: () => ringBell(bell),
+  onBell: news => bell.ring(news),
 })
 
 if (task === 'fill') {

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { join } from 'node:path'
 import { Delivery } from '../../gateway/journal/delivery.js'
-import { Journal } from '../../gateway/journal/journal.js'
+import { Journal, type JournalOptions } from '../../gateway/journal/journal.js'
 import { JournalReader } from '../../gateway/journal/reader.js'
 import type { SigningKey } from '../../gateway/messages/keys.js'
 import { sealAudit, sealEvent } from '../../gateway/messages/seal.js'
@@ -19,7 +19,7 @@ export interface SensingOptions {
   readonly folder: string
   readonly sensingKey: SigningKey
   readonly byteLimit?: number
-  readonly onBell?: () => void
+  readonly onBell?: JournalOptions['onBell']
 }
 
 /** Sensing's journal, without a microphone. */
@@ -101,6 +101,11 @@ export class Uplink {
     })
     this.deliverer.start()
     this.session.start()
+  }
+
+  /** The bell of sensing's journal has rung; the deliverer is to be woken afterwards. */
+  heard(bell: string): void {
+    this.#reader.heard(bell)
   }
 
   /** True when everything appended is acknowledged. */

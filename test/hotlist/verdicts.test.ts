@@ -8,7 +8,7 @@ import { rolePaths } from '../../gateway/commands/role-files.js'
 import { editConfiguration } from '../../gateway/config/edit.js'
 import { parseConfiguration } from '../../gateway/config/load.js'
 import { Verdicts } from '../../gateway/hotlist/verdicts.js'
-import { ringBell } from '../../gateway/journal/bell.js'
+import { Bell } from '../../gateway/journal/bell.js'
 import { Exchange } from '../../gateway/journal/exchange.js'
 import { createSigningKey, publicKeyPem, type SigningKey } from '../../gateway/messages/keys.js'
 import { sealEvent } from '../../gateway/messages/seal.js'
@@ -81,7 +81,7 @@ test('a verdict that uplink passes on silences its entry, is audited once, and o
   const { hub, folder, configuration } = gatewayOf(t)
   const paths = rolePaths(configuration.paths, 'uplink')
   const openUplink = () =>
-    Exchange.open({ path: paths.exchange, clock: systemTime, onBell: () => ringBell(paths.bell) })
+    Exchange.open({ path: paths.exchange, clock: systemTime, onBell: () => new Bell(paths.bell).ring() })
   let uplink = openUplink()
   const file = join(folder, 'state', 'sensing.verdicts.json')
   /** One life of the role that matches plates; `during` happens in it. Returns how many audit records there are then. */

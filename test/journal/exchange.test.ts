@@ -1,7 +1,7 @@
-import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'tap'
-import { ringBell, watchBells } from '../../gateway/journal/bell.js'
+import { Bell, newsOf, watchBells } from '../../gateway/journal/bell.js'
 import { Delivery, DeliveryReader } from '../../gateway/journal/delivery.js'
 import { Exchange, ExchangeReader } from '../../gateway/journal/exchange.js'
 import { JournalReader } from '../../gateway/journal/reader.js'
@@ -209,7 +209,7 @@ test('a reader learns of a committed alert through the bell, without waiting for
   const runtime = join(root, 'runtime')
   const path = newPath()
   const bell = join(runtime, 'sensing.bell')
-  const journal = openJournal(path, { onBell: () => ringBell(bell) })
+  const journal = openJournal(path, { onBell: () => new Bell(bell).ring() })
   const reader = new JournalReader(path)
   const stop = new AbortController()
   const seen: { rung: string[]; last: number }[] = []
@@ -244,6 +244,75 @@ test('a reader learns of a committed alert through the bell, without waiting for
   journal.close()
 })
 
+test('a reader takes from the bell what a commit stored, and looks into the file wherever that may not be all', async t => {
+  const folder = join(root, 'told')
+  mkdirSync(folder)
+  const path = newPath()
+  const file = join(folder, 'sensing.bell')
+  const bell = new Bell(file)
+  bell.ring()
+  const journal = openJournal(path, { onBell: news => bell.ring(news) })
+  const reader = new JournalReader(path)
+  const fresh = () => {
+    const other = new JournalReader(path)
+    const alerts = other.streams().flatMap(({ source, epoch }) => other.read(source, epoch, 0, 100))
+    other.close()
+    return alerts
+  }
+  const heard = () => {
+    reader.heard(file)
+    return reader.streams().flatMap(({ source, epoch }) => reader.read(source, epoch, 0, 100))
+  }
+  await journal.append(draft('gunfire'))
+  t.same(heard(), fresh())
+
+  const asStored = async (afterwards: () => unknown) => {
+    await journal.append(draft('gunfire'))
+    await afterwards()
+    t.same(heard(), fresh(), afterwards.toString())
+  }
+  await asStored(() => {})
+  await asStored(() => bell.ring())
+  await asStored(() => truncateSync(file, statSync(file).size - 1))
+  await asStored(() =>
+    writeFileSync(
+      file,
+      readFileSync(file).map((byte, index) => (index === 40 ? byte ^ 1 : byte)),
+    ),
+  )
+  await asStored(() => journal.append(draft('hit')))
+  await asStored(() => journal.record({ action: 'access', subject: 'somebody' }))
+  await asStored(() => Promise.all([journal.append(draft('hit')), journal.append(draft('fault'))]))
+  await asStored(() => journal.append(draft('gunfire', 100_000)))
+  await asStored(() => journal.purge((_, of) => (of === journal.epoch ? 3 : 0)))
+  t.same(heard(), fresh())
+
+  const { epoch, sequence, source } = await journal.append(draft('gunfire', 300))
+  const news = newsOf(file, process.getuid?.() ?? 0)
+  t.match(news?.alerts, [{ epoch, sequence, source }], 'all of it is on the bell')
+  t.equal(newsOf(file, 4711), null, 'which only the owner of the journal can have written')
+  if (news !== null) {
+    const [alert] = news.alerts
+    bell.ring({ ...news, alerts: alert === undefined ? [] : [{ ...alert, bytes: Buffer.from('from the bell alone') }] })
+    reader.heard(file)
+    reader.streams()
+    t.equal(
+      reader.read(source, epoch, sequence - 1, 1)[0]?.bytes.toString(),
+      'from the bell alone',
+      'and is not looked up',
+    )
+  }
+  await new Promise(resolve => setTimeout(resolve, 1300))
+  t.equal(statSync(file).size, 0, 'for a second')
+  await journal.append(draft('gunfire'))
+  t.ok(statSync(file).size > 0)
+  new Bell(file).close()
+  t.equal(statSync(file).size, 0, 'and what a crash leaves there until the next start')
+  bell.close()
+  reader.close()
+  journal.close()
+})
+
 test('rings of one turn are one call, and calls never overlap', async t => {
   const runtime = join(root, 'bells')
   mkdirSync(runtime)
@@ -259,7 +328,7 @@ test('rings of one turn are one call, and calls never overlap', async t => {
       if (bells.size > 0) {
         calls.push([...bells].sort())
         if (calls.length === 1) {
-          for (let count = 0; count < 50; count += 1) ringBell(join(runtime, 'uplink.bell'))
+          for (let count = 0; count < 50; count += 1) new Bell(join(runtime, 'uplink.bell')).ring()
           writeFileSync(join(runtime, 'other'), 'no bell')
           setTimeout(() => release(), 50)
           await new Promise<void>(resolve => {
@@ -272,9 +341,9 @@ test('rings of one turn are one call, and calls never overlap', async t => {
     { signal: stop.signal, poll: 60 },
   )
   await new Promise(resolve => setImmediate(resolve))
-  ringBell(join(runtime, 'sensing.bell'))
-  ringBell(join(runtime, 'sensing.bell'))
-  ringBell(join(runtime, 'vision.bell'))
+  new Bell(join(runtime, 'sensing.bell')).ring()
+  new Bell(join(runtime, 'sensing.bell')).ring()
+  new Bell(join(runtime, 'vision.bell')).ring()
   await watching
   t.same(calls, [['sensing', 'vision'], ['uplink']])
 })
@@ -293,9 +362,9 @@ test('watching survives the loss of its folder, and ends with what its listener 
   await new Promise(resolve => setTimeout(resolve, 50))
   renameSync(runtime, `${runtime}-away`)
   mkdirSync(runtime)
-  const ringing = setInterval(() => ringBell(join(runtime, 'vision.bell')), 20)
+  const ringing = setInterval(() => new Bell(join(runtime, 'vision.bell')).ring(), 20)
   await t.rejects(watching, /listener/)
   clearInterval(ringing)
-  ringBell(join(root, '1.journal.db', 'in a file', 'sensing.bell'))
+  new Bell(join(root, '1.journal.db', 'in a file', 'sensing.bell')).ring()
   t.pass("a bell that cannot be rung is nobody's fault")
 })
