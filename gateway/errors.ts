@@ -565,6 +565,11 @@ export class PolewatchError extends Error {
   }
 }
 
+/** What anything thrown says. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
 function fill(sentence: string, details: ErrorDetails): string {
   return sentence.replace(/\{(\w+)\}/g, (whole, name: string) => {
     const value = details[name]

@@ -7,7 +7,7 @@ import { loadPolicy } from '../config/policy-file.js'
 import { replaceFile, writeWhole } from '../config/replace-file.js'
 import type { Configuration } from '../config/schema.js'
 import { credentialPrefix, readSecret } from '../config/secret-file.js'
-import { PolewatchError } from '../errors.js'
+import { messageOf, PolewatchError } from '../errors.js'
 import { synchronise } from '../hotlist/generations.js'
 import { AcceptedRequests } from '../journal/accepted-requests.js'
 import { commandArguments } from '../messages/commands.js'
@@ -17,7 +17,6 @@ import { type AuthorisedCommand, argumentsOf } from '../uplink/command-authority
 import { appliedFolder, type Outcome, tell } from './apply-outcomes.js'
 import { commandAuthority } from './command-keys.js'
 import { requestsFolder } from './hub-requests.js'
-import { messageOf } from './role.js'
 import { awaitSecond, takeSecond } from './second-signature.js'
 
 /** What applying asks of the machine. */

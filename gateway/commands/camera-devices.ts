@@ -6,8 +6,7 @@ import { V4l2Camera } from '../../drivers/camera/v4l2.js'
 import { VideoFile } from '../../drivers/camera/video-file.js'
 import { systemClock } from '../../drivers/system-clock.js'
 import type { CameraSettings } from '../config/schema.js'
-import { PolewatchError } from '../errors.js'
-import { messageOf } from './role.js'
+import { messageOf, PolewatchError } from '../errors.js'
 
 /** A simulated camera goes on for a day. */
 const simulatedSeconds = 86_400

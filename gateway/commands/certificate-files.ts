@@ -14,9 +14,8 @@ import {
 import { dirname } from 'node:path'
 import type { Configuration } from '../config/schema.js'
 import { credentialPrefix } from '../config/secret-file.js'
-import { PolewatchError } from '../errors.js'
+import { messageOf, PolewatchError } from '../errors.js'
 import { belongsTo, newUnitKey } from '../uplink/unit-certificate.js'
-import { messageOf } from './role.js'
 
 /** Whose files they are on a unit: nobody else reads the key, and its owner may not change it either. */
 const owner = 'polewatch-uplink'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Argument, type Command, Option } from 'commander'
-import { PolewatchError } from '../errors.js'
+import { messageOf, PolewatchError } from '../errors.js'
 import { type CommandResult, CommandSender } from '../hub/index.js'
 import { type CommandName, commandNames } from '../messages/commands.js'
 import { isJsonObject, parseJsonObject } from '../messages/json.js'
@@ -8,7 +8,7 @@ import { signingKeyFromPem } from '../messages/keys.js'
 import { openEvent } from '../messages/seal.js'
 import type { MessageData } from '../messages/table.js'
 import { formatTime } from '../messages/time.js'
-import { messageOf, systemTime } from './role.js'
+import { systemTime } from './role.js'
 import { bold, colour, exitStatus, print, printError, printJson } from './terminal.js'
 
 const verdicts = ['confirmed', 'misread', 'false', 'not-wanted'] as const

@@ -3,9 +3,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeWhole } from '../config/replace-file.js'
 import type { Configuration } from '../config/schema.js'
-import { PolewatchError } from '../errors.js'
+import { messageOf, PolewatchError } from '../errors.js'
 import { belongsTo, newUnitKey, selfSignedCertificate, validity } from '../uplink/unit-certificate.js'
-import { messageOf } from './role.js'
 
 /*
  * On the technician's own port the page is encrypted with a key that the console makes itself, readable by no other role: the unit's

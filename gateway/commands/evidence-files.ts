@@ -2,12 +2,12 @@ import { join } from 'node:path'
 import { systemClock } from '../../drivers/system-clock.js'
 import type { Configuration } from '../config/schema.js'
 import { readSecret } from '../config/secret-file.js'
-import { PolewatchError } from '../errors.js'
+import { messageOf, PolewatchError } from '../errors.js'
 import { EvidenceStore } from '../journal/evidence-store.js'
 import { formatTime } from '../messages/time.js'
 import { keepSeconds, type Policy, permitsEvidence } from '../policy/policy.js'
 import type { EvidenceReference } from './plate-hit.js'
-import { messageOf, type Role, systemTime } from './role.js'
+import { type Role, systemTime } from './role.js'
 
 /** How often evidence whose time is over is deleted, seconds. */
 const purgeEvery = 60

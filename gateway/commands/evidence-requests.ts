@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { PolewatchError } from '../errors.js'
+import { messageOf, PolewatchError } from '../errors.js'
 import type { EvidenceStore } from '../journal/evidence-store.js'
 import { commandArguments } from '../messages/commands.js'
 import { type Policy, permitsRequest } from '../policy/policy.js'
 import { type AuthorisedCommand, argumentsOf, type CommandAuthority } from '../uplink/command-authority.js'
-import { messageOf, type Role, systemTime } from './role.js'
+import { type Role, systemTime } from './role.js'
 import { followPosts, roleAuthority } from './uplink-posts.js'
 
 /*

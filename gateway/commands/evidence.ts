@@ -2,11 +2,10 @@ import { writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { defaultConfigurationFile, loadConfiguration } from '../config/load.js'
 import { loadPolicy } from '../config/policy-file.js'
-import { PolewatchError } from '../errors.js'
+import { messageOf, PolewatchError } from '../errors.js'
 import { formatTime } from '../messages/time.js'
 import { evidenceRoles, evidenceStore } from './evidence-files.js'
 import { recordAccess } from './local-access.js'
-import { messageOf } from './role.js'
 import { print, printJson } from './terminal.js'
 
 interface Options {

@@ -1,8 +1,9 @@
 import { bothClocks } from '../../drivers/system-clock.js'
+import { messageOf } from '../errors.js'
 import { ExchangeReader } from '../journal/exchange.js'
 import { ClockKeeper, clockReport } from '../timebase/clock-keeper.js'
 import type { ClockStatus } from '../timebase/instant.js'
-import { messageOf, type Role } from './role.js'
+import type { Role } from './role.js'
 import { rolePaths } from './role-files.js'
 
 /** Key in uplink's exchange: its latest `ClockReport`, as JSON. */

@@ -1,7 +1,8 @@
+import { messageOf } from '../errors.js'
 import type { Post } from '../journal/exchange.js'
 import { commandArguments } from '../messages/commands.js'
 import { argumentsOf, type CommandAuthority } from '../uplink/command-authority.js'
-import { messageOf, type Role, systemTime } from './role.js'
+import { type Role, systemTime } from './role.js'
 import { followPosts, roleAuthority } from './uplink-posts.js'
 
 /*

@@ -1,9 +1,10 @@
 import { systemClock } from '../../drivers/system-clock.js'
 import { loadPolicy } from '../config/policy-file.js'
 import type { Configuration } from '../config/schema.js'
+import { messageOf } from '../errors.js'
 import type { Journal } from '../journal/journal.js'
 import { keepSeconds } from '../policy/policy.js'
-import { messageOf, type Role, systemTime } from './role.js'
+import { type Role, systemTime } from './role.js'
 
 /** How often audit records whose time is over are looked for, seconds. Not at the start, when the clock may yet be put right. */
 const lookEvery = 3600

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
-import { PolewatchError } from '../errors.js'
+import { messageOf, PolewatchError } from '../errors.js'
 import { applyDelta } from '../hotlist/delta.js'
 import { signDelta } from '../hotlist/delta-file.js'
 import { refusalReasons } from '../hotlist/entries.js'
 import { publicKeyFromPem, signingKeyFromPem } from '../messages/keys.js'
 import { counted, printFirst } from './hotlist-import.js'
 import { chooseList, entryRules, type ListOptions, listsFolder, load } from './hotlist-settings.js'
-import { messageOf, systemTime } from './role.js'
+import { systemTime } from './role.js'
 import { bold, print, printJson } from './terminal.js'
 
 export async function applyChange(file: string, options: ListOptions): Promise<void> {

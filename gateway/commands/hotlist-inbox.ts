@@ -15,14 +15,14 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Configuration, HotlistSettings } from '../config/schema.js'
-import { PolewatchError } from '../errors.js'
+import { messageOf, PolewatchError } from '../errors.js'
 import { applyDelta } from '../hotlist/delta.js'
 import { writeDurably } from '../hotlist/generations.js'
 import { Hotlist } from '../hotlist/hotlist.js'
 import { importHotlist } from '../hotlist/import.js'
 import { publicKeyFromPem } from '../messages/keys.js'
 import { entryRules, listsFolder } from './hotlist-settings.js'
-import { messageOf, systemTime } from './role.js'
+import { systemTime } from './role.js'
 
 /*
  * On a unit one user alone writes the lists, without a network: polewatch-hotlist.service. City IT drops whole lists in its inbox, and

@@ -1,8 +1,9 @@
+import { messageOf } from '../errors.js'
 import type { EntryVerdict, Verdicts } from '../hotlist/verdicts.js'
 import type { Post } from '../journal/exchange.js'
 import { parseTime } from '../messages/time.js'
 import type { CommandAuthority } from '../uplink/command-authority.js'
-import { messageOf, type Role, systemTime } from './role.js'
+import { type Role, systemTime } from './role.js'
 import { followPosts, roleAuthority } from './uplink-posts.js'
 
 /*

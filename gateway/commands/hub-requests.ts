@@ -8,7 +8,7 @@ import { checkText } from '../config/check.js'
 import { parseConfiguration } from '../config/load.js'
 import type { Configuration } from '../config/schema.js'
 import { readSecret } from '../config/secret-file.js'
-import { PolewatchError } from '../errors.js'
+import { messageOf, PolewatchError } from '../errors.js'
 import { openDelta } from '../hotlist/delta-file.js'
 import { draftPrefix, writeDurably } from '../hotlist/generations.js'
 import { commandArguments } from '../messages/commands.js'
@@ -19,7 +19,6 @@ import { type AuthorisedCommand, argumentsOf } from '../uplink/command-authority
 import type { CommandAnswer } from '../uplink/commands.js'
 import { inboxFolder, inboxOutcomes } from './hotlist-inbox.js'
 import { listsFolder } from './hotlist-settings.js'
-import { messageOf } from './role.js'
 
 /** Signed requests that wait for polewatch-apply, at most. */
 const storedLimit = 8

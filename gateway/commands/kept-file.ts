@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type * as z from 'zod'
+import { messageOf } from '../errors.js'
 import { writeDurably } from '../hotlist/generations.js'
-import { messageOf } from './role.js'
 
 /** A small file in the unit's state folder that is kept over restarts: JSON, written whole and synced. Its loss is no fault. */
 export class KeptFile<Value> {

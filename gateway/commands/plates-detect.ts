@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { LayoutParser, type PlateReaderLayout } from '../../drivers/plate-reader/layout.js'
-import { PolewatchError } from '../errors.js'
+import { messageOf, PolewatchError } from '../errors.js'
 import { baudRateOption, hearLine, layouts, type Parity, parityOption, usualLine } from './reader-line.js'
-import { messageOf } from './role.js'
 import { bold, colour, exitStatus, print, printJson, stopSignal } from './terminal.js'
 
 interface DetectOptions {

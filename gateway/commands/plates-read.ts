@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
-import { PolewatchError } from '../errors.js'
+import { messageOf, PolewatchError } from '../errors.js'
 import type { PictureRead } from '../vision/plate-finder.js'
-import { messageOf } from './role.js'
 import { bold, colour, exitStatus, ProgressBar, print, printError, printJson } from './terminal.js'
 
 /** `polewatch plates read` */

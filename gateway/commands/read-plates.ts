@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type * as z from 'zod'
 import type { PlateReaderSettings } from '../config/schema.js'
-import { PolewatchError } from '../errors.js'
+import { messageOf, PolewatchError } from '../errors.js'
 import { keepGoing } from '../health/keep-going.js'
 import { Hotlist } from '../hotlist/hotlist.js'
 import { Verdicts } from '../hotlist/verdicts.js'
@@ -14,7 +14,7 @@ import { KeptFile } from './kept-file.js'
 import { type ListFault, PlateDesk } from './plate-desk.js'
 import { QuietReaders } from './quiet-readers.js'
 import { roleOfReader } from './reader-role.js'
-import { messageOf, type Role } from './role.js'
+import type { Role } from './role.js'
 import { report } from './role-health.js'
 
 /** The tally goes to flash this often, seconds: rarely, for the flash's sake. */

@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import { passwordFiles } from '../config/passwords.js'
 import type { Configuration } from '../config/schema.js'
 import { credentialPrefix } from '../config/secret-file.js'
-import { PolewatchError } from '../errors.js'
-import { messageOf } from './role.js'
+import { messageOf, PolewatchError } from '../errors.js'
 
 /** Where systemd looks for credentials by their names; those of polewatch begin with its own. */
 const credentialStores = ['/etc/credstore', '/etc/credstore.encrypted', '/run/credstore']

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSy
 import { dirname, join } from 'node:path'
 import { writeWhole } from '../config/replace-file.js'
 import type { Configuration } from '../config/schema.js'
-import { PolewatchError } from '../errors.js'
+import { messageOf, PolewatchError } from '../errors.js'
 import { createSigningKey, privateKeyPem, publicKeyPem, type SigningKey, signingKeyFromPem } from '../messages/keys.js'
 import type { GatewayRole } from '../messages/stream.js'
 
@@ -23,7 +23,7 @@ export function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o750 })
   } catch (error) {
-    throw new PolewatchError('PW_FOLDER', { folder, why: whyOf(error) }, error)
+    throw new PolewatchError('PW_FOLDER', { folder, why: messageOf(error) }, error)
   }
 }
 
@@ -48,10 +48,6 @@ export function signingKey(privateFile: string, publicFile: string): SigningKey 
     return key
   } catch (error) {
     if (error instanceof PolewatchError) throw error
-    throw new PolewatchError('PW_KEY_FILE', { file: privateFile, why: whyOf(error) }, error)
+    throw new PolewatchError('PW_KEY_FILE', { file: privateFile, why: messageOf(error) }, error)
   }
-}
-
-function whyOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

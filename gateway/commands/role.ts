@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { DriverClock } from '../../drivers/driver.js'
 import { kernelClock } from '../../drivers/system-clock.js'
 import type { Configuration } from '../config/schema.js'
-import { PolewatchError } from '../errors.js'
+import { messageOf, PolewatchError } from '../errors.js'
 import { keepMemoryOutOfCores } from '../health/core-dumps.js'
 import { type FaultNotice, type PartCondition, type PartHealth, Parts } from '../health/parts.js'
 import { ServiceManager } from '../health/service-manager.js'
@@ -288,8 +288,4 @@ function countable(draft: EventDraft): AuditDetail {
 /** The system's wall clock, seconds since 1970 UTC. */
 export function systemTime(): number {
   return Date.now() / 1000
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

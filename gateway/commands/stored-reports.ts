@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import { systemClock } from '../../drivers/system-clock.js'
 import { writeWhole } from '../config/replace-file.js'
 import type { Configuration } from '../config/schema.js'
+import { messageOf } from '../errors.js'
 import { writeDurably } from '../hotlist/generations.js'
 import { messageTypes } from '../messages/table.js'
 import type { Report } from './month-counts.js'
 import { monthOf } from './report-counts.js'
-import { messageOf, type Role, systemTime } from './role.js'
+import { type Role, systemTime } from './role.js'
 
 /*
  * polewatch-report.service counts, as root, since it alone may read every chain while its owner is away, and without a network. What it

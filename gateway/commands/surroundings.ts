@@ -3,11 +3,12 @@ import { loadPolicy } from '../config/policy-file.js'
 import type { Configuration } from '../config/schema.js'
 import { readSecret } from '../config/secret-file.js'
 import type { ListCondition, Surroundings } from '../console/condition.js'
+import { messageOf } from '../errors.js'
 import { machineSwaps } from '../health/memory-rules.js'
 import { Hotlist } from '../hotlist/hotlist.js'
 import { validity } from '../uplink/unit-certificate.js'
 import { listsFolder } from './hotlist-settings.js'
-import { messageOf, systemTime } from './role.js'
+import { systemTime } from './role.js'
 
 /** Looks at what no role says: hotlists, the certificate, the disk, the policy. */
 export function lookAround(configuration: Configuration): Surroundings {

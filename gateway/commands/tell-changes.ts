@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '../../drivers/system-clock.js'
+import { messageOf } from '../errors.js'
 import { writeDurably } from '../hotlist/generations.js'
 import type { DeliverySession } from '../uplink/delivery-contract.js'
 import type { LiveStream } from '../uplink/live-stream.js'
 import { type Outcome, outcomes } from './apply-outcomes.js'
-import { messageOf, type Role, systemTime } from './role.js'
+import { type Role, systemTime } from './role.js'
 
 interface TellChangesOptions {
   readonly role: Role

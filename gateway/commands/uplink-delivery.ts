@@ -1,11 +1,11 @@
 import type { KeyObject } from 'node:crypto'
-import { PolewatchError } from '../errors.js'
+import { messageOf, PolewatchError } from '../errors.js'
 import { Delivery } from '../journal/delivery.js'
 import type { JournalReader } from '../journal/reader.js'
 import { formatSequence } from '../messages/stream.js'
 import { Deliverer } from '../uplink/delivery.js'
 import type { DeliveryNotice, DeliverySession } from '../uplink/delivery-contract.js'
-import { messageOf, type Role, systemTime } from './role.js'
+import { type Role, systemTime } from './role.js'
 import { rolePaths } from './role-files.js'
 
 /** A broker or a hub that is away for less is no fault worth an alert: each sees by itself that the other went and came. Seconds. */

@@ -1,4 +1,4 @@
-import { PolewatchError } from '../errors.js'
+import { messageOf, PolewatchError } from '../errors.js'
 import type { Post } from '../journal/exchange.js'
 import { parseJsonObject } from '../messages/json.js'
 import { contentType, openEvent } from '../messages/seal.js'
@@ -10,7 +10,7 @@ import type { DeliverySession } from '../uplink/delivery-contract.js'
 import { type EvidenceRole, evidenceRoles } from './evidence-files.js'
 import { absenceKind } from './evidence-requests.js'
 import { needsVision } from './reader-role.js'
-import { messageOf, type Role } from './role.js'
+import type { Role } from './role.js'
 import { followPosts } from './uplink-posts.js'
 
 /** The roles have this long to answer, and again after each chunk, milliseconds. */

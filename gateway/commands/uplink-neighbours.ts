@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { systemClock } from '../../drivers/system-clock.js'
+import { messageOf } from '../errors.js'
 import { ExchangeReader } from '../journal/exchange.js'
 import { publicJwk } from '../messages/condition.js'
 import { gatewayRoles } from '../messages/stream.js'
@@ -9,7 +10,7 @@ import { type NeighbourNotice, Neighbours } from '../uplink/neighbours.js'
 import { RefusalLimit } from '../uplink/refusal-limit.js'
 import { KeptFile } from './kept-file.js'
 import { NeighbourRefusals } from './neighbour-refusals.js'
-import { messageOf, type Role, systemTime } from './role.js'
+import { type Role, systemTime } from './role.js'
 import { rolePaths } from './role-files.js'
 
 const pinsSchema = z.array(

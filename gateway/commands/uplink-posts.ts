@@ -1,9 +1,10 @@
+import { messageOf } from '../errors.js'
 import { watchBells } from '../journal/bell.js'
 import { type ExchangeCursor, ExchangeReader, type Post } from '../journal/exchange.js'
 import type { GatewayRole } from '../messages/stream.js'
 import type { CommandAuthority } from '../uplink/command-authority.js'
 import { commandAuthority } from './command-keys.js'
-import { messageOf, type Role } from './role.js'
+import type { Role } from './role.js'
 import { rolePaths } from './role-files.js'
 
 /**

@@ -1,4 +1,4 @@
-import { PolewatchError } from '../errors.js'
+import { messageOf, PolewatchError } from '../errors.js'
 import type { CommandName } from '../messages/commands.js'
 import type { MessageData } from '../messages/table.js'
 import { parseTopic, topicFilter, topicFor } from '../messages/topics.js'
@@ -254,10 +254,6 @@ function saidOf({ key, purpose, requestedBy, event }: AuthorisedCommand): Record
 
 function replayed({ name, event }: AuthorisedCommand, why: string, text: string): CommandRefusal {
   return { why, event, error: new PolewatchError('PW_COMMAND_REPLAYED', { name, why: text }) }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
 
 function monotonic(): number {
