@@ -32,8 +32,9 @@ export function sayCondition(role: Role): void {
   role.exchange.set(memoryKey, JSON.stringify(ownMemoryRules()))
 }
 
-/** Lets systemd start the role again, by silence, when a part hangs. */
+/** Lets systemd start the role again, by silence, when a part hangs. Every role does it every few seconds, so faults are swept here too. */
 export function feedWatchdog(role: Role): void {
+  role.sweep()
   const { overdue, parts } = role
   if (overdue.length > 0) {
     role.log.error({ overdue }, 'a part is silent without saying why; if that lasts, systemd starts the role again')

@@ -6,7 +6,7 @@ import { kernelClock } from '../../drivers/system-clock.js'
 import type { Configuration } from '../config/schema.js'
 import { messageOf, PolewatchError } from '../errors.js'
 import { keepMemoryOutOfCores } from '../health/core-dumps.js'
-import { type FaultNotice, type PartCondition, type PartHealth, Parts } from '../health/parts.js'
+import { type FaultNotice, type KeptFault, type PartCondition, type PartHealth, Parts } from '../health/parts.js'
 import { ServiceManager } from '../health/service-manager.js'
 import { Bell } from '../journal/bell.js'
 import { DeliveryReader } from '../journal/delivery.js'
@@ -18,6 +18,7 @@ import type { GatewayRole } from '../messages/stream.js'
 import { type EventDraft, messageTypes } from '../messages/table.js'
 import { formatTime } from '../messages/time.js'
 import { HeldAlerts } from './held-alerts.js'
+import { KeptFaults } from './kept-faults.js'
 import { makeFolder, rolePaths, signingKey } from './role-files.js'
 import { ShedReports } from './shed-reports.js'
 
@@ -58,6 +59,7 @@ export class Role {
   readonly manager = new ServiceManager()
   readonly #delivery: DeliveryReader
   readonly #parts: Parts
+  readonly #keptFaults: KeptFaults
   readonly #purger: NodeJS.Timeout
   readonly #shed: ShedReports
   readonly #bell: Bell
@@ -76,7 +78,6 @@ export class Role {
     this.name = name
     this.configuration = configuration
     this.clock = clock
-    this.#parts = new Parts(name, clock, notice => this.#tellFault(notice))
     this.log = pino(
       { name: `polewatch-${name}`, level: configuration.log.level },
       pino.destination({ dest: 2, sync: true }),
@@ -84,6 +85,8 @@ export class Role {
     if (!keepMemoryOutOfCores()) this.log.warn('a core dump of this process might hold plates; forbid core dumps')
     const paths = rolePaths(configuration.paths, name)
     for (const folder of new Set([dirname(paths.journal), dirname(paths.exchange)])) makeFolder(folder)
+    this.#keptFaults = new KeptFaults(configuration.paths.state, name, message => this.log.warn(message))
+    this.#parts = new Parts(name, clock, notice => this.#tellFault(notice), this.#keptFaults.all)
     this.key = signingKey(paths.privateKey, paths.publicKey)
     this.#delivery = new DeliveryReader(paths.delivery)
     const acknowledged = (source: string, epoch: string): number => this.#delivery.acknowledged(source, epoch)
@@ -116,6 +119,10 @@ export class Role {
     opened = true
     this.exchange = Exchange.open({ path: paths.exchange, clock: systemTime, onBell: () => this.#bell.ring() })
     this.#liveEpoch = this.exchange.generation
+    const { epoch } = this.journal
+    // Of what another journal held, nobody knows what the hub has.
+    const lost = (fault: KeptFault): boolean => epoch !== null && this.#keptFaults.epochOf(fault) !== epoch
+    this.#parts.forget(lost, 'The journal was begun anew; what is still wrong is told again.')
     this.#tellCondition(this.journal.condition)
     // Of what was shed just before the process ended, nobody has told.
     if (this.journal.pendingShed().length > 0) this.#shed.due()
@@ -154,6 +161,7 @@ export class Role {
       encode: position => sealEvent(draft, position, this.key),
       audit: { action: `alert-${draft.name}`, subject: draft.subject ?? draft.name, detail: countable(draft) },
     })
+    if (draft.name === 'fault') this.#keptFaults.committed(draft.data, confirmation.epoch)
     this.#alerts.set(draft.name, (this.#alerts.get(draft.name) ?? 0) + 1)
     return confirmation
   }
@@ -201,6 +209,16 @@ export class Role {
   /** As of `Parts`. */
   raise(part: string, state: 'absent' | 'faulty', fault: string, detail: string, code: string | null): void {
     this.#parts.raise(part, state, fault, detail, code)
+  }
+
+  /** As of `Parts`. */
+  has(part: string): boolean {
+    return this.#parts.has(part)
+  }
+
+  /** As of `Parts`. */
+  sweep(): void {
+    this.#parts.sweep()
   }
 
   /** Resolves when every fault raised so far is on the disk, or refused by it. */

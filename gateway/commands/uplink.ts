@@ -192,7 +192,7 @@ function tellRights(role: Role, { broker, begins, reason, detail }: SessionChang
     const why = detail === '' ? reason : `${reason} (${detail})`
     const fault = new PolewatchError('PW_BROKER_REFUSES', { broker, why })
     role.raise(part, 'faulty', reason, fault.message, fault.code)
-  } else if (begins && role.parts.some(each => each.part === part)) role.ready(part, 'The broker allows all.')
+  } else if (begins && role.has(part)) role.ready(part, 'The broker allows all.')
 }
 
 /** Figures are a help, never a reason not to deliver. */

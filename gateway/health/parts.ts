@@ -18,6 +18,17 @@ export interface FaultNotice {
   readonly since: number
 }
 
+/** A fault that was told and not yet told as over. */
+export interface KeptFault {
+  readonly part: string
+  readonly fault: string
+  /** When it began, RFC 3339 UTC. */
+  readonly since: string
+}
+
+/** By then every part that runs has said how it is, seconds: devices are looked for at once, and what is measured within minutes. */
+const keptFor = 600
+
 /** What a part has to do so that it is not taken for hanging. */
 interface Expectation {
   /** Seconds of the monotonic clock. */
@@ -28,29 +39,43 @@ interface Expectation {
   readonly steady: boolean
 }
 
-/** The parts of a role: what each says of itself, which fault it has, and whether it delivers. */
+/**
+ * The parts of a role: what each says of itself, which fault it has, and whether it delivers. Faults outlive the role's process: one that
+ * was told before goes on when its part raises it again, and is over when the part says otherwise or nothing at all.
+ */
 export class Parts {
   readonly #role: GatewayRole
   readonly #clock: { system(): number; monotonic(): number }
   readonly #tell: (notice: FaultNotice) => void
   readonly #parts = new Map<string, PartCondition>()
   readonly #expected = new Map<string, Expectation>()
+  readonly #began: number
+  /** Told by a process before this one; of their parts nobody has said a word since. */
+  #kept: readonly KeptFault[]
   #faults = 0
 
   /**
    * @param clock system: seconds since 1970 UTC; monotonic: seconds of a clock that never steps
    * @param tell told each fault once when it begins and once when it is over
+   * @param kept what was told by a process before this one and not yet told as over
    */
   constructor(
     role: GatewayRole,
     clock: { system(): number; monotonic(): number },
     tell: (notice: FaultNotice) => void,
+    kept: readonly KeptFault[] = [],
   ) {
     this.#role = role
     this.#clock = clock
     this.#tell = tell
+    this.#began = clock.monotonic()
+    this.#kept = kept
   }
 
+  /**
+   * Parts that have spoken. One whose fault was told by an earlier process is not among them before it speaks: nobody knows whether the
+   * fault is still there, and an upgrade that mends it must not be judged by it, nor the lamp show it. The hub has it as raised until then.
+   */
   get all(): PartCondition[] {
     return [...this.#parts.values()]
   }
@@ -60,8 +85,9 @@ export class Parts {
     return this.#faults
   }
 
+  /** Whether it has spoken, or has a fault of an earlier process. */
   has(part: string): boolean {
-    return this.#parts.has(part)
+    return this.#parts.has(part) || this.#kept.some(each => each.part === part)
   }
 
   /** A part works: whatever fault it had is over. */
@@ -71,18 +97,35 @@ export class Parts {
     this.#set({ part, state: 'ready', fault: null, detail, code: null })
     // It was not expected to deliver while it could not.
     this.delivered(part)
-    if (known?.fault == null) return
-    this.#tell({ part, fault: known.fault, state: 'cleared', detail, code: null, since: parseTime(known.since) })
+    if (known?.fault != null) this.#tellOver({ part, fault: known.fault, since: known.since }, detail)
+    this.forget(each => each.part === part, detail)
   }
 
   /** A part does not work; each fault is told once until it is another or over. */
   raise(part: string, state: 'absent' | 'faulty', fault: string, detail: string, code: string | null): void {
     const known = this.#parts.get(part)
     if (known?.fault === fault) return
+    const before = this.#kept.find(each => each.part === part && each.fault === fault)
+    this.#kept = this.#kept.filter(each => each !== before)
     if (known?.fault != null) this.ready(part, 'Another fault has taken its place.')
-    const { since } = this.#set({ part, state, fault, detail, code })
+    this.forget(each => each.part === part, 'Another fault has taken its place.')
+    const { since } = this.#set({ part, state, fault, detail, code }, before?.since)
+    if (before !== undefined) return
     this.#faults++
     this.#tell({ part, fault, state: 'raised', detail, code, since: parseTime(since) })
+  }
+
+  /** To be called now and then: what was kept of parts that say nothing, or are no more, is over when they have had time to speak. */
+  sweep(): void {
+    if (this.#clock.monotonic() - this.#began < keptFor) return
+    this.forget(() => true, `Nothing was said of it in the ${keptFor / 60} minutes since ${this.#role} began again.`)
+  }
+
+  /** Tells what was kept and not raised again as over. @param over of which faults */
+  forget(over: (fault: KeptFault) => boolean, detail: string): void {
+    const gone = this.#kept.filter(over)
+    this.#kept = this.#kept.filter(each => !gone.includes(each))
+    for (const each of gone) this.#tellOver(each, detail)
   }
 
   /** Sets what a part has counted since it began; such figures only grow. */
@@ -128,14 +171,21 @@ export class Parts {
       .map(([part]) => part)
   }
 
-  #set(part: Pick<PartCondition, 'part' | 'state' | 'fault' | 'detail' | 'code'>): PartCondition {
+  #tellOver({ part, fault, since }: KeptFault, detail: string): void {
+    this.#tell({ part, fault, state: 'cleared', detail, code: null, since: parseTime(since) })
+  }
+
+  #set(
+    part: Pick<PartCondition, 'part' | 'state' | 'fault' | 'detail' | 'code'>,
+    since = formatTime(this.#clock.system()),
+  ): PartCondition {
     const known = this.#parts.get(part.part)
     const full = {
       counters: known?.counters ?? {},
       ...(known?.values === undefined ? {} : { values: known.values }),
       ...part,
       role: this.#role,
-      since: formatTime(this.#clock.system()),
+      since,
     }
     this.#parts.set(part.part, full)
     return full
