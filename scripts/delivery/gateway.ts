@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { join } from 'node:path'
+import { Bell } from '../../gateway/journal/bell.js'
 import { Delivery } from '../../gateway/journal/delivery.js'
 import { Journal, type JournalOptions } from '../../gateway/journal/journal.js'
 import { JournalReader } from '../../gateway/journal/reader.js'
@@ -138,10 +139,19 @@ export class PolelessGateway extends Uplink {
   constructor(options: PolelessGatewayOptions) {
     const { gateway, folder, sensingKey, byteLimit = 1 << 26 } = options
     let wake = () => {}
+    const path = join(folder, 'sensing.bell')
+    const bell = new Bell(path)
+    const onBell: JournalOptions['onBell'] = news => {
+      bell.ring(news)
+      wake()
+    }
     // The journal first: what is read must be there.
-    const sensing = new Sensing({ gateway, folder, sensingKey, byteLimit, onBell: () => wake() })
+    const sensing = new Sensing({ gateway, folder, sensingKey, byteLimit, onBell })
     super(options)
-    wake = () => this.deliverer.wake()
+    wake = () => {
+      this.heard(path)
+      this.deliverer.wake()
+    }
     this.#sensing = sensing
     this.journal = sensing.journal
   }
