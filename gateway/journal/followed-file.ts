@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, rmSync, statSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { type Connection, type Format, isStorageFault, readingError, requireFormat } from './storage.js'
 
@@ -39,6 +39,7 @@ export class FollowedFile<Prepared> {
       if (inode === undefined) break
       try {
         const open = this.#connect(inode)
+        if (open === undefined) break
         const results: Result[] = []
         open.transaction(() => results.push(read(open.prepared)))
         if (this.#inode() === inode) for (const result of results) return result
@@ -59,8 +60,8 @@ export class FollowedFile<Prepared> {
     const inode = this.#inode()
     if (inode === undefined) return undefined
     try {
-      const { version } = this.#connect(inode)
-      return `${this.#connections}.${version.get()}`
+      const open = this.#connect(inode)
+      return open && `${this.#connections}.${open.version.get()}`
     } catch (error) {
       this.close()
       if (this.#inode() !== inode) return undefined
@@ -89,13 +90,18 @@ export class FollowedFile<Prepared> {
     return undefined
   }
 
-  #connect(inode: number): Open<Prepared> {
+  /** Undefined where the owner has closed the file since it was looked at. */
+  #connect(inode: number): Open<Prepared> | undefined {
     if (this.#open?.inode === inode) return this.#open
     this.close()
     const connection = new Database(this.#path, { readonly: true, fileMustExist: true, timeout: 1000 })
     try {
       connection.pragma('trusted_schema = OFF')
       requireFormat(connection, this.#format)
+      if (this.#removeOwnTraces()) {
+        connection.close()
+        return undefined
+      }
       const version = connection.prepare<[], number>('PRAGMA data_version').pluck()
       this.#connections += 1
       const transaction = connection.transaction((work: () => void) => work())
@@ -103,7 +109,20 @@ export class FollowedFile<Prepared> {
       return this.#open
     } catch (error) {
       connection.close()
+      this.#removeOwnTraces()
       throw error
     }
+  }
+
+  /**
+   * Where another user closed the file between the look at its log and the opening, SQLite has made a log or its index for this reader,
+   * which in a folder where nobody removes another's files would keep the owner out for good. Whether there were any.
+   */
+  #removeOwnTraces(): boolean {
+    const reader = process.geteuid?.() ?? 0
+    if (reader === 0 || this.owner === reader) return false
+    const own = ['-wal', '-shm'].filter(part => statSync(this.#path + part, { throwIfNoEntry: false })?.uid === reader)
+    for (const part of own) rmSync(this.#path + part, { force: true })
+    return own.length > 0
   }
 }

@@ -166,4 +166,16 @@ test('a reader without the right to write follows a journal of another user', as
   child.stdin.end()
   await once(child, 'close')
   journal.close()
+
+  // The owner has closed it just when the reader had seen its log: in a folder like the runtime folder, nobody else could remove what the reader makes.
+  execFileSync('chmod', ['1777', shared])
+  execFileSync('touch', [`${path}-wal`])
+  const late = spawn(process.execPath, ['--input-type=module', '--eval', follow], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const [said] = await once(late.stdout, 'data')
+  t.equal(String(said), '[]\n', 'it is closed')
+  t.notOk(existsSync(`${path}-shm`), 'and nothing of the reader is left that would keep the owner out')
+  late.stdin.end()
+  await once(late, 'close')
 })
