@@ -32,8 +32,11 @@ export function sayCondition(role: Role): void {
   role.exchange.set(memoryKey, JSON.stringify(ownMemoryRules()))
 }
 
-/** Lets systemd start the role again, by silence, when a part hangs. Every role does it every few seconds, so faults are swept here too. */
-export function feedWatchdog(role: Role): void {
+/**
+ * Lets systemd start the role again, by silence, when a part hangs, and see how it does. By `Online.` at its end polewatch-trial knows, across
+ * versions, that the hub's broker is reached. Every role does it every few seconds, so faults are swept here too.
+ */
+export function feedWatchdog(role: Role, online = false): void {
   role.sweep()
   const { overdue, parts } = role
   if (overdue.length > 0) {
@@ -42,9 +45,8 @@ export function feedWatchdog(role: Role): void {
   }
   role.manager.alive()
   const faulty = parts.filter(({ fault }) => fault !== null)
-  role.manager.status(
-    faulty.length === 0 ? 'All parts work.' : faulty.map(({ part, detail }) => `${part}: ${detail}`).join(' '),
-  )
+  const told = faulty.length === 0 ? ['All parts work.'] : faulty.map(({ part, detail }) => `${part}: ${detail}`)
+  role.manager.status([...told, ...(online ? ['Online.'] : [])].join(' '))
 }
 
 /** What a driver says of its device, as the state of a part. */

@@ -104,13 +104,13 @@ export class UplinkHealth {
     let sayAt = Number.NEGATIVE_INFINITY
     role.manager.ready()
     while (!signal.aborted) {
-      feedWatchdog(role)
       this.#machine.look()
       const health = this.current()
+      const online = session.online && health.session !== ''
+      feedWatchdog(role, online)
       const states = health.parts.map(({ part, state, fault }) => `${part} ${state} ${fault}`).join()
       const now = performance.now() / 1000
       const due = states !== told || now - toldAt >= role.configuration.uplink.healthSeconds
-      const online = session.online && health.session !== ''
       if (online !== said || now - saidAt > 10) {
         said = online
         saidAt = now

@@ -1,5 +1,5 @@
 # What both parts of the proof use; sourced by proof.sh and proof-again.sh inside the container or machine. Each proof is a line of /proof/result.
-export DEBIAN_FRONTEND=noninteractive POLEWATCH_TRIAL_SECONDS=45
+export DEBIAN_FRONTEND=noninteractive POLEWATCH_TRIAL_SECONDS=180
 exec >>/proof/log 2>&1
 ca=/proof/authority
 prove() {
