@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import {
   chmodSync,
   chownSync,
@@ -15,7 +16,7 @@ import { dirname } from 'node:path'
 import type { Configuration } from '../config/schema.js'
 import { credentialPrefix } from '../config/secret-file.js'
 import { messageOf, PolewatchError } from '../errors.js'
-import { belongsTo, newUnitKey } from '../uplink/unit-certificate.js'
+import { belongsTo, newUnitKey, pemCertificates } from '../uplink/unit-certificate.js'
 
 /** Whose files they are on a unit: nobody else reads the key, and its owner may not change it either. */
 const owner = 'polewatch-uplink'
@@ -61,12 +62,26 @@ export class CertificateFiles {
     this.#finish()
   }
 
-  /** Keeps the authority's certificates where uplink looks for them, unless that is `trust` itself. */
+  /**
+   * Keeps the authority's certificates where uplink looks for those of the broker's, unless that is `trust` itself, or the city has put others there: who
+   * signs units need not have signed the broker. What enrolment has written is known by its hash in `CA.enrolled` and is replaced when the authority
+   * has another root; so is a file of the city with the very same certificates. Whether others of the city stay.
+   */
   keepAuthority(certificates: readonly string[], trust: string): boolean {
+    const file = this.#authority
+    if (file === null || file === trust) return false
     const text = certificates.join('')
-    if (this.#authority === null || this.#authority === trust || read(this.#authority) === text) return false
-    write(this.#authority, text, 0o444)
-    return true
+    const present = read(file)
+    const mark = `${file}.enrolled`
+    const written = (read(mark) ?? '').split('\n')
+    if (present !== null && present.trim() !== '') {
+      if (!written.includes(hashOf(present)) && !sameCertificates(present, text)) return true
+      if (present === text && written.includes(hashOf(present))) return false
+    }
+    // Both hashes, so that what a crash leaves between the two files is known as well.
+    write(mark, [...(present === null ? [] : [hashOf(present)]), hashOf(text), ''].join('\n'), 0o444)
+    if (present !== text) write(file, text, 0o444)
+    return false
   }
 
   get #pending(): string {
@@ -85,6 +100,15 @@ export class CertificateFiles {
 function fileOf(name: string, path: string | null): string {
   if (path !== null && !path.startsWith(credentialPrefix)) return path
   throw new PolewatchError('PW_ENROLMENT_SETTINGS', { why: `${name} names no file` })
+}
+
+function sameCertificates(one: string, other: string): boolean {
+  const sorted = (text: string): string => pemCertificates(text.replaceAll('\r', '')).sort().join('')
+  return sorted(one) === sorted(other)
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
 }
 
 function read(file: string): string | null {

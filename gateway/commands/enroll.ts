@@ -38,7 +38,7 @@ export function define(command: Command): void {
       if (outcome.renewed && options.restart) restartUplink()
       tell(options, { ...outcome, until: iso(outcome.until) }, () =>
         outcome.renewed
-          ? `There is a new certificate, good until ${iso(outcome.until)}.`
+          ? `There is a new certificate, good until ${iso(outcome.until)}.${outcome.otherAuthority ? " The broker's authority in uplink.tls.ca is another one and stays." : ''}`
           : `The certificate is good until ${iso(outcome.until)}; it is not time for a new one.`,
       )
     })
@@ -119,12 +119,12 @@ export function define(command: Command): void {
 
 /**
  * Gets a certificate where there is none, it has ended, two thirds of its life are over or `now` is set. The key of each is made here and never
- * leaves. A claim that was used is emptied. @throws PW_ENROLMENT_…, PW_KEY_FILE
+ * leaves. A claim that was used is emptied. `otherAuthority`: the city has put another authority in `uplink.tls.ca`, which stays. @throws PW_ENROLMENT_…, PW_KEY_FILE
  */
 export async function obtainCertificate(
   configuration: Configuration,
   now: boolean,
-): Promise<{ renewed: boolean; until: number }> {
+): Promise<{ renewed: boolean; until: number; otherAuthority: boolean }> {
   const { server, claimFile } = configuration.enrolment
   const files = new CertificateFiles(configuration.uplink.tls)
   const current = files.current()
@@ -133,7 +133,7 @@ export async function obtainCertificate(
   const code = claimCode(claimFile)
   // A code that lies there says that the city wants the unit enrolled anew, as after a revocation.
   if (usable !== null && code === '' && !now && !renewalDue(usable.certificate, systemTime()))
-    return { renewed: false, until }
+    return { renewed: false, until, otherAuthority: false }
   if (server === null) throw new PolewatchError('PW_ENROLMENT_SETTINGS', { why: 'enrolment.server is empty' })
   const trust = trustOf(configuration)
   const name = nameOf(configuration)
@@ -157,11 +157,11 @@ export async function obtainCertificate(
   }
   const theirs = await authorityCertificates(authority)
   const chain = unitChain([...answer, ...theirs], key, name, trust)
-  files.keepAuthority(theirs, configuration.enrolment.trust ?? '')
+  const otherAuthority = files.keepAuthority(theirs, configuration.enrolment.trust ?? '')
   files.replace(chain)
   if (claimFile !== null && code !== '' && !claimFile.startsWith(credentialPrefix))
     writeFileSync(claimFile, '', { flush: true })
-  return { renewed: true, until: validity(chain).until }
+  return { renewed: true, until: validity(chain).until, otherAuthority }
 }
 
 /** Empty where there is none: one that is used may be deleted. @throws PW_KEY_FILE for one that cannot be read */
