@@ -24,7 +24,7 @@ export interface ProvisioningOptions {
 }
 
 /**
- * Makes the files of every unit of a list: OUTPUT/ID/etc/polewatch with configuration, trust, a claim code, and the public keys, the policy and
+ * Makes the files of every unit of a list: OUTPUT/ID/etc/polewatch with configuration, trust, a claim code, and the public keys, the policy, the broker's authority and
  * the passwords that the configuration names, from the folder of the site's file; to be laid over the root of an image or of a unit. Keys are made by the units themselves. Nothing is written unless every line is right.
  * @throws Error that names every line to correct
  */
@@ -52,12 +52,19 @@ export function provisionUnits(options: ProvisioningOptions): Pole[] {
     const { text, files } = configurations[index] ?? { text: '', files: [] }
     // Whatever the mask here: on the unit the roles read all but passwords and the claim.
     for (const each of [join(output, pole.id), join(output, pole.id, 'etc'), folder]) chmodSync(each, 0o755)
+    const makeFolderOf = (name: string): void => {
+      if (dirname(name) === '.') return
+      makeFolderOf(dirname(name))
+      mkdirSync(join(folder, dirname(name)), { recursive: true })
+      chmodSync(join(folder, dirname(name)), 0o755)
+    }
     const open = (name: string, content: string): void => {
       writeFileSync(join(folder, name), content)
       chmodSync(join(folder, name), 0o644)
     }
     open('polewatch.yaml', text)
     for (const { name, text, secret } of files) {
+      makeFolderOf(name)
       if (secret) writeFileSync(join(folder, name), text, { mode: 0o600 })
       else open(name, text)
     }

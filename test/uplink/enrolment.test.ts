@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import type { Server } from 'node:https'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import mqtt from 'mqtt'
 import { type Test, test } from 'tap'
+import { CertificateFiles } from '../../gateway/commands/certificate-files.js'
 import { commandAuthority } from '../../gateway/commands/command-keys.js'
 import { obtainCertificate } from '../../gateway/commands/enroll.js'
 import { resetUnit } from '../../gateway/commands/reset-unit.js'
@@ -93,6 +94,42 @@ test('a unit makes its key, gets its first certificate for a claim, and later on
   const { from, until } = validity(first.certificate)
   t.notOk(renewalDue(first.certificate, from + (until - from) * 0.66))
   t.ok(renewalDue(first.certificate, from + (until - from) * 0.67))
+})
+
+test('an authority that the city has put in place for its broker stays, and the one that enrolment has put there follows', async t => {
+  const [place, brokers, next] = [await city(t), await city(t), await city(t)]
+  const enrolled = async (id: string, ca: string | null) => {
+    const configuration = unit(place, id, place.authority.claim({ site: 'riverside', gateway: id }, now()))
+    const file = join(place.folder, id, 'tls/ca.pem')
+    mkdirSync(dirname(file))
+    if (ca !== null) writeFileSync(file, ca)
+    const { otherAuthority } = await obtainCertificate(configuration, false)
+    return { configuration, file, otherAuthority, ca: () => readFileSync(file, 'utf8') }
+  }
+  const own = await enrolled('pole-1', brokers.authority.root)
+  t.ok(own.otherAuthority)
+  t.equal(own.ca(), brokers.authority.root)
+  t.equal((await obtainCertificate(own.configuration, true)).otherAuthority, true)
+  t.equal(own.ca(), brokers.authority.root, 'at a renewal too')
+  const both = await enrolled('pole-2', place.authority.root + brokers.authority.root)
+  t.ok(both.otherAuthority, 'one of several is not replaced by it')
+  const root = next.authority.root
+  for (const [id, given] of [
+    ['pole-3', null],
+    ['pole-4', ''],
+    ['pole-5', `the root of riverside\n${place.authority.root.replaceAll('\n', '\r\n')}`],
+  ] as const) {
+    const { configuration, ca, file, otherAuthority } = await enrolled(id, given)
+    t.notOk(otherAuthority)
+    t.equal(ca(), place.authority.root)
+    const files = new CertificateFiles(configuration.uplink.tls)
+    t.notOk(files.keepAuthority([place.authority.root, root], 'trust.pem'))
+    t.equal(ca(), place.authority.root + root, 'it follows to the next root')
+    rmSync(file)
+    writeFileSync(file, brokers.authority.root)
+    t.ok(files.keepAuthority([root], 'trust.pem'), 'unless the city has put another there meanwhile')
+    t.equal(ca(), brokers.authority.root)
+  }
 })
 
 test('a claim is good for one unit, one key and a while', async t => {
@@ -354,6 +391,62 @@ test('the passwords of brokers and cameras reach the units that name them, and n
     polewatch('config', 'passwords', file('pole-1', 'polewatch.yaml')).output,
     'uplink /etc/polewatch/broker.password\nvision /etc/polewatch/lane.password\n',
     'set-up gives each to the user of the role',
+  )
+})
+
+test('what a configuration names in folders below /etc/polewatch comes along in them, and nothing from elsewhere', async t => {
+  const { folder, authority } = await city(t)
+  const site = siteFile('https://localhost:1', 'mqtts://localhost')
+  const named = (
+    hubKey: string,
+    ca = '/etc/polewatch/tls/ca.pem',
+    password = '/etc/polewatch/logins/broker.password',
+  ) =>
+    writeFileSync(
+      join(folder, 'site.yaml'),
+      site
+        .replace('uplink:\n', `uplink:\n  user: poles\n  passwordFile: ${password}\n  hubKey: ${hubKey}\n`)
+        .replace('ca: /etc/polewatch/tls/ca.pem', `ca: ${ca}`),
+    )
+  writeFileSync(join(folder, 'poles.csv'), `${heading}\npole-1,riverside,40,-80,200,1,90,\n`)
+  const output = join(folder, 'units')
+  const provision = () =>
+    provisionUnits({
+      ...{ poles: join(folder, 'poles.csv'), site: join(folder, 'site.yaml') },
+      ...{ devices: folder, output, authority, now: 0 },
+    })
+  const hub = publicKeyPem(createSigningKey().publicKey)
+  for (const name of ['keys/of-hubs', 'logins', 'pole-1/logins', 'tls'])
+    mkdirSync(join(folder, name), { recursive: true })
+  writeFileSync(join(folder, 'logins/broker.password'), 'common\n')
+  writeFileSync(join(folder, 'pole-1/logins/broker.password'), 'own\n')
+  writeFileSync(join(folder, 'tls/gateway.pem'), hub)
+  writeFileSync(join(folder, 'elsewhere.pub'), hub)
+  named('/etc/polewatch/keys/of-hubs/hub.pub')
+  t.throws(provision, { message: /names \/etc\/polewatch\/keys\/of-hubs\/hub.pub, and there is no/ })
+  writeFileSync(join(folder, 'keys/of-hubs/hub.pub'), hub)
+  for (const name of ['tls/gateway.pem', 'tls/gateway.key.pending', 'tls/ca.pem.enrolled', 'claim', 'trust.pem']) {
+    named(`/etc/polewatch/${name}`)
+    t.throws(provision, { message: /has the name of a file that each unit has of its own/ }, name)
+  }
+  named('/etc/polewatch/keys/of-hubs/hub.pub', '/etc/polewatch/authorities/brokers.pem')
+  mkdirSync(join(folder, 'authorities'))
+  writeFileSync(join(folder, 'authorities/brokers.pem'), 'no certificate')
+  t.throws(provision, { message: /brokers.pem: there is no certificate in it/ })
+  writeFileSync(join(folder, 'authorities/brokers.pem'), authority.root)
+  provision()
+  const laid = join(output, 'pole-1/etc/polewatch')
+  t.equal(readFileSync(join(laid, 'keys/of-hubs/hub.pub'), 'utf8'), hub)
+  t.equal(readFileSync(join(laid, 'authorities/brokers.pem'), 'utf8'), authority.root)
+  t.equal(readFileSync(join(laid, 'logins/broker.password'), 'utf8'), 'own\n')
+  const mode = (name: string) => statSync(join(laid, name)).mode & 0o777
+  t.same(['keys', 'keys/of-hubs', 'logins', 'logins/broker.password'].map(mode), [0o755, 0o755, 0o755, 0o600])
+  rmSync(output, { recursive: true })
+  named('/etc/polewatch/keys/../../elsewhere.pub', '/etc/polewatch/tls/ca.pem')
+  provision()
+  t.notOk(
+    readdirSync(output, { recursive: true, withFileTypes: true }).some(({ name }) => name === 'elsewhere.pub'),
+    'a path that leads out of the folder is none below it',
   )
 })
 
