@@ -64,6 +64,8 @@ deciders() {
   for who in city council; do
     openssl genpkey -algorithm ed25519 -out "/proof/$who.key" && openssl pkey -in "/proof/$who.key" -pubout -out "/proof/$who.pub"
   done
+  # One of them in a folder of its own.
+  mkdir -p /proof/keys && cp /proof/council.pub /proof/keys/
   node --input-type=module -e 'import { builtInPolicy } from "/usr/lib/polewatch/dist/gateway/policy/policy.js"; console.log(JSON.stringify(builtInPolicy))' >/proof/policy.yaml
 }
 # change WHO WHAT DOCUMENT: a signed change over the broker.
@@ -134,6 +136,7 @@ prove 'the unit has SSH' reachable
 prove 'it is set up over SSH, with a certificate from the authority' /proof/over-ssh /proof/units/pole-17 root@localhost
 prove 'its certificate is good' polewatch enroll status
 prove 'every role runs' soon running
+prove 'a key in a folder has come along' cmp /proof/keys/council.pub /etc/polewatch/keys/council.pub
 # Without it who watches cameras says that it is not there.
 dropped() { printf 'plate,state,purpose,expires,id\nKLM4827,,stolen-vehicle,2035-01-01T00:00:00Z,case-1\n' >/proof/city.csv && install -m 640 -g polewatch /proof/city.csv /var/lib/polewatch/inbox/city.csv; }
 listed() { polewatch hotlist status --json | tee /dev/stderr | grep -q '"freshness":"fresh".*"entries":1' && [ -z "$(ls /var/lib/polewatch/inbox)" ]; }
@@ -253,12 +256,15 @@ prove 'for new shots it gives up what is less important' soon given_up
 before=$(count)
 wrote=$(written)
 began=$(date +%s%N)
+systemctl disable --now polewatch-report.timer
 prove 'a newer version comes from the repository while alerts wait' upgrade newer
+enabled() { [ "$(systemctl is-enabled polewatch-report.timer polewatch-hotlist.timer polewatch-apply.path | tee /dev/stderr | paste -sd ' ')" = 'disabled enabled enabled' ]; }
+prove 'a timer that the city has switched off stays off, and what was on stays on' enabled
 note "the upgrade took $((($(date +%s%N) - began) / 1000000)) ms, loaded $(stat -c %s /proof/repository/pool/*_99.1_*.deb | awk '{ sum += $1 } END { print sum }') bytes and wrote $((($(written) - wrote) / 1024)) KiB"
 broker
 prove 'every role runs after it' soon running
 prove 'the alerts that waited arrive' soon more_than "$((before + 3))"
-patience=500 prove 'the trial of the newer version ends' soon trial_over
+patience=800 prove 'the trial of the newer version ends' soon trial_over
 prove 'the newer version stays' version_is 99.1
 prove 'a version that does not start comes from the repository' upgrade broken
 # The restart comes at once, in the middle of the trial, and while alerts wait.
