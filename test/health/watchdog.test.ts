@@ -182,6 +182,8 @@ test('systemd hears that a role is alive only while every part delivers, or has 
   await street.say({ kind: 'frame', width, height, data, systemTime, systemTimeError: 0.1, dropped: 0 })
   t.same(role.overdue, [])
   t.ok(await alive(), 'all deliver')
+  feedWatchdog(role, true)
+  while (!heard.includes('STATUS=All parts work. Online.')) await turn()
   controller.abort()
   await running
   role.close()
