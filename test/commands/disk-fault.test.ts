@@ -207,6 +207,8 @@ test('every damaged file is told to the hub by the role that owns it', async t =
   }
   for (const fault of ['journal-damaged', 'progress-damaged', 'requests-damaged'])
     await until(fault, () => told().includes(`${fault} raised`))
+  // The folder is removed before what is torn down, and they write in it.
+  await Promise.all(roles.map(role => role.stop()))
 })
 
 test('a hub that is not there is told, and that it is there again', async t => {
