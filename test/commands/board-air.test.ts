@@ -6,12 +6,12 @@ import { createSigningKey } from '../../gateway/messages/keys.js'
 import { openEvent } from '../../gateway/messages/seal.js'
 import { FirmataEmulator } from '../drivers/firmata-board.js'
 import { writeGateway } from '../uplink/attack.js'
-import { RunningCommand, until } from './polewatch.js'
+import { folderOf, RunningCommand, until } from './polewatch.js'
 
 test('the air that a board measures is that of every report: its temperature is the speed of sound, its wind carries it', {
   timeout: 400_000,
 }, async t => {
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const port = join(folder, 'board')
   const keys = { hub: createSigningKey(), operator: createSigningKey() }
   const file = writeGateway(folder, 'mqtt://127.0.0.1:1', keys, [

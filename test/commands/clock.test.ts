@@ -9,7 +9,7 @@ import { positionSentence, sentence } from '../drivers/nmea.js'
 import { PseudoTerminal } from '../drivers/pseudo-terminal.js'
 import { writeGateway } from '../uplink/attack.js'
 import { brokerKinds, runningMosquitto } from '../uplink/brokers.js'
-import { RunningCommand, until } from './polewatch.js'
+import { folderOf, RunningCommand, until } from './polewatch.js'
 
 const [, mosquitto] = brokerKinds
 
@@ -18,7 +18,7 @@ test('what chrony says goes from uplink to sensing, into every arrival and the h
   timeout: 200_000,
 }, async t => {
   const broker = await runningMosquitto(t)
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const keys = { hub: createSigningKey(), operator: createSigningKey() }
   const receiver = join(folder, 'receiver')
   const chronyc = join(folder, 'chronyc')

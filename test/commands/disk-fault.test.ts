@@ -17,7 +17,7 @@ import { spoilAudit } from '../journal/spoil.js'
 import { writeGateway } from '../uplink/attack.js'
 import { faultDraft, gunfireDraft } from '../uplink/events.js'
 import { until } from '../uplink/gateway.js'
-import { RunningCommand } from './polewatch.js'
+import { folderOf, RunningCommand } from './polewatch.js'
 
 test('a read-only disk is named to the hub, and its return is noticed without a restart', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'polewatch-disk-'))
@@ -86,7 +86,7 @@ test('of more refused alerts than there is room for the least important goes fir
 })
 
 test('a full journal tells what it gives up at once and then once a minute, and after a restart what nobody has told', async t => {
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const file = writeGateway(folder, 'mqtt://127.0.0.1:1', { hub: createSigningKey(), operator: createSigningKey() }, [
     { path: ['log'], value: { level: 'fatal' } },
     { path: ['journal'], value: { byteLimit: '1 MiB' } },
@@ -126,7 +126,7 @@ test('a full journal tells what it gives up at once and then once a minute, and 
 })
 
 test('numbers that went with a damaged journal are named to the hub once, also when the damage shows while the role runs', async t => {
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const file = writeGateway(folder, 'mqtt://127.0.0.1:1', { hub: createSigningKey(), operator: createSigningKey() }, [
     { path: ['log'], value: { level: 'fatal' } },
   ])
@@ -184,7 +184,7 @@ function toldBy(reader: JournalReader): string[] {
 }
 
 test('every damaged file is told to the hub by the role that owns it', async t => {
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const file = writeGateway(folder, 'mqtt://127.0.0.1:1', { hub: createSigningKey(), operator: createSigningKey() })
   mkdirSync(join(folder, 'state'))
   for (const name of ['sensing.journal', 'uplink.delivery', 'uplink.requests'])
@@ -207,12 +207,10 @@ test('every damaged file is told to the hub by the role that owns it', async t =
   }
   for (const fault of ['journal-damaged', 'progress-damaged', 'requests-damaged'])
     await until(fault, () => told().includes(`${fault} raised`))
-  // The folder is removed before what is torn down, and they write in it.
-  await Promise.all(roles.map(role => role.stop()))
 })
 
 test('a hub that is not there is told, and that it is there again', async t => {
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const hub = createSigningKey()
   const file = writeGateway(folder, 'mqtt://127.0.0.1:1', { hub, operator: createSigningKey() }, [
     { path: ['log'], value: { level: 'fatal' } },

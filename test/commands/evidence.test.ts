@@ -8,7 +8,7 @@ import type { MessageData } from '../../gateway/messages/table.js'
 import { builtInPolicy } from '../../gateway/policy/policy.js'
 import { writeGateway } from '../uplink/attack.js'
 import { brokerKinds, runningMosquitto } from '../uplink/brokers.js'
-import { polewatch, RunningCommand, until } from './polewatch.js'
+import { folderOf, polewatch, RunningCommand, until } from './polewatch.js'
 
 const [, mosquitto] = brokerKinds
 
@@ -36,7 +36,7 @@ test('evidence of a hit goes to whoever may ask, with a purpose and on record, a
   timeout: 600_000,
 }, async t => {
   const broker = await runningMosquitto(t)
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const keys = { hub: createSigningKey(), operator: createSigningKey() }
   const policyFile = join(folder, 'policy.json')
   writeFileSync(policyFile, JSON.stringify(builtInPolicy))
@@ -109,7 +109,7 @@ test('a shot leaves a short clip where the policy allows one, encrypted on flash
   timeout: 600_000,
 }, async t => {
   const broker = await runningMosquitto(t)
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const keys = { hub: createSigningKey(), operator: createSigningKey() }
   const policyFile = join(folder, 'policy.json')
   const { keepDays, evidence } = builtInPolicy

@@ -11,7 +11,7 @@ import { openEvent, verifyEvent } from '../../gateway/messages/seal.js'
 import { formatTime } from '../../gateway/messages/time.js'
 import { writeGateway } from '../uplink/attack.js'
 import { brokerKinds, runningMosquitto } from '../uplink/brokers.js'
-import { polewatch, RunningCommand, until } from './polewatch.js'
+import { folderOf, polewatch, RunningCommand, until } from './polewatch.js'
 
 const [, mosquitto] = brokerKinds
 
@@ -22,7 +22,7 @@ test('an operator gives a verdict from the command line, changes a list, stores 
   timeout: 150_000,
 }, async t => {
   const broker = await runningMosquitto(t)
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const keys = { hub: createSigningKey(), operator: createSigningKey() }
   const file = writeGateway(folder, broker.url, keys)
   const list = join(folder, 'wanted.csv')

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Test } from 'tap'
 import { parseConfiguration } from '../../gateway/config/load.js'
 import type { Configuration } from '../../gateway/config/schema.js'
 
@@ -13,6 +14,15 @@ export function polewatch(...arguments_: string[]): { status: number | null; out
     env: { ...process.env, NO_COLOR: '1' },
   })
   return { status, output: stdout, errors: stderr }
+}
+
+/**
+ * The test's own folder, for processes that write in it: it is removed when all that is torn down has ended. Tap removes one that was made
+ * before the first teardown is known while they still run.
+ */
+export function folderOf(t: Test): string {
+  t.teardown(() => {})
+  return t.testdir()
 }
 
 /** A command that goes on running, with what it has said so far. */

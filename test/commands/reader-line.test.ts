@@ -13,7 +13,7 @@ import { createSigningKey } from '../../gateway/messages/keys.js'
 import { PseudoTerminal } from '../drivers/pseudo-terminal.js'
 import { EventTime } from '../simulations/fault-day/event-time.js'
 import { writeGateway } from '../uplink/attack.js'
-import { polewatch, RunningCommand, until } from './polewatch.js'
+import { folderOf, polewatch, RunningCommand, until } from './polewatch.js'
 
 const line = '46HVR9;97;NLD;APPROACHING\r\n'
 
@@ -81,7 +81,7 @@ class ToldReader implements PlateReader {
 test('a reader that is there and reads nothing for hours is a fault, told once, until it reads again', async t => {
   const keys = { hub: createSigningKey(), operator: createSigningKey() }
   const settings = { name: 'lane-1', driver: 'serial', port: '/dev/lane-1', layout: 'vaxtor', quietHours: 6 }
-  const file = writeGateway(t.testdir(), 'mqtt://127.0.0.1:1', keys, [
+  const file = writeGateway(folderOf(t), 'mqtt://127.0.0.1:1', keys, [
     { path: ['plateReaders'], value: [settings] },
     { path: ['hotlist'], value: undefined },
     { path: ['log'], value: { level: 'fatal' } },
@@ -149,7 +149,7 @@ test('detect-layout names the layouts that fit, with the share of frames that pa
       '--seconds',
       '3',
     )
-    for (let sent = 0; sent < 200 && command.child.exitCode === null; sent += 1) {
+    for (let sent = 0; sent < 900 && command.child.exitCode === null; sent += 1) {
       await cable.write('\x022018121900492801ABC1234\x03')
       await pause(100)
     }
@@ -177,7 +177,7 @@ test('detect-layout names the layouts that fit, with the share of frames that pa
       await cable.write('\x022018121900492801ABC1234\x03\x02noise\x03\x02noise\x03')
       await pause(100)
     }
-    await until(() => command.child.exitCode !== null, 'the answer')
+    await until(() => command.child.exitCode !== null, 'the answer', 180)
     t.match(command.output, /auto-intellect at 9600 baud: 3\d % of frames/)
     t.equal(command.child.exitCode, 0)
     await cable.unplug()

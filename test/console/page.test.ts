@@ -4,7 +4,7 @@ import { type Browser, chromium, type Page } from 'playwright-core'
 import { type Test, test } from 'tap'
 import { verifyChain } from '../../gateway/journal/audit.js'
 import { createSigningKey } from '../../gateway/messages/keys.js'
-import { polewatch, RunningCommand, until } from '../commands/polewatch.js'
+import { folderOf, polewatch, RunningCommand, until } from '../commands/polewatch.js'
 import { writeGateway } from '../uplink/attack.js'
 import { brokerKinds } from '../uplink/brokers.js'
 import { contrastFaults, namelessControls } from './accessibility.js'
@@ -20,7 +20,7 @@ const patience = { timeout: 60_000 }
 
 /** A gateway that is well: a made-up array that hears a shot every three seconds, a reader, a list, a clock, a broker and a hub. */
 async function wellGateway(t: Test) {
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const broker = await mosquitto?.create()
   if (broker === undefined) throw new Error('no broker')
   await broker.up()

@@ -21,7 +21,7 @@ import { createSigningKey } from '../../gateway/messages/keys.js'
 import { openEvent } from '../../gateway/messages/seal.js'
 import type { GatewayRole } from '../../gateway/messages/stream.js'
 import { messageTypes } from '../../gateway/messages/table.js'
-import { RunningCommand } from '../commands/polewatch.js'
+import { folderOf, RunningCommand } from '../commands/polewatch.js'
 import { PseudoTerminal } from '../drivers/pseudo-terminal.js'
 import { EventTime } from '../simulations/fault-day/event-time.js'
 import { writeGateway } from '../uplink/attack.js'
@@ -30,7 +30,7 @@ import { until } from '../uplink/gateway.js'
 /** A role of a gateway with these devices, by a clock of its own. */
 function roleOf(t: Test, name: GatewayRole, devices: { path: string[]; value: unknown }[]) {
   const keys = { hub: createSigningKey(), operator: createSigningKey() }
-  const file = writeGateway(t.testdir(), 'mqtt://127.0.0.1:1', keys, [
+  const file = writeGateway(folderOf(t), 'mqtt://127.0.0.1:1', keys, [
     { path: ['gateway', 'timeError'], value: 0.001 },
     { path: ['log'], value: { level: 'fatal' } },
     ...devices,
@@ -137,7 +137,7 @@ test('a camera that sees again after it was begun again is told as well', async 
 
 /** The folder of a gateway whose sensing is begun again and again, by a clock that is set by hand, and what the hub is told by it. */
 function sensingIn(t: Test, devices: { path: string[]; value: unknown }[] = []) {
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const keys = { hub: createSigningKey(), operator: createSigningKey() }
   const quiet = { path: ['log'], value: { level: 'fatal' } }
   const file = writeGateway(folder, 'mqtt://127.0.0.1:1', keys, [quiet, ...devices])
@@ -232,7 +232,7 @@ test('a damaged file of faults is begun anew, and one that cannot be written is 
 })
 
 test('processes of a role that follow each other tell of a reader that is not there once, and once that it is', async t => {
-  const line = join(t.testdir(), 'line')
+  const line = join(folderOf(t), 'line')
   const { file, journal, kept, states } = sensingIn(t, [
     { path: ['plateReaders'], value: [{ name: 'gate', driver: 'serial', port: line, layout: 'vaxtor' }] },
   ])

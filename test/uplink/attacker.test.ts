@@ -15,7 +15,7 @@ import type { PublishRequest } from '../../gateway/uplink/connection.js'
 import { LiveStream } from '../../gateway/uplink/live-stream.js'
 import { cellOf } from '../../gateway/uplink/neighbour-guard.js'
 import { MqttSession } from '../../gateway/uplink/session.js'
-import { polewatch, RunningCommand } from '../commands/polewatch.js'
+import { folderOf, polewatch, RunningCommand } from '../commands/polewatch.js'
 import { type CommandParts, commandBytes, place, writeGateway } from './attack.js'
 import { brokerKinds, runningMosquitto } from './brokers.js'
 import { capabilities } from './events.js'
@@ -91,7 +91,7 @@ test('whatever somebody on the broker sends is refused, recorded and changes not
   timeout: 150_000,
 }, async t => {
   const broker = await runningMosquitto(t)
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const file = writeGateway(folder, broker.url, keys)
   const configuration = readFileSync(file, 'utf8')
   const list = join(folder, 'wanted.csv')

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { createSigningKey } from '../../gateway/messages/keys.js'
 import { topicFilter } from '../../gateway/messages/topics.js'
-import { RunningCommand } from '../commands/polewatch.js'
+import { folderOf, RunningCommand } from '../commands/polewatch.js'
 import { place, writeGateway } from './attack.js'
 import { startFaultBroker } from './fault-broker.js'
 import { until } from './gateway.js'
@@ -10,7 +10,7 @@ test('uplink raises a fault while the broker refuses it a subscription, and clea
   const commands = topicFilter('command', place)
   const broker = await startFaultBroker({ subscriptions: [commands] })
   t.teardown(() => broker.close())
-  const file = writeGateway(t.testdir(), broker.url, { hub: createSigningKey(), operator: createSigningKey() })
+  const file = writeGateway(folderOf(t), broker.url, { hub: createSigningKey(), operator: createSigningKey() })
   const uplink = new RunningCommand('uplink', '--config', file)
   t.teardown(() => uplink.stop())
   const told = (state: string) => {

@@ -7,7 +7,7 @@ import { ExchangeReader } from '../../gateway/journal/exchange.js'
 import { createSigningKey } from '../../gateway/messages/keys.js'
 import type { MessageData } from '../../gateway/messages/table.js'
 import { readPicture } from '../../gateway/vision/picture.js'
-import { polewatch, RunningCommand, until } from '../commands/polewatch.js'
+import { folderOf, polewatch, RunningCommand, until } from '../commands/polewatch.js'
 import { PlateScan } from '../plates/byte-scan.js'
 import { writeGateway } from '../uplink/attack.js'
 import { brokerKinds, freePort, runningMosquitto } from '../uplink/brokers.js'
@@ -60,7 +60,7 @@ test('a plate before a camera is an alert at the hub with its passage and pictur
   timeout: 300_000,
 }, async t => {
   const broker = await runningMosquitto(t)
-  const folder = t.testdir()
+  const folder = folderOf(t)
   const keys = { hub: createSigningKey(), operator: createSigningKey() }
   const port = await freePort()
   const reader = await networkReader(port)
