@@ -238,7 +238,8 @@ export class Outbox {
       kind,
       priority,
       exercise: draft.exercise,
-      bytes: Buffer.from(bytes),
+      // The same memory: most commits are too large to be told, and none of them is copied.
+      bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
       appendedAt: time,
     })
     return { ...position, id }
